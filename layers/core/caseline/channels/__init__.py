@@ -1,0 +1,42 @@
+"""Channels: one module each; the module's name is its registration."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from caseline.errors import UnknownChannelError
+from caseline.signals import Signal, Unreadable
+from caseline.sources import Source
+from caseline.web import WebhookRequest
+
+
+class Channel(Protocol):
+    """What every channel module is. `challenge`, `acknowledge`, `parse_event`, `complete` and `fetch` are optional."""
+
+    def verify(self, request: WebhookRequest, source: Source) -> None:
+        """Raise SignatureError, and nothing else, unless the request is the platform's."""
+
+    def parse(self, request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
+        """Pure. Raises PayloadError naming the field when nothing is readable."""
+
+
+def channel_names() -> list[str]:
+    return sorted(p.stem for p in Path(__file__).parent.iterdir() if _is_channel(p))
+
+
+def open_channel(name: str) -> Any:
+    """The module of that name. It is looked up on disk first, so that no other name can be imported."""
+    if not (name.isidentifier() and name.isascii() and _known(name)):
+        raise UnknownChannelError(f"no channel named {name!r}")
+    return import_module(f"{__name__}.{name}")
+
+
+def _known(name: str) -> bool:
+    folder = Path(__file__).parent
+    return not name.startswith("_") and ((folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file())
+
+
+def _is_channel(path: Path) -> bool:
+    return not path.stem.startswith("_") and (path.suffix == ".py" or (path / "__init__.py").is_file())

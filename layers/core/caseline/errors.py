@@ -1,0 +1,72 @@
+"""Every error Caseline raises on purpose. Step Functions retries CRM errors by class name."""
+
+from __future__ import annotations
+
+
+class CaselineError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class SignatureError(CaselineError):
+    """The request is not proven to come from the platform. Answered 401 without detail."""
+
+
+class PayloadError(CaselineError):
+    """An authentic payload that is not understood; `field` is the path of what is wrong."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.message = message
+        self.field = field
+
+
+class UnknownChannelError(CaselineError):
+    """No channel module of that name."""
+
+
+class UnknownCrmError(CaselineError):
+    """No CRM module of that name."""
+
+
+class ConfigError(CaselineError):
+    """The configuration is wrong; the text says where and what to write."""
+
+
+class UnavailableError(CaselineError):
+    """A service of ours (queue, secret store, table) did not answer; try again later."""
+
+
+class CrmError(CaselineError):
+    """Base of what a CRM adapter raises."""
+
+
+class CrmAuthError(CrmError):
+    """Wrong or expired credentials; refreshed once, then never retried."""
+
+
+class CrmNotFoundError(CrmError):
+    """The record does not exist (any more)."""
+
+
+class CrmConflictError(CrmError):
+    """A locked row or a lost race; retry with jitter."""
+
+
+class CrmRateLimitError(CrmError):
+    """Too many calls; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float = 30.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CrmUnavailableError(CrmError):
+    """The CRM is down, slow or answered nonsense; retry later."""
+
+
+class CrmRejectedError(CrmError):
+    """The CRM refuses the value of `field`; retrying will not help."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field

@@ -1,0 +1,218 @@
+"""The one DynamoDB table, behind plain dicts. Keys are `PK` and `SK`; indexes are `timeline`, `lists` and `due`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from caseline.errors import UnavailableError
+
+Item = dict[str, Any]
+_CHUNK = {"get": 100, "statement": 25}
+_to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
+
+
+class ConditionFailed(Exception):
+    """A conditional write lost; `item` is what stands, where DynamoDB returned it."""
+
+    def __init__(self, item: Item | None = None) -> None:
+        super().__init__("condition failed")
+        self.item = item
+
+
+def serialise(value: Any) -> Any:
+    """A Python value as a DynamoDB attribute value; floats become decimals of 15 digits."""
+    return _to_dynamo(_plain(value))
+
+
+def deserialise(image: Mapping[str, Any]) -> Item:
+    """A DynamoDB image (of an item or a stream record) as plain values; numbers come back as int or float."""
+    return {name: _number(_from_dynamo(value)) for name, value in image.items()}
+
+
+def key(pk: str, sk: str) -> Item:
+    return {"PK": pk, "SK": sk}
+
+
+class Table:
+    """`client` is a low-level DynamoDB client; `sleep` waits between retries of unprocessed keys."""
+
+    def __init__(self, client: Any, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.client, self.name, self._sleep = client, name, sleep
+
+    def get(self, pk: str, sk: str, consistent: bool = True) -> Item | None:
+        found = self._call("get_item", Key=_image(key(pk, sk)), ConsistentRead=consistent).get("Item")
+        return deserialise(found) if found else None
+
+    def get_many(self, keys: Sequence[Item], consistent: bool = True) -> list[Item]:
+        """The items that exist, in no order; 100 keys a call."""
+        unique = list({(k["PK"], k["SK"]): k for k in keys}.values())
+        found: list[Item] = []
+        for start in range(0, len(unique), _CHUNK["get"]):
+            found += self._get_chunk(unique[start : start + _CHUNK["get"]], consistent)
+        return found
+
+    def _get_chunk(self, keys: Sequence[Item], consistent: bool) -> list[Item]:
+        wanted: Any = {self.name: {"Keys": [_image(k) for k in keys], "ConsistentRead": consistent}}
+        found: list[Item] = []
+        for attempt in range(8):
+            answer = self._raw("batch_get_item", RequestItems=wanted)
+            found += [deserialise(image) for image in answer["Responses"].get(self.name, [])]
+            wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                return found
+            self._sleep(0.05 * 2**attempt)
+        raise UnavailableError("the table left keys unprocessed")
+
+    def put(self, item: Item, condition: str | None = None, **values: Any) -> None:
+        self._call("put_item", Item=_image(item), **_conditioned(condition, values))
+
+    def delete(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> None:
+        self._call("delete_item", Key=_image(key(pk, sk)), **_conditioned(condition, values))
+
+    def update(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Item:
+        """Apply an update expression (`:name` for each keyword value, `names` for `#name`) and return the new item."""
+        request = _conditioned(condition, values, names)
+        answer = self._call("update_item", Key=_image(key(pk, sk)), UpdateExpression=expression, ReturnValues="ALL_NEW", **request)
+        return deserialise(answer["Attributes"])
+
+    def insert_many(self, items: Sequence[Item]) -> list[Item]:
+        """Insert what is not there yet, 25 a call; returns the items whose key existed."""
+        existing: list[Item] = []
+        for start in range(0, len(items), _CHUNK["statement"]):
+            existing += self._insert_chunk(items[start : start + _CHUNK["statement"]])
+        return existing
+
+    def _insert_chunk(self, items: Sequence[Item]) -> list[Item]:
+        existing, waiting = [], list(items)
+        for attempt in range(8):
+            statements = [_insert_statement(self.name, item) for item in waiting]
+            answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
+            outcome = [(item, answer.get("Error", {}).get("Code")) for item, answer in zip(waiting, answers, strict=True)]
+            existing += [item for item, code in outcome if code == "DuplicateItem"]
+            waiting = [item for item, code in outcome if code not in (None, "DuplicateItem")]
+            if not waiting:
+                return existing
+            self._sleep(0.05 * 2**attempt)
+        raise UnavailableError("the table refused inserts")
+
+    def transact(self, *writes: Mapping[str, Any]) -> None:
+        """Writes made by `put_write`, `update_write` and `delete_write`, all or none; ConditionFailed if a condition lost."""
+        self._raw("transact_write_items", TransactItems=list(writes))
+
+    def put_write(self, item: Item, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
+        return {"Put": {"TableName": self.name, "Item": _image(item), **_expressions(condition, values)}}
+
+    def update_write(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Mapping[str, Any]:
+        return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), "UpdateExpression": expression, **_expressions(condition, values, names)}}
+
+    def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
+        return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
+
+    def query(self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False) -> Iterator[Item]:
+        """The partition's items by sort key. `before` and `prefix` bound the sort key; pages are read as they are used."""
+        request = _query_request(pk, index, before, prefix, limit, newest_first)
+        seen = 0
+        while True:
+            answer = self._call("query", **request)
+            for image in answer["Items"]:
+                yield deserialise(image)
+            seen += len(answer["Items"])
+            if "LastEvaluatedKey" not in answer or (limit and seen >= limit):
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _call(self, operation: str, **request: Any) -> Any:
+        return self._raw(operation, TableName=self.name, **request)
+
+    def _raw(self, operation: str, **request: Any) -> Any:
+        try:
+            return getattr(self.client, operation)(**request)
+        except ClientError as error:
+            raise _translate(error) from error
+        except BotoCoreError as error:
+            raise UnavailableError(f"the table did not answer {operation}") from error
+
+
+INDEX_KEYS = {None: ("PK", "SK"), "timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
+
+
+def _insert_statement(table: str, item: Item) -> dict[str, Any]:
+    """PartiQL's INSERT is insert-if-absent at the price of one write; DynamoDB takes one parameter for each attribute."""
+    fields = ", ".join(f"'{name}': ?" for name in item)
+    return {"Statement": f'INSERT INTO "{table}" VALUE {{{fields}}}', "Parameters": [serialise(value) for value in item.values()]}
+
+
+def _query_request(pk: str, index: str | None, before: str | None, prefix: str | None, limit: int | None, newest_first: bool) -> dict[str, Any]:
+    hash_name, range_name = INDEX_KEYS[index]
+    names, values, condition = {"#h": hash_name}, {":h": pk}, "#h = :h"
+    if before or prefix:
+        names["#r"] = range_name
+        values[":r"] = str(before or prefix)
+        condition += " AND #r < :r" if before else " AND begins_with(#r, :r)"
+    request: dict[str, Any] = {"KeyConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": _image(values), "ScanIndexForward": not newest_first}
+    if index:
+        request["IndexName"] = index
+    if limit:
+        request["Limit"] = limit
+    return request
+
+
+def _conditioned(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    request = _expressions(condition, values, names)
+    if condition:
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return request
+
+
+def _expressions(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    request: dict[str, Any] = {}
+    if condition:
+        request["ConditionExpression"] = condition
+    if values:
+        request["ExpressionAttributeValues"] = {f":{name}": serialise(value) for name, value in values.items()}
+    if names:
+        request["ExpressionAttributeNames"] = dict(names)
+    return request
+
+
+def _translate(error: ClientError) -> Exception:
+    code = error.response["Error"]["Code"]
+    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+    if code == "ConditionalCheckFailedException" or reasons & {"ConditionalCheckFailed", "DuplicateItem"}:
+        item = error.response.get("Item")
+        return ConditionFailed(deserialise(item) if item else None)
+    return UnavailableError(f"the table answered {code}")
+
+
+def _image(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: serialise(value) for name, value in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return Decimal(f"{value:.15g}")
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {k: _number(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_number(v) for v in value]
+    if isinstance(value, set):
+        return {_number(v) for v in value}
+    return value
