@@ -1,0 +1,190 @@
+"""A customer is an alias graph over identities: one node a row, `merged_into` its edges, the root the customer.
+
+Merging or splitting customers moves no timeline row, because the timeline is kept by identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caseline.table import ConditionFailed, Item, Table, key
+
+FAN_IN_CAP = 50
+SHARED_MAILBOXES = frozenset("info contact hello support office sales admin help service team noreply no-reply".split())
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Identities that `provenance` (`signal:<id>` or `crm:<name>:<contact id>`) says belong to one person.
+
+    `contact` is the CRM contact's id where a CRM says so: two customers of different contacts are never joined.
+    """
+
+    identities: Sequence[str]
+    provenance: str
+    at: str
+    trust: str = "asserted"
+    name: str | None = None
+    contact: str = ""
+    scope: str = ""
+
+
+def customer_id_of(identity: str, scope: str = "") -> str:
+    """The node of an identity; `scope` is the brand where customers must not span brands."""
+    return "cus_" + hashlib.sha256(f"{scope}|{identity}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def identity_key(identity: str, scope: str = "") -> str:
+    """The partition of the index `timeline` that holds everything of an identity."""
+    return f"IDENTITY#{scope}|{identity}" if scope else f"IDENTITY#{identity}"
+
+
+def resolve_identity(table: Table, scope: str, identity: str) -> str | None:
+    """The customer an identity belongs to now, None for one never seen."""
+    row = load_customer(table, customer_id_of(identity, scope))
+    return row["customer_id"] if row else None
+
+
+def load_customer(table: Table, customer_id: str) -> Item | None:
+    """The customer an id stands for after all merges, None if there is none."""
+    return load_customers(table, [customer_id]).get(customer_id)
+
+
+def load_customers(table: Table, customer_ids: Iterable[str]) -> dict[str, Item]:
+    """Each id that exists, with the root it resolves to; one batch read for each length of a merge chain."""
+    nodes: dict[str, Item] = {}
+    wanted = set(customer_ids)
+    asked = set(wanted)
+    while wanted:
+        nodes |= {row["customer_id"]: row for row in table.get_many([_key(customer_id) for customer_id in sorted(wanted)])}
+        wanted = {row["merged_into"] for row in nodes.values() if row.get("merged_into")} - set(nodes)
+    return {customer_id: _root(nodes, customer_id) for customer_id in asked if customer_id in nodes}
+
+
+def new_nodes(claimed: Claimed) -> list[Item]:
+    """The rows of identities nobody has seen yet: the first is the customer, the others point to it."""
+    linkable = linkable_identities(claimed.identities)
+    root = customer_id_of(linkable[0], claimed.scope)
+    return [_node(claimed, linkable[0], linkable), *(_alias(claimed, identity, root) for identity in linkable[1:])]
+
+
+def linkable_identities(identities: Sequence[str]) -> list[str]:
+    """All but shared mailboxes, which would join strangers; the first always stands."""
+    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)]
+
+
+def link(table: Table, claimed: Claimed) -> tuple[str, list[str]]:
+    """Join the identities to one customer; returns its id and the ids of customers merged into it.
+
+    The oldest customer stands. Nothing is joined across two CRM contacts or past the fan-in cap.
+    """
+    for _ in range(8):
+        plan = _plan(table, claimed)
+        try:
+            if plan.writes:
+                table.transact(*plan.writes)
+            return plan.winner, plan.losers
+        except ConditionFailed:
+            continue
+    raise ConditionFailed()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    winner: str
+    losers: list[str]
+    writes: list[Mapping[str, Any]]
+
+
+def _plan(table: Table, claimed: Claimed) -> _Plan:
+    identities = linkable_identities(claimed.identities)
+    ids = {identity: customer_id_of(identity, claimed.scope) for identity in identities}
+    found = load_customers(table, ids.values())
+    if not found:
+        return _Plan(ids[identities[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in new_nodes(claimed)])
+    roots = _joinable(found, ids[identities[0]], claimed.contact)
+    winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
+    losers = [row for row in roots if row is not winner]
+    fresh = [identity for identity in identities if ids[identity] not in found]
+    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], _join_writes(table, claimed, winner, losers, fresh))
+
+
+def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]:
+    """The roots that may be one person, starting with the first identity's."""
+    ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != found.get(first, {}).get("customer_id"))
+    chosen: list[Item] = []
+    for row in ordered:
+        contacts = {c for c in (contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
+        size = sum(len(other["identities"]) for other in (*chosen, row))
+        if not chosen or (len(contacts) <= 1 and size <= FAN_IN_CAP):
+            chosen.append(row)
+    return chosen
+
+
+def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], fresh: list[str]) -> list[Mapping[str, Any]]:
+    contact = winner.get("contact") or next((row["contact"] for row in losers if row.get("contact")), "") or claimed.contact
+    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *fresh]))
+    name = winner.get("name") or claimed.name or next((row["name"] for row in losers if row.get("name")), None)
+    if identities == winner["identities"] and contact == winner.get("contact", "") and name == winner.get("name") and not losers:
+        return []
+    return [
+        _winner_write(table, winner, identities, contact, name),
+        *(_loser_write(table, claimed, row, winner["customer_id"]) for row in losers),
+        *(table.put_write(_alias(claimed, identity, winner["customer_id"]), "attribute_not_exists(PK)") for identity in fresh),
+    ]
+
+
+def _winner_write(table: Table, winner: Item, identities: list[str], contact: str, name: str | None) -> Mapping[str, Any]:
+    return table.update_write(
+        **_address(winner["customer_id"]), expression="SET identities = :identities, contact = :contact, #n = :name, version = :next",
+        condition="version = :version AND attribute_not_exists(merged_into)", names={"#n": "name"},
+        identities=identities, contact=contact, name=name, version=winner["version"], next=winner["version"] + 1,
+    )
+
+
+def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: str) -> Mapping[str, Any]:
+    return table.update_write(
+        **_address(loser["customer_id"]), expression="SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, #at = :rank, version = :next",
+        condition="version = :version AND attribute_not_exists(merged_into)", names={"#at": "at"},
+        winner=winner, provenance=claimed.provenance, trust=claimed.trust, at=claimed.at, rank=f"{claimed.at}#link#{loser['customer_id']}",
+        version=loser["version"], next=loser["version"] + 1,
+    )
+
+
+def _node(claimed: Claimed, identity: str, identities: Sequence[str]) -> Item:
+    customer_id = customer_id_of(identity, claimed.scope)
+    return _key(customer_id) | {
+        "type": "customer", "schema": 1, "customer_id": customer_id, "name": claimed.name, "identities": list(identities), "contact": claimed.contact,
+        "first_seen": claimed.at, "version": 1, "provenance": claimed.provenance, "trust": claimed.trust, "identity": identity_key(identity, claimed.scope),
+        "scope": claimed.scope,
+    }
+
+
+def _alias(claimed: Claimed, identity: str, root: str) -> Item:
+    row = _node(claimed, identity, [identity])
+    return row | {"merged_into": root, "linked_at": claimed.at, "at": f"{claimed.at}#link#{row['customer_id']}"}
+
+
+def _root(nodes: Mapping[str, Item], customer_id: str) -> Item:
+    row = nodes[customer_id]
+    for _ in range(64):
+        if not row.get("merged_into") or row["merged_into"] not in nodes:
+            return row
+        row = nodes[row["merged_into"]]
+    return row
+
+
+def _is_shared(identity: str) -> bool:
+    namespace, _, value = identity.partition(":")
+    return namespace == "email" and value.partition("@")[0] in SHARED_MAILBOXES
+
+
+def _address(customer_id: str) -> dict[str, str]:
+    return {"pk": f"CUSTOMER#{customer_id}", "sk": "CUSTOMER"}
+
+
+def _key(customer_id: str) -> Item:
+    return key(f"CUSTOMER#{customer_id}", "CUSTOMER")

@@ -1,0 +1,69 @@
+"""What was authentic but not understood: kept whole, listed, replayed or dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from caseline.signals import isoformat, parse_time
+from caseline.table import ConditionFailed, Item, Table, key
+from caseline.timeline import expiry
+
+KEPT, REPLAYED = "kept", "replayed"
+RAW_LIMIT = 300_000
+
+
+def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], delivery: str, retention: timedelta) -> Item:
+    """One unreadable item, or a whole payload; its id follows from the delivery, so a redelivery changes nothing."""
+    quarantine_id = "qua_" + hashlib.sha256(delivery.encode()).hexdigest()[:24]
+    received_at = parse_time(envelope["received_at"])
+    raw = unreadable.get("raw")
+    return quarantine_key(quarantine_id) | {
+        "type": "quarantine", "schema": 1, "id": quarantine_id, "channel": envelope["channel"], "source": envelope["source"], "brand": envelope.get("brand", ""),
+        "reason": unreadable["reason"], "field": unreadable.get("field", ""), "raw": (raw if isinstance(raw, str) else json.dumps(raw))[:RAW_LIMIT],
+        "whole": bool(unreadable.get("whole")), "headers": json.dumps(unreadable.get("headers") or {}), "url": unreadable.get("url") or "", "state": KEPT,
+        "received_at": isoformat(received_at), "deliveries": {delivery}, "expires": expiry(received_at, retention),
+        "list_name": "QUARANTINE", "list_rank": f"{isoformat(received_at)}#{quarantine_id}",
+    }
+
+
+def quarantine_key(quarantine_id: str) -> Item:
+    return key(f"QUARANTINE#{quarantine_id}", "QUARANTINE")
+
+
+def list_quarantine(table: Table, limit: int = 100, before: str | None = None) -> list[Item]:
+    """What waits for a decision, newest first."""
+    rows = table.query("QUARANTINE", index="lists", before=before, limit=limit, newest_first=True)
+    return [row for row, _ in zip(rows, range(limit), strict=False)]
+
+
+def load_quarantined(table: Table, quarantine_id: str) -> Item | None:
+    return table.get(**_address(quarantine_id))
+
+
+def mark_replayed(table: Table, quarantine_id: str) -> bool:
+    """Take the item off the list before its replay; False if someone already did."""
+    try:
+        table.update(
+            **_address(quarantine_id), expression="SET #s = :replayed REMOVE list_name, list_rank", condition="#s = :kept",
+            names={"#s": "state"}, replayed=REPLAYED, kept=KEPT,
+        )
+    except ConditionFailed:
+        return False
+    return True
+
+
+def drop(table: Table, quarantine_id: str) -> bool:
+    """Forget the payload for good; the fact that there was one stays in the counts."""
+    try:
+        table.update(**_address(quarantine_id), expression="SET #s = :dropped REMOVE list_name, list_rank, #r", condition="attribute_exists(PK)", names={"#s": "state", "#r": "raw"}, dropped="dropped")
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _address(quarantine_id: str) -> dict[str, str]:
+    return {"pk": f"QUARANTINE#{quarantine_id}", "sk": "QUARANTINE"}
