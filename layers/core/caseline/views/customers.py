@@ -1,0 +1,85 @@
+"""Customers: who they are, what they are worth with the source of each fact, how they have been lately, what is open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from caseline.customers import customer_id_of, load_customer, load_customers
+from caseline.table import Item, Table, key
+from caseline.views.cases import case_summary
+from caseline.views.paging import NotFoundError, QueryError
+from caseline.views.timeline import newest_rows
+
+RECENT = 200  # entries that the metrics look at: the same reads for a customer of ten signals and of a hundred thousand
+
+
+def find_customers(table: Table, identity: str | None, scopes: Iterable[str] = ("",)) -> dict[str, Any]:
+    """`{"customers": [{customer_id, name, identities}]}`; one for each scope that knows the identity."""
+    if not identity:
+        raise QueryError("identity", "write an identity such as email:ann@example.com")
+    rows = load_customers(table, {customer_id_of(spelling, scope) for spelling in _spellings(identity) for scope in scopes})
+    return {"customers": [customer_summary(row) for row in {row["customer_id"]: row for row in rows.values()}.values()]}
+
+
+def show_customer(table: Table, customer_id: str, claims: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    """Profile, account value, metrics of the newest entries and open cases. `claims` are the (brand, category) pairs a case can have."""
+    row = load_customer(table, customer_id)
+    if row is None:
+        raise NotFoundError(f"no customer {customer_id}")
+    recent = list(islice(newest_rows(table, row, RECENT), RECENT))
+    return customer_summary(row) | {
+        "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},
+        "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(table, row["customer_id"], recent, claims),
+    }
+
+
+def customer_summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"customer_id": row["customer_id"], "name": row.get("name"), "identities": list(row.get("identities", ()))}
+
+
+def account_view(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The account that matched with its facts, each `{value, source, as_of}`; or how the match failed, with the candidates."""
+    account = row.get("account") or {}
+    return {
+        "match": row.get("match") or ("exact" if account else "none"), "as_of": row.get("account_as_of"), "candidates": list(row.get("candidates") or ()),
+        "facts": dict(account.get("facts") or {}),
+    } | {name: account.get(name) for name in ("account_id", "name", "contact_id", "contact_name", "url")}
+
+
+def count_recent(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts over the newest entries, oldest-first facts left out; `complete` says whether that was all there is."""
+    signals = [row for row in rows if row["type"] == "signal" and row.get("state") != "deleted"]
+    inbound = [row for row in signals if row.get("direction") != "outbound"]
+    return {
+        "signals": len(signals), "inbound": len(inbound), "outbound": len(signals) - len(inbound), "cases": sum(row["type"] == "case" for row in rows),
+        "sentiment": dict(Counter(str((row.get("assessment") or {}).get("sentiment") or "unscored") for row in inbound)),
+        "channels": dict(Counter(str(row["channel"]) for row in signals)),
+        "last_inbound_at": _newest(inbound), "last_outbound_at": _newest([row for row in signals if row.get("direction") == "outbound"]),
+        "window": RECENT, "complete": len(rows) < RECENT,
+    }
+
+
+def _newest(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    return max((str(row["occurred_at"]) for row in rows), default=None)
+
+
+def _open_cases(table: Table, customer_id: str, recent: Iterable[Mapping[str, Any]], claims: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Through the claims the customer holds, and what the newest entries point to: bounded reads, however long the timeline."""
+    held = table.get_many([key(f"OPEN#{customer_id}#{brand}#{category}", "CLAIM") for brand, category in claims])
+    keys = {str(row["case_key"]) for row in (*held, *recent) if row.get("case_key")}
+    cases = [row for row in table.get_many([key(f"CASE#{case_key}", "CASE") for case_key in keys]) if row.get("status") == "open"]
+    return [case_summary(row) | {"customer_id": customer_id} for row in sorted(cases, key=_rank, reverse=True)]
+
+
+def _rank(row: Item) -> str:
+    return str(row.get("list_rank", ""))
+
+
+def _spellings(identity: str) -> set[str]:
+    """As asked for, and as channels store addresses and handles: without regard to case."""
+    namespace, _, value = identity.partition(":")
+    folded = namespace == "email" or value.startswith("@")
+    return {identity, f"{namespace}:{value.casefold()}"} if folded else {identity}

@@ -1,0 +1,97 @@
+"""A customer's timeline: the merge of the index partitions of all their identities, newest first, each entry once."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from caseline.customers import identity_key, load_customer
+from caseline.table import Item, Table
+from caseline.timeline import EXPECTED, read_text
+from caseline.views.paging import NotFoundError, read_cursor, read_limit, write_cursor
+
+SIGNAL_FACTS = (
+    "signal_id", "channel", "source", "brand", "kind", "direction", "public", "state", "author_name", "agent", "language", "rating", "url",
+    "thread_id", "parent_id", "reach", "engagement", "received_at", "assessment", "need", "need_reason", "category", "case_key", "revisions",
+)
+_PARALLEL = 8
+
+
+def read_timeline(table: Table, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
+    """`{"entries": [...], "next"}`: a page of at most `limit` entries older than the cursor `before`."""
+    customer = load_customer(table, customer_id)
+    if customer is None:
+        raise NotFoundError(f"no customer {customer_id}")
+    size, cursor = read_limit(limit), read_cursor("before", before, "timeline")
+    page = list(islice(newest_rows(table, customer, size + 1, cursor), size + 1))
+    following = write_cursor("timeline", page[size - 1]["at"]) if len(page) > size else None
+    return {"customer_id": customer["customer_id"], "entries": [entry_of(row) for row in page[:size]], "next": following}
+
+
+def newest_rows(table: Table, customer: Mapping[str, Any], chunk: int, before: str | None = None) -> Iterator[Item]:
+    """Rows of all the customer's identities, newest first; one query for each identity and chunk.
+
+    `at` begins with the time and ends with an id, so no two rows share one and it alone is the cursor.
+    """
+    keys = [identity_key(identity, customer.get("scope", "")) for identity in customer["identities"]]
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        firsts = list(pool.map(lambda key: _chunk(table, key, before, chunk), keys))
+    partitions = [_partition(table, key, first, chunk) for key, first in zip(keys, firsts, strict=True)]
+    merged = heapq.merge(*partitions, key=lambda row: str(row["at"]), reverse=True)
+    return (row for row in merged if row.get("state") != EXPECTED)
+
+
+def _partition(table: Table, key: str, rows: list[Item], chunk: int) -> Iterator[Item]:
+    while rows:
+        yield from rows
+        rows = _chunk(table, key, rows[-1]["at"], chunk) if len(rows) == chunk else []
+
+
+def _chunk(table: Table, key: str, before: str | None, chunk: int) -> list[Item]:
+    return list(table.query(key, index="timeline", before=before, limit=chunk, newest_first=True))
+
+
+def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One timeline entry: signal, case, note or link. Only signals have text, the others a summary."""
+    kind = "link" if row["type"] == "customer" else row["type"]
+    return {"type": kind, "occurred_at": _moment(row), **_ENTRIES[kind](row)}
+
+
+def signal_entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {name: row.get(name) for name in SIGNAL_FACTS}
+    return facts | {"identity": plain_identity(row), "text": read_text(row), "need_reason": row.get("need_reason") or None}
+
+
+def plain_identity(row: Mapping[str, Any]) -> str | None:
+    """`namespace:id` of a row's partition, without the scope."""
+    partition = str(row.get("identity") or "").removeprefix("IDENTITY#")
+    scope = row.get("scope") or row.get("brand") or ""
+    return partition.removeprefix(f"{scope}|") or None
+
+
+def _case_entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    priority = row.get("priority") or {}
+    facts = {name: row.get(name) for name in ("case_key", "brand", "category", "status", "queue")}
+    summary = f"Case opened: {row.get('headline') or row.get('subject') or row['category']}"
+    return facts | {"priority": {name: priority.get(name) for name in ("score", "band")}, "summary": summary}
+
+
+def _note_entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"case_key": str(row["PK"]).removeprefix("CASE#"), "by": row.get("by"), "summary": row.get("summary") or row.get("text") or "Note"}
+
+
+def _link_entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    identity = plain_identity(row)
+    origin = str(row.get("provenance", ""))
+    said_by = "the CRM" if origin.startswith("crm:") else "a signal" if origin.startswith("signal:") else "a person"
+    return {"identity": identity, "provenance": origin, "trust": row.get("trust"), "summary": f"{identity} was linked to this customer by {said_by}"}
+
+
+def _moment(row: Mapping[str, Any]) -> str:
+    return str(row.get("occurred_at") or str(row["at"]).partition("#")[0])
+
+
+_ENTRIES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"signal": signal_entry, "case": _case_entry, "note": _note_entry, "link": _link_entry}
