@@ -34,7 +34,7 @@ class Evidence:
 
     `need` is due or none; `ask` is false for praise and news, `star_only` for a rating without words.
     `audience` and `velocity` (engagement per hour over the author's usual) count for public signals only.
-    `waited` is the share of the SLA target that has passed (1.0 = due now).
+    `waited` is the share of the SLA target that has passed (1.0 = due now). `candidates` counts the accounts of an ambiguous match.
     """
 
     assessment: Assessment
@@ -52,6 +52,7 @@ class Evidence:
     same_category: int = 0
     waited: float = 0.0
     signal_at: str = ""
+    candidates: int = 0
 
 
 @dataclass(frozen=True)

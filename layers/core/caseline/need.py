@@ -1,0 +1,177 @@
+"""Need: whether a signal calls for a case, and why. Pure; decided while recording and stored with the row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from caseline.assessment import MIXED, POSITIVE, Assessment
+from caseline.policy import Policy
+from caseline.signals import DELETED, OUTBOUND, PRIVATE_KINDS, Signal
+
+DUE, NONE = "due", "none"
+LOOKED_AT = 4000  # characters of a text that the patterns read
+
+REASONS = {
+    "complaint": "the customer complains",
+    "low-rating": "a low rating",
+    "category": "an issue of a kind that always needs a case",
+    "question": "the customer asks something",
+    "outbound": "the brand said it",
+    "deleted": "it was deleted",
+    "backfill": "history, imported without cases",
+    "spam": "spam",
+    "quiet-kind": "a reaction or a repost: reach, not a case",
+    "no-words": "neither words nor a rating",
+    "rating-only": "a rating without words",
+    "courtesy": "thanks or goodbye",
+    "event": "an event without a complaint",
+    "praise": "praise",
+    "unscored": "not scored, and nothing is asked",
+    "no-ask": "nothing is asked",
+}
+
+_LINKS = re.compile(r"https?://\S+")
+_WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_REQUEST = re.compile(
+    r"\b(?:how (?:do|can|could|should|would) (?:i|we)\b"
+    r"|(?:can|could|would|will) (?:you|someone|anyone|somebody) "
+    r"(?:please|pls|help|tell|check|fix|look|explain|confirm|send|call|contact|reply|respond|advise|let|give)"
+    r"|(?:please|pls|kindly) (?:help|advise|check|call|fix|respond|reply|answer|send|confirm|contact|explain|tell|cancel|refund|look|let)"
+    r"|help me\b|need (?:some |your )?help|is there (?:a|any) way|any (?:update|news|eta)\b|let me know"
+    r"|wie kann ich|bitte (?:helf|antwort|um)|könn(?:t ihr|en sie)|comment (?:puis-je|faire)|aidez|cómo puedo|ayuda\b|como posso|ajuda\b)"
+)
+_QUESTION = re.compile(r"([^.!?？؟\n]*)[?？؟]")
+_SPOKEN_TO = re.compile(r"\b(?:you|your|i|we|my|our|us|me|anyone|someone|ihr|sie|ich|mein|vous|votre|je|mon|usted|mi|yo|você|meu)\b")
+_COURTESY = frozenset(_WORDS.findall(
+    "thanks thank thx ty cheers bye goodbye ok okay great perfect cool awesome got it all good you u so very much many a lot have nice day the team guys "
+    "for your help that worked works now solved sorted resolved appreciate appreciated danke merci gracias obrigado obrigada grazie tschüss ciao adios"
+))  # fmt: skip
+
+Test = Callable[["Item"], bool]
+
+
+@dataclass(frozen=True)
+class Need:
+    """`state` is due or none; `reason` is a key of REASONS; `category` is one of the policy's."""
+
+    state: str
+    reason: str
+    category: str = "unknown"
+
+    @property
+    def text(self) -> str:
+        return REASONS[self.reason]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A signal with what was said of it, under a policy."""
+
+    policy: Policy
+    signal: Signal
+    assessment: Assessment
+
+    @cached_property
+    def text(self) -> str:
+        return _LINKS.sub(" ", (self.signal.text or "")[:LOOKED_AT].casefold().replace("’", "'"))
+
+    @cached_property
+    def words(self) -> Sequence[str]:
+        return _WORDS.findall(self.text)
+
+
+def decide_need(policy: Policy, signal: Signal, assessment: Assessment) -> Need:
+    """The first rule that holds: what never needs a case, what does, and then why not."""
+    item = Item(policy, signal, assessment)
+    for state, rules in ((NONE, NEVER), (DUE, ALWAYS), (NONE, OTHERWISE)):
+        for reason, holds in rules:
+            if holds(item):
+                return Need(state, reason, find_category(policy, assessment, state))
+    raise AssertionError("the last rule always holds")
+
+
+def find_category(policy: Policy, assessment: Assessment, state: str = DUE) -> str:
+    """A case is never about praise: words that praise beside a rating of one star are about something unknown."""
+    category = policy.known_category(assessment.category)
+    return "unknown" if state == DUE and category == "praise" else category
+
+
+def is_star_only(signal: Signal) -> bool:
+    """A rating without words."""
+    return signal.rating is not None and not (signal.text or "").strip()
+
+
+def is_low_rating(item: Item) -> bool:
+    """Counts even where analysis is unsure or the words praise: the rating is the customer's own figure."""
+    rating = item.signal.rating
+    if rating is None or (is_star_only(item.signal) and not item.policy.need.star_only):
+        return False
+    limit: float | None = getattr(item.policy.need.low_rating, rating.metric, None)
+    return limit is not None and rating.fraction <= limit + 1e-9
+
+
+def is_complaint(item: Item) -> bool:
+    """Negative enough; or mixed about an issue that has a name."""
+    named = item.policy.known_category(item.assessment.category) not in ("unknown", "praise", "how_to")
+    return item.assessment.strength >= item.policy.need.negative_from or (item.assessment.sentiment == MIXED and named)
+
+
+def is_praise(item: Item) -> bool:
+    return item.assessment.sentiment == POSITIVE or item.assessment.category == "praise"
+
+
+def is_event(item: Item) -> bool:
+    return item.signal.kind in item.policy.need.event_kinds
+
+
+def is_grave_category(item: Item) -> bool:
+    return item.assessment.category in item.policy.need.categories and not is_praise(item) and not is_event(item)
+
+
+def asks_something(item: Item) -> bool:
+    """A request in words, also after praise; a question put to the brand; a how-to issue."""
+    if not item.policy.need.questions or is_event(item):
+        return False
+    if _REQUEST.search(item.text):
+        return True
+    return not is_praise(item) and (item.assessment.category == "how_to" or _puts_question(item))
+
+
+def is_courtesy(item: Item) -> bool:
+    few = 0 < len(item.words) <= 12 and all(word in _COURTESY for word in item.words)
+    return few and "?" not in item.text and not is_low_rating(item) and item.assessment.strength < 0.5
+
+
+def _puts_question(item: Item) -> bool:
+    """Written to the brand, any question counts; in an open post only one that speaks to somebody."""
+    questions = [found for found in _QUESTION.findall(item.text) if _WORDS.search(found)]
+    if item.signal.kind in PRIVATE_KINDS or item.signal.kind in ("mention", "comment", "review"):
+        return bool(questions)
+    return any(_SPOKEN_TO.search(question) for question in questions)
+
+
+NEVER: Sequence[tuple[str, Test]] = (
+    ("outbound", lambda item: item.signal.direction == OUTBOUND),
+    ("deleted", lambda item: item.signal.action == DELETED),
+    ("backfill", lambda item: bool(item.signal.attributes.get("backfill"))),
+    ("spam", lambda item: bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"),
+    ("quiet-kind", lambda item: item.signal.kind in item.policy.need.quiet_kinds),
+    ("no-words", lambda item: item.signal.rating is None and not (item.signal.text or "").strip()),
+    ("rating-only", lambda item: is_star_only(item.signal) and not is_low_rating(item)),
+    ("courtesy", is_courtesy),
+)
+ALWAYS: Sequence[tuple[str, Test]] = (
+    ("low-rating", is_low_rating),
+    ("complaint", is_complaint),
+    ("category", is_grave_category),
+    ("question", asks_something),
+)
+OTHERWISE: Sequence[tuple[str, Test]] = (
+    ("event", is_event),
+    ("praise", is_praise),
+    ("unscored", lambda item: item.assessment.sentiment is None),
+    ("no-ask", lambda _item: True),
+)
