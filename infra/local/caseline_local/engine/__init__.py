@@ -1,0 +1,1 @@
+"""What runs the deployed template here: its resources, its functions, its event sources and its front door."""

@@ -1,0 +1,118 @@
+"""The front door on 127.0.0.1: HTTP in, the proxy events of API Gateway to the functions, their answers back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from caseline_local.engine.access import AUTHORISED, Access
+from caseline_local.engine.environment import Outcome
+from caseline_local.engine.proxy import HttpAnswer, HttpRequest, answer_json, answer_message, build_event, encode_event, read_answer
+from caseline_local.engine.routes import Routes
+from caseline_local.engine.runtime_api import TooLargeError, read_body
+
+_LARGEST_BODY = 10 * 1024 * 1024
+_PATIENCE = 30.0
+
+
+class Door:
+    """Decides what becomes of a request; `ready` is set once everything behind it runs."""
+
+    def __init__(self, access: Access, public_host: str) -> None:
+        self._access, self._public_host = access, public_host
+        self.ready = threading.Event()
+        self._routes, self._invoke = Routes([]), _refuse
+
+    def open(self, routes: Routes, invoke: Callable[[str, bytes], Outcome]) -> None:
+        self._routes, self._invoke = routes, invoke
+        self.ready.set()
+
+    def close(self) -> None:
+        """Take nothing more in; what is already inside is answered."""
+        self.ready.clear()
+
+    def answer(self, request: HttpRequest) -> HttpAnswer:
+        if not self._access.serves_host(request):
+            return answer_message(403, "Forbidden")
+        if not self.ready.is_set():
+            return HttpAnswer(503, [("Content-Type", "application/json"), ("Retry-After", "1")], b'{"status": "starting or stopping"}')
+        return self._access.sign_in(request) or self._pass_on(request)
+
+    def _pass_on(self, request: HttpRequest) -> HttpAnswer:
+        match = self._routes.match(request.method, request.path)
+        if match is None:
+            return answer_json(200, {"status": "ok"}) if request.path == "/healthz" else answer_message(403, "Missing Authentication Token")
+        if match.route.guarded and not self._access.allows(request):
+            return self._access.refuse(request)
+        payload = encode_event(build_event(request, match, self._public_host, AUTHORISED if match.route.guarded else None))
+        return read_answer(self._invoke(match.route.function, payload)) if payload else answer_message(413, "Request Too Long")
+
+
+def _refuse(function: str, payload: bytes) -> Outcome:
+    raise RuntimeError("the door is not open")
+
+
+class Front(ThreadingHTTPServer):
+    """Listens at once, so that the port is known; answers by its door."""
+
+    daemon_threads, request_queue_size, allow_reuse_address = True, 256, True
+
+    def __init__(self, port: int, door: Door) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.door = door
+        self.port = int(self.server_address[1])
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, name="front", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away mid-way is its own affair."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version, timeout, disable_nagle_algorithm, wbufsize = "HTTP/1.1", _PATIENCE, True, -1
+    server: Front
+
+    def _serve(self) -> None:
+        try:
+            body = read_body(self.rfile, {name.lower(): value for name, value in self.headers.items()}, _LARGEST_BODY)
+        except (TooLargeError, ValueError) as error:
+            self.close_connection = True
+            return self._send(answer_message(413, "Request Too Long") if isinstance(error, TooLargeError) else answer_message(400, "Bad Request"))
+        target = urlsplit(self.path)
+        request = HttpRequest(self.command, target.path or "/", target.query, list(self.headers.items()), body, self.client_address[0])
+        return self._send(self.server.door.answer(request))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
+
+    def _send(self, answer: HttpAnswer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value.replace("\r", "").replace("\n", ""))
+        self.send_header("Content-Length", str(len(answer.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+        self.wfile.flush()
+        if self.close_connection:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+
+    def version_string(self) -> str:
+        return "caseline"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Requests are counted by the functions that answer them."""
