@@ -1,0 +1,92 @@
+"""What judgement looks at: the signals of a case, the customer's other signals, the account."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from caseline.assessment import Assessment
+from caseline.crm import Account
+from caseline.customers import identity_key
+from caseline.deadlines import waited_share
+from caseline.need import is_star_only
+from caseline.policy import Policy
+from caseline.priority import Evidence, Priority
+from caseline.priority.model import prioritise
+from caseline.signals import INBOUND, OUTBOUND, parse_time
+from caseline.table import Item, Table
+from caseline.timeline import read_signal
+
+LOOK_BACK = timedelta(days=30)
+RECENT = 50  # rows of each identity that judgement reads
+IDENTITIES = 10
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The customer's recent rows, how many other cases of it are open, and what the CRM says."""
+
+    recent: Sequence[Item]
+    other_cases: int
+    account: Account | None
+    stale: bool
+    candidates: int
+    now: datetime
+
+
+def read_recent(table: Table, customer: Mapping[str, Any]) -> list[Item]:
+    """The newest signals of a customer over all identities; one query for each."""
+    rows: list[Item] = []
+    for identity in customer["identities"][:IDENTITIES]:
+        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", newest_first=True, limit=RECENT)
+        rows += [row for row in islice(found, RECENT) if row["type"] == "signal"]
+    return sorted(rows, key=lambda row: str(row["at"]))
+
+
+def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> Priority:
+    """The priority of a case is that of the signal that weighs most in it."""
+    scored = [prioritise(policy, evidence_of(policy, row, signals, category, scene), override) for row in signals]
+    return max(scored, key=lambda priority: priority.score)
+
+
+def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
+    signal = read_signal(row)
+    return Evidence(
+        assessment=Assessment.from_json(row["assessment"]), now=scene.now, account=scene.account, account_stale=scene.stale, ambiguous=scene.candidates > 0,
+        public=signal.public, audience=signal.reach, velocity=velocity(row, scene), category=category, ask=row["need"] == "due", star_only=is_star_only(signal),
+        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene), signal_at=row["occurred_at"],
+    )
+
+
+def velocity(row: Mapping[str, Any], scene: Scene) -> float:
+    """Engagement per hour over the author's usual, which is taken as the median of its other posts, at least one an hour."""
+    if not row.get("engagement"):
+        return 0.0
+    usual = sorted(_per_hour(other, scene.now) for other in scene.recent if other["signal_id"] != row["signal_id"] and other.get("engagement"))
+    return _per_hour(row, scene.now) / max(1.0, usual[len(usual) // 2] if usual else 1.0)
+
+
+def _per_hour(row: Mapping[str, Any], now: datetime) -> float:
+    hours = max(1.0, (now - parse_time(row["occurred_at"])).total_seconds() / 3600)
+    return float(row["engagement"]) / math.ceil(hours)
+
+
+def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
+    """Earlier contacts on the same category that are not part of this case."""
+    own = {row["signal_id"] for row in signals}
+    since = scene.now - LOOK_BACK
+    return sum(
+        row["signal_id"] not in own and row["need"] == "due" and row.get("category") == category and row["direction"] == INBOUND and parse_time(row["occurred_at"]) >= since
+        for row in scene.recent
+    )
+
+
+def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
+    """How much of its target the oldest ask without a later reply has waited."""
+    replied = max((row["occurred_at"] for row in scene.recent if row["direction"] == OUTBOUND), default="")
+    asks = sorted((row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied), key=lambda row: str(row["occurred_at"]))
+    return waited_share(policy, parse_time(asks[0]["occurred_at"]), scene.now, channel=asks[0]["channel"]) if asks else 0.0

@@ -1,0 +1,145 @@
+"""Domain events and counts, both from the table's stream: what was written is what happened.
+
+Counts are exact against redelivery: each counts row remembers the stream records it has taken in last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caseline.table import ConditionFailed, Item, Table, deserialise
+
+SOURCE = "caseline"
+ENTRIES_A_CALL = 10
+REMEMBERED = 400  # stream records; a failed batch of at most 100 comes again long before as many others
+COUNTS, ALL = "COUNTS", "ALL"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One stream record with its images as plain values."""
+
+    record_id: str
+    old: Item
+    new: Item
+
+
+def read_records(records: Sequence[Mapping[str, Any]]) -> list[Happening]:
+    return [Happening(r["eventID"][:12], deserialise(r["dynamodb"].get("OldImage", {})), deserialise(r["dynamodb"].get("NewImage", {}))) for r in records]
+
+
+# ---- events
+
+
+def events_of(happening: Happening) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(detail-type, detail) of what a record says has happened; no customer text in either."""
+    old, new = happening.old, happening.new
+    if new.get("type") == "signal" and _is_recorded(old, new):
+        yield "Signal Recorded", _signal_detail(new)
+    if new.get("type") == "case":
+        yield from _case_events(old, new)
+
+
+def _case_events(old: Item, new: Item) -> Iterator[tuple[str, dict[str, Any]]]:
+    detail = _case_detail(new)
+    if not old:
+        yield "Case Opened", detail
+        return
+    if (old["priority"]["score"], old["priority"]["band"]) != (new["priority"]["score"], new["priority"]["band"]):
+        yield "Case Priority Changed", detail | {"previous": {"score": old["priority"]["score"], "band": old["priority"]["band"]}}
+    if (old["status"], new["status"]) == ("open", "closed"):
+        yield "Case Closed", detail
+    if old.get("pushed_version") != new.get("pushed_version"):
+        yield "Case Saved", detail
+
+
+def _signal_detail(row: Item) -> dict[str, Any]:
+    names = "signal_id channel source brand kind direction public occurred_at need need_reason category".split()
+    return {name: row.get(name) for name in names} | {"sentiment": row["assessment"].get("sentiment"), "unscored": row["assessment"].get("unscored")}
+
+
+def _case_detail(row: Item) -> dict[str, Any]:
+    names = "case_key customer_id brand category status queue opened_at version signal_count channels".split()
+    return {name: row.get(name) for name in names} | {"priority": {"score": row["priority"]["score"], "band": row["priority"]["band"]}, "crm": row.get("crm")}
+
+
+def put_events(happenings: Iterable[Happening], bus: str, send: Callable[[list[dict[str, str]]], None]) -> None:
+    """Ten entries a call; `send` raises unless all of them were taken."""
+    entries = [
+        {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail, default=str), "EventBusName": bus} for happening in happenings for kind, detail in events_of(happening)
+    ]
+    for start in range(0, len(entries), ENTRIES_A_CALL):
+        send(entries[start : start + ENTRIES_A_CALL])
+
+
+# ---- counts
+
+
+def fold_counts(table: Table, happenings: Sequence[Happening]) -> None:
+    """Add what the records say to the counts of their sources, each record once. ConditionFailed when others keep writing."""
+    for _ in range(20):
+        row = table.get(COUNTS, ALL) or {"PK": COUNTS, "SK": ALL, "type": "counts", "schema": 1, "version": 0, "seen": [], "sources": {}}
+        fresh = [happening for happening in happenings if happening.record_id not in row["seen"]]
+        changes = _changes(fresh)
+        if not changes:
+            return
+        try:
+            return _write(table, row, fresh, changes)
+        except ConditionFailed:
+            continue
+    raise ConditionFailed()
+
+
+def _write(table: Table, row: Item, fresh: Sequence[Happening], changes: Mapping[str, Item]) -> None:
+    sources = {**row["sources"], **{name: _added(row["sources"].get(name, {}), change) for name, change in changes.items()}}
+    seen = [*row["seen"], *(happening.record_id for happening in fresh if _count(happening))][-REMEMBERED:]
+    wanted = {**row, "sources": sources, "seen": seen, "version": row["version"] + 1}
+    if row["version"]:
+        table.put(wanted, "version = :version", version=row["version"])
+    else:
+        table.put(wanted, "attribute_not_exists(PK)")
+
+
+def _changes(happenings: Sequence[Happening]) -> dict[str, Item]:
+    changes: dict[str, Item] = defaultdict(dict)
+    for happening in happenings:
+        for name, number in _count(happening).items():
+            source = f"{happening.new['channel']}/{happening.new['source']}"
+            changes[source][name] = changes[source].get(name, 0) + number
+            changes[source]["last_event"] = max(str(changes[source].get("last_event", "")), str(happening.new.get("received_at", "")))
+    return changes
+
+
+def _count(happening: Happening) -> dict[str, int]:
+    """What one record adds: the difference between what the two images stand for."""
+    old, new = happening.old, happening.new
+    if new.get("type") not in ("signal", "quarantine") or "channel" not in new:
+        return {}
+    before, after = _standing(old), _standing(new)
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def _standing(row: Item) -> dict[str, int]:
+    if row.get("type") == "quarantine":
+        return _tally(quarantined=int(row["state"] != "replayed"))
+    if row.get("type") != "signal" or row["state"] == "expected":
+        return _tally()
+    deliveries = len(row.get("deliveries", ())) + row.get("more_duplicates", 0)
+    return _tally(recorded=1, revised=row["revisions"], duplicates=deliveries - 1 - row["revisions"])
+
+
+def _tally(**counts: int) -> dict[str, int]:
+    return {"recorded": 0, "revised": 0, "duplicates": 0, "quarantined": 0} | counts
+
+
+def _added(counts: Mapping[str, Any], change: Mapping[str, Any]) -> Item:
+    total: Item = {name: counts.get(name, 0) + change.get(name, 0) for name in _tally()}
+    return total | {"last_event": max(str(counts.get("last_event", "")), str(change.get("last_event", "")))}
+
+
+def _is_recorded(old: Item, new: Item) -> bool:
+    return new["state"] == "live" and (not old or old["state"] == "expected")

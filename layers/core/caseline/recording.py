@@ -1,0 +1,193 @@
+"""Record signals: from queue messages to rows of the timeline, each once, whatever is delivered twice or out of order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from caseline.assessment import Analyser, Assessment
+from caseline.assessment.combine import assess_signals
+from caseline.customers import Claimed, link, new_nodes
+from caseline.errors import UnavailableError
+from caseline.need import decide_need
+from caseline.policy import Policy
+from caseline.quarantine import quarantine_row
+from caseline.replies import Replies, claim_thread
+from caseline.revisions import revise
+from caseline.signals import OUTBOUND, Signal, isoformat
+from caseline.table import ConditionFailed, Item, Table
+from caseline.timeline import signal_row
+
+CACHED_CUSTOMERS = 20_000
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of the queue: its id there, and the envelope."""
+
+    message_id: str
+    envelope: Mapping[str, Any]
+
+
+@dataclass
+class Entry:
+    """One signal of an envelope on its way to its row. `delivery` is the same each time the queue delivers it."""
+
+    message: Message
+    index: int
+    signal: Signal
+    delivery: str
+    assessment: Assessment = field(default_factory=Assessment)
+    row: Item = field(default_factory=dict)
+
+
+@dataclass
+class Recorder:
+    """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked."""
+
+    table: Table
+    analyser: Analyser
+    policy: Policy
+    scope_of: Callable[[str], str]
+    requeue: Callable[[Mapping[str, Any]], None]
+    clock: Callable[[], datetime]
+    known: dict[tuple[str, ...], None] = field(default_factory=dict)
+
+    @property
+    def retention(self) -> timedelta:
+        return timedelta(days=self.policy.retention.days)
+
+    def record(self, messages: Sequence[Message]) -> list[str]:
+        """Record all signals of the messages; returns the ids of messages that must come again."""
+        entries, failed = _entries(messages)
+        self._assess(entries)
+        refused = self._insert(entries, messages)
+        for entry in entries:
+            try:
+                self._finish(entry, refused)
+            except (UnavailableError, ConditionFailed):
+                self._try_again(entry, failed)
+        return sorted(failed)
+
+    def _assess(self, entries: Sequence[Entry]) -> None:
+        assessments = assess_signals(self.analyser, [entry.signal for entry in entries])
+        replies = Replies.load(self.table, [entry.signal for entry in entries])
+        for entry, assessment in zip(entries, assessments, strict=True):
+            entry.assessment = assessment
+            entry.signal = replies.addressed(entry.signal)
+            entry.row = self._row(entry)
+
+    def _row(self, entry: Entry) -> Item:
+        brand = entry.message.envelope["brand"]
+        need = decide_need(self.policy, entry.signal, entry.assessment)
+        return signal_row(entry.signal, brand, self.scope_of(brand), entry.assessment, need, entry.delivery, self.retention)
+
+    def _insert(self, entries: Sequence[Entry], messages: Sequence[Message]) -> set[str]:
+        """Customers, threads, quarantine and signals in one go; marks the rows that were there before."""
+        rows: dict[tuple[str, str], Item] = {}
+        for row in (*self._customers(entries), *_threads(entries), *self._quarantined(messages), *(entry.row for entry in entries)):
+            rows.setdefault((row["PK"], row["SK"]), row)
+        inserted = self.table.insert_many(list(rows.values()))
+        existing = {id(row) for row in inserted.existing}
+        self._link({row["PK"] for row in inserted.existing if row["type"] == "customer"}, entries)
+        self._claim_threads([row for row in inserted.existing if row["type"] == "thread"], entries)
+        for entry in entries:
+            first = rows[(entry.row["PK"], entry.row["SK"])]
+            entry.row["was_there"] = first is not entry.row or id(first) in existing
+        return {row["PK"] for row in inserted.refused}
+
+    def _finish(self, entry: Entry, refused: set[str]) -> None:
+        if entry.row["PK"] in refused:
+            raise UnavailableError("the table refuses the row")
+        was_there = entry.row.pop("was_there")
+        if was_there:
+            revise(self.table, entry.row, self.scope_of(entry.row["brand"]))
+        elif entry.signal.direction == OUTBOUND and not entry.signal.identities:
+            Replies.wait_for_parent(self.table, entry.row, self.scope_of(entry.row["brand"]))
+
+    def _customers(self, entries: Sequence[Entry]) -> list[Item]:
+        return [node for claimed in self._claims(entries) for node in new_nodes(claimed)]
+
+    def _claims(self, entries: Sequence[Entry]) -> list[Claimed]:
+        return [claimed for entry in entries if (claimed := self._claim(entry)) and _known_key(claimed) not in self.known]
+
+    def _claim(self, entry: Entry) -> Claimed | None:
+        if not entry.signal.identities:
+            return None
+        scope, trust = self.scope_of(entry.row["brand"]), entry.message.envelope.get("trust") or "asserted"
+        name = entry.signal.author_name if entry.signal.direction != OUTBOUND else None
+        return Claimed(entry.signal.identities, f"signal:{entry.signal.signal_id}", isoformat(entry.signal.received_at), trust, name, scope=scope)
+
+    def _link(self, existing: set[str], entries: Sequence[Entry]) -> None:
+        """Join identities to customers that were there before, and remember whom this process has seen."""
+        for claimed in self._claims(entries):
+            if existing & {node["PK"] for node in new_nodes(claimed)}:
+                link(self.table, claimed)
+            if len(self.known) > CACHED_CUSTOMERS:
+                self.known.clear()
+            self.known[_known_key(claimed)] = None
+
+    def _claim_threads(self, existing: Sequence[Item], entries: Sequence[Entry]) -> None:
+        scopes = {row["PK"]: self.scope_of(entry.row["brand"]) for entry in entries if (row := Replies.thread_row(entry.row))}
+        for row in existing:
+            claim_thread(self.table, row, scopes[row["PK"]])
+
+    def _quarantined(self, messages: Sequence[Message]) -> list[Item]:
+        return [
+            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.retention)
+            for message in messages for i, unreadable in enumerate(message.envelope.get("unreadable", []))
+        ]
+
+    def _try_again(self, entry: Entry, failed: set[str]) -> None:
+        """A failing signal is queued again alone, so that it delays none of its neighbours; the last of an envelope comes again by itself."""
+        envelope = entry.message.envelope
+        if len(envelope["signals"]) == 1 and not envelope.get("unreadable"):
+            failed.add(entry.message.message_id)
+            return
+        try:
+            self.requeue({**envelope, "signals": [envelope["signals"][entry.index]], "unreadable": [], "part": entry.delivery})
+        except UnavailableError:
+            failed.add(entry.message.message_id)
+
+
+def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message:
+    """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison."""
+    envelope = json.loads(body)
+    if "body" in envelope:
+        envelope = json.loads(fetch(envelope["body"]["bucket_key"]))
+    if envelope["v"] != 1:
+        raise ValueError(f"unknown envelope version {envelope['v']!r}")
+    return Message(message_id, envelope)
+
+
+def _entries(messages: Sequence[Message]) -> tuple[list[Entry], set[str]]:
+    """The signals of all messages; a message whose signals cannot be read must come again and ends with the dead letters."""
+    entries: list[Entry] = []
+    failed: set[str] = set()
+    for message in messages:
+        try:
+            entries += _entries_of(message)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            failed.add(message.message_id)
+    return entries, failed
+
+
+def _entries_of(message: Message) -> list[Entry]:
+    envelope = message.envelope
+    signals = [Signal.from_json(data) for data in envelope["signals"]]
+    return [Entry(message, i, signal, envelope.get("part") or _delivery(envelope, str(i))) for i, signal in enumerate(signals)]
+
+
+def _delivery(envelope: Mapping[str, Any], part: str) -> str:
+    return f"{envelope['id']}.{part}"
+
+
+def _threads(entries: Sequence[Entry]) -> list[Item]:
+    return [thread for entry in entries if (thread := Replies.thread_row(entry.row))]
+
+
+def _known_key(claimed: Claimed) -> tuple[str, ...]:
+    return (claimed.scope, *claimed.identities)

@@ -1,0 +1,102 @@
+"""What happens to a signal that was there before: a duplicate, an edit, a deletion, or the original an edit or a reply came before.
+
+The outcome is the same for every order of arrival. Each delivery is counted on the row itself, so a redelivery counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from caseline.replies import release
+from caseline.signals import CREATED, UPDATED
+from caseline.table import ConditionFailed, Item, Table
+from caseline.timeline import EXPECTED, GONE, fingerprint, read_text
+
+CONTENT = (
+    "text text_z text_cut rating attributes need need_reason category assessment author_name engagement reach url language revision rank previous deleted_at".split()
+)
+KEPT_VERSIONS = 5
+KEPT_DELIVERIES = 200
+
+
+def revise(table: Table, row: Item, scope: str) -> None:
+    """Apply `row` to the row of the same signal that stands. Raises ConditionFailed when others keep changing it."""
+    for _ in range(8):
+        old = table.get(row["PK"], row["SK"])
+        try:
+            if old is None:
+                table.put(row, "attribute_not_exists(PK)")
+            else:
+                _apply(table, old, row)
+            return _release_waiting(table, row, old, scope)
+        except ConditionFailed:
+            continue
+    raise ConditionFailed()
+
+
+def _apply(table: Table, old: Item, row: Item) -> None:
+    if row["deliveries"] & set(old.get("deliveries", ())):
+        return
+    changes = _changes(old, row)
+    if changes is None:
+        _count_duplicate(table, old, row)
+    else:
+        _write(table, old, row, changes)
+
+
+def _changes(old: Item, row: Item) -> dict[str, Any] | None:
+    """What the row changes; None for a duplicate. A value of None removes the attribute."""
+    if old["state"] == EXPECTED:
+        return {name: value for name, value in row.items() if name not in ("PK", "SK", "deliveries", "revisions")}
+    if old["state"] == GONE:
+        return None
+    if row["state"] == GONE:
+        return _erased(row)
+    if fingerprint(old) != fingerprint(row) and row["rank"] > old["rank"]:
+        return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old)} | _born(old, row)
+    return _born(old, row) or None
+
+
+def _erased(row: Item) -> dict[str, Any]:
+    gone: dict[str, Any] = dict.fromkeys(CONTENT)
+    return gone | {"state": GONE, "need": "none", "need_reason": "deleted", "rank": row["rank"], "assessment": {"unscored": "deleted"}, "deleted_at": row["received_at"]}
+
+
+def _born(old: Item, row: Item) -> dict[str, Any]:
+    """An original that comes after its edit still says when the item was made."""
+    if (old.get("born"), row["born"]) != (UPDATED, CREATED):
+        return {}
+    moved = {"occurred_at": row["occurred_at"], "born": CREATED}
+    return moved | ({"at": f"{row['occurred_at']}#{row['signal_id']}"} if "at" in old else {})
+
+
+def _previous(old: Item) -> list[Mapping[str, Any]]:
+    return [*old.get("previous", []), {"revision": old.get("revision", ""), "text": read_text(old) or ""}][-KEPT_VERSIONS:]
+
+
+def _write(table: Table, old: Item, row: Item, changes: Mapping[str, Any]) -> None:
+    sets = {name: value for name, value in changes.items() if value is not None}
+    removes = [name for name, value in changes.items() if value is None and name in old]
+    first = old["state"] == EXPECTED
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+    expression += (" REMOVE " + ", ".join(f"#{name}" for name in removes)) if removes else ""
+    expression += " ADD deliveries :deliveries, revisions :applied"
+    table.update(
+        row["PK"], row["SK"], expression, "#old_state = :old_state AND " + ("attribute_not_exists(#old_rank)" if first else "#old_rank = :old_rank"),
+        names={f"#{name}": name for name in (*sets, *removes)} | {"#old_state": "state", "#old_rank": "rank"},
+        old_state=old["state"], deliveries=row["deliveries"], applied=0 if first else 1, **({} if first else {"old_rank": old["rank"]}), **sets,
+    )
+
+
+def _count_duplicate(table: Table, old: Item, row: Item) -> None:
+    if len(old.get("deliveries", ())) < KEPT_DELIVERIES:
+        table.update(row["PK"], row["SK"], "ADD deliveries :deliveries", deliveries=row["deliveries"])
+    else:
+        table.update(row["PK"], row["SK"], "ADD more_duplicates :one", one=1)
+
+
+def _release_waiting(table: Table, row: Item, old: Item | None, scope: str) -> None:
+    """Replies that came before the post they answer now learn whose timeline they stand on."""
+    if old and old.get("awaited_by"):
+        release(table, row["PK"], row["SK"], old["awaited_by"], row.get("identities", []), scope)

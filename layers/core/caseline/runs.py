@@ -1,0 +1,100 @@
+"""Runs of the state machine: at most one at a time for a customer, brand and category; what arrives meanwhile waits for the next.
+
+A run's row keeps the set of waiting signals. Its executions are numbered and named after the row and the number, so starting one twice is starting it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from caseline.signals import isoformat
+from caseline.table import ConditionFailed, Item, Table
+
+LEASE = timedelta(minutes=30)
+RETRY_AFTER = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One numbered execution for a run's row, as it travels through the state machine's input."""
+
+    key: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{hashlib.sha256(self.key.encode()).hexdigest()[:40]}-{self.number}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"key": self.key, "number": self.number}
+
+
+def run_key(customer_id: str, brand: str, category: str) -> str:
+    return f"RUN#{customer_id}#{brand}#{category}"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """`start(name, input)` starts an execution; one of that name that exists already is success."""
+
+    table: Table
+    start: Callable[[str, str], None]
+    clock: Callable[[], datetime]
+
+    def add(self, run_of: str, signal_ids: Iterable[str]) -> None:
+        """Let the signals wait, and start a run unless one is under way."""
+        now = self.clock()
+        row = self.table.update(
+            run_of, "RUN", "SET due_shard = :due, due_at = :at, #t = :type ADD waiting :ids", names={"#t": "type"},
+            due="due", at=isoformat(now + RETRY_AFTER), type="run", ids=set(signal_ids),
+        )
+        self.start_next(row)
+
+    def start_next(self, row: Item) -> None:
+        if row.get("waiting") and not self._is_under_way(row):
+            run = Run(row["PK"], max(row.get("number", 0), row.get("executing", 0)) + 1)
+            self.start(run.name, json.dumps({"run": run.to_json()}))
+
+    def take(self, run: Run) -> set[str]:
+        """The signals that wait, with the lease taken; ConditionFailed when another run has it."""
+        now = self.clock()
+        row = self.table.update(
+            run.key, "RUN", "SET executing = :number, until = :until REMOVE failure",
+            "attribute_not_exists(executing) OR executing = :number OR until < :now OR attribute_exists(failure)",
+            number=run.number, until=int((now + LEASE).timestamp()), now=int(now.timestamp()),
+        )
+        return set(row.get("waiting", ()))
+
+    def handled(self, run: Run, signal_ids: Iterable[str]) -> None:
+        """These stand in the ledger now and wait no longer."""
+        if ids := set(signal_ids):
+            self.table.update(run.key, "RUN", "DELETE waiting :ids", ids=ids)
+
+    def finish(self, run: Run) -> None:
+        """Give the lease back and start the next run if more has come. Safe to repeat."""
+        row = self._release(run)
+        if row.get("waiting"):
+            self.start_next(row)
+        else:
+            self._rest(row)
+
+    def _release(self, run: Run) -> Item:
+        try:
+            return self.table.update(run.key, "RUN", "SET #n = :number REMOVE executing, until, failure", "executing = :number", names={"#n": "number"}, number=run.number)
+        except ConditionFailed:
+            return self.table.get(run.key, "RUN") or {}
+
+    def _rest(self, row: Item) -> None:
+        """Off the list of what is due, unless something came in between."""
+        try:
+            self.table.update(row["PK"], "RUN", "REMOVE due_shard, due_at", "attribute_not_exists(waiting) AND attribute_not_exists(executing)")
+        except (ConditionFailed, KeyError):
+            return
+
+    def _is_under_way(self, row: Item) -> bool:
+        return "executing" in row and "failure" not in row and row.get("until", 0) >= int(self.clock().timestamp())

@@ -1,0 +1,52 @@
+"""Triage: from stream records of rows that need a case to runs of the state machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from caseline.customers import customer_id_of, load_customers
+from caseline.runs import Runs, run_key
+from caseline.table import Item, Table, deserialise
+from caseline.timeline import read_text
+
+JUDGED = "state need category rank identity".split()
+
+
+def triage(records: Sequence[Mapping[str, Any]], table: Table, runs: Runs, scope_of: Callable[[str], str]) -> None:
+    """Start or feed one run for each customer, brand and category that the records concern."""
+    rows = [row for record in records for row in _concerned(record)]
+    for run_of, signal_ids in sorted(_group(rows, table, scope_of).items()):
+        runs.add(run_of, signal_ids)
+
+
+def _concerned(record: Mapping[str, Any]) -> list[Item]:
+    """The signal as it is now and, where an edit or a deletion changed what the case rests on, as it was."""
+    images = record["dynamodb"]
+    new = deserialise(images.get("NewImage", {}))
+    old = deserialise(images.get("OldImage", {}))
+    if new.get("type") != "signal" or (old and not _changed(old, new)):
+        return []
+    return [row for row in _distinct(new, old) if row.get("need") == "due" and row.get("identity")]
+
+
+def _changed(old: Item, new: Item) -> bool:
+    """Our own bookkeeping on a row is no change."""
+    return any(old.get(name) != new.get(name) for name in JUDGED) or read_text(old) != read_text(new)
+
+
+def _distinct(new: Item, old: Item) -> Iterable[Item]:
+    yield new
+    if (old.get("need"), old.get("category")) != (new.get("need"), new.get("category")):
+        yield old
+
+
+def _group(rows: Sequence[Item], table: Table, scope_of: Callable[[str], str]) -> dict[str, set[str]]:
+    nodes = [customer_id_of(row["identities"][0], scope_of(row["brand"])) for row in rows]
+    customers = load_customers(table, nodes) if nodes else {}
+    groups: dict[str, set[str]] = defaultdict(set)
+    for row, node in zip(rows, nodes, strict=True):
+        customer_id = customers[node]["customer_id"] if node in customers else node
+        groups[run_key(customer_id, row["brand"], row["category"])].add(row["signal_id"])
+    return groups

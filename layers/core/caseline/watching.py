@@ -1,0 +1,50 @@
+"""Watch what is due: runs that failed or died, and cases that are not in the CRM yet. Reads the index `due`, never scans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from caseline.cases.outbox import Outbox
+from caseline.errors import CrmError
+from caseline.runs import Runs
+from caseline.signals import isoformat
+from caseline.table import Item, Table
+
+BATCH = 100
+LONGEST_WAIT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Watcher:
+    table: Table
+    runs: Runs
+    outbox: Outbox
+    clock: Callable[[], datetime]
+
+    def watch(self) -> int:
+        """Take up what is due; returns how many rows were."""
+        due = list(islice(self.table.query("due", index="due", before=isoformat(self.clock())), BATCH))
+        for row in due:
+            kind = row["PK"].partition("#")[0]
+            {"RUN": self._restart, "CASE": self._push}[kind](row)
+        return len(due)
+
+    def _restart(self, row: Item) -> None:
+        """Start the run again; each try is later than the one before, up to an hour."""
+        row = self._postpone(row)
+        self.runs.start_next(row)
+
+    def _push(self, row: Item) -> None:
+        self._postpone(row)
+        try:
+            self.outbox.push(row["PK"].partition("#")[2])
+        except CrmError:
+            return
+
+    def _postpone(self, row: Item) -> Item:
+        tries = (self.table.get(row["PK"], row["SK"]) or {}).get("tries", 0) + 1
+        wait = min(LONGEST_WAIT, timedelta(minutes=2**tries))
+        return self.table.update(row["PK"], row["SK"], "SET tries = :tries, due_at = :at", tries=tries, at=isoformat(self.clock() + wait))
