@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
 
 SHIPPED = Path(__file__).with_name("policy.yaml")
@@ -26,7 +23,6 @@ Points = Annotated[int, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Minutes = Annotated[int, Field(ge=1)]
-Location = Sequence[int | str]
 
 
 class Part(BaseModel):
@@ -241,9 +237,9 @@ def load_policy(text: str | None = None, name: str = "policy.yaml") -> Policy:
         policy = Policy.model_validate(_fill_in(data))
     except ValidationError as error:
         problems = [(_path(e["loc"]), _say(e["type"], e["loc"], e["msg"], e["input"])) for e in error.errors()]
-        raise ConfigError(_report(problems, text, name)) from None
+        raise ConfigError(report_problems(problems, text, name)) from None
     if problems := list(find_contradictions(policy)):
-        raise ConfigError(_report(problems, text, name))
+        raise ConfigError(report_problems(problems, text, name))
     return policy
 
 
@@ -264,10 +260,10 @@ def find_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     for place, names in _category_lists(policy):
         for index, category in enumerate(names):
             if category not in policy.severity:
-                yield (*place, index), f"no category {category!r} under severity{_suggest(category, policy.severity)}"
+                yield (*place, index), f"no category {category!r} under severity{suggest(category, policy.severity)}"
     for index, tier in enumerate(policy.tiers.key):
         if tier not in policy.tiers.points:
-            yield ("tiers", "key", index), f"no tier {tier!r} under tiers.points{_suggest(tier, policy.tiers.points)}"
+            yield ("tiers", "key", index), f"no tier {tier!r} under tiers.points{suggest(tier, policy.tiers.points)}"
     for index, floor in enumerate(policy.floors):
         if floor.when == Condition():
             yield ("floors", index, "when"), "this floor would raise every case; write at least one condition"
@@ -302,37 +298,6 @@ def _category_lists(policy: Policy) -> Iterator[tuple[Location, list[str]]]:
         yield ("routing", "rules", index, "categories"), rule.categories
 
 
-def read_yaml(text: str, name: str) -> Any:
-    """Plain values of a YAML (or JSON) text. Raises ConfigError with line and column."""
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = next(iter((error.problem or error.context or "").splitlines()), "this is not YAML")
-        raise ConfigError(f"{name}:{line}:{column}: {what}; write valid YAML or JSON here") from None
-    except (YAMLError, ValueError) as error:
-        raise ConfigError(f"{name}:1:1: {next(iter(str(error).splitlines()), 'this is not YAML')}; write valid YAML or JSON") from None
-
-
-def find_position(text: str, path: Location) -> tuple[int, int]:
-    """Line and column (from 1) of what is at `path` in a YAML text; of the nearest thing above it where it is missing."""
-    node: Node | None = YAML(pure=True).compose(text)
-    mark = node.start_mark if node else None
-    for part in path:
-        mark, node = _step(node, part) or (mark, None)
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
-
-
-def _step(node: Node | None, part: int | str) -> tuple[Any, Node] | None:
-    """Where a key (or an item) starts, and the node of its value."""
-    if isinstance(node, MappingNode):
-        return next(((key.start_mark, value) for key, value in node.value if key.value == str(part)), None)
-    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part].start_mark, node.value[part]
-    return None
-
-
 def _fill_in(data: Mapping[Any, Any]) -> dict[Any, Any]:
     """What a policy leaves out is as shipped: whole sections, and keys of a section; never a category or a floor. Its version it must say."""
     shipped = {name: value for name, value in _shipped_data().items() if name != "version"}
@@ -345,14 +310,6 @@ def _is_section(name: Any) -> bool:
     return field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Part)
 
 
-def _report(problems: Sequence[tuple[Location, str]], text: str, name: str) -> str:
-    return "\n".join("{}:{}:{}: {}{}".format(name, *find_position(text, path), _dotted(path), problem) for path, problem in problems)
-
-
-def _dotted(path: Location) -> str:
-    return ".".join(map(str, path)) + ": " if path else ""
-
-
 def _path(location: Location) -> Location:
     return [part for part in location if part != "[key]"]
 
@@ -361,14 +318,9 @@ def _say(kind: str, location: Location, message: str, value: Any) -> str:
     if kind == "missing":
         return f"missing; write `{location[-1]}:` and its value"
     if kind == "extra_forbidden":
-        return f"unknown key{_suggest(str(location[-1]), _known_keys(location[:-1]))}"
+        return f"unknown key{suggest(str(location[-1]), _known_keys(location[:-1]))}"
     shown = repr(value)[:80] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
     return f"{message[:1].lower()}{message[1:]}, not {shown}"
-
-
-def _suggest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; write one of {', '.join(known)}"
 
 
 def _known_keys(path: Location) -> Sequence[str]:
