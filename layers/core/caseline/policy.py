@@ -1,229 +1,21 @@
-"""The policy: the versioned, validated numbers of the priority model, and who works what."""
+"""The policy: read from text, validated, checked for contradictions. The shipped one is `policy.yaml` beside this module."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
+from caseline.policy_shape import BANDS, Condition, Floor, Part, Policy, line_maxima
+
+__all__ = ["BANDS", "SHIPPED", "Condition", "Floor", "Policy", "find_contradictions", "line_maxima", "load_policy", "shipped_policy"]
 
 SHIPPED = Path(__file__).with_name("policy.yaml")
-Band = Literal["P1", "P2", "P3", "P4"]
-BANDS: tuple[Band, ...] = ("P1", "P2", "P3", "P4")
-
-Points = Annotated[int, Field(ge=0, le=100)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Days = Annotated[int, Field(ge=1, le=36500)]
-Minutes = Annotated[int, Field(ge=1)]
-
-
-class Part(BaseModel):
-    """A section of the policy: nothing in it changes, and a key it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Bands(Part):
-    """The lowest score of each band; P4 is what is below P3."""
-
-    P1: Points
-    P2: Points
-    P3: Points
-
-    def band_of(self, score: int) -> Band:
-        return next((band for band in BANDS[:3] if score >= getattr(self, band)), "P4")
-
-
-class Tiers(Part):
-    points: dict[str, Points]
-    unknown: Points
-    key: list[str]
-
-    @property
-    def max(self) -> int:
-        return max(self.unknown, *self.points.values(), 0)
-
-
-class Renewal(Part):
-    """Days are counted to the renewal date; a lapsed contract has a negative count."""
-
-    points: Points
-    near_days: Annotated[int, Field(ge=0)]
-    far_days: Days
-    lapsed: Points
-    lapsed_days: Annotated[int, Field(ge=0)]
-    unknown: Points
-    unpaid: list[str]
-    ended: list[str]
-
-    @property
-    def max(self) -> int:
-        return max(self.points, self.lapsed, self.unknown)
-
-
-class Reach(Part):
-    from_audience: Annotated[int, Field(ge=1)]
-    per_tenfold: Points
-    audience_max: Points
-    velocity_max: Points
-
-    @property
-    def max(self) -> int:
-        return self.audience_max + self.velocity_max
-
-
-class NeedFactor(Part):
-    ask: Share
-    star_only: Share
-    none: Share
-
-
-class Sentiment(Part):
-    max: Points
-    unscored: Points
-
-
-class Repeat(Part):
-    max: Points
-    unresolved: Points
-    same_category: Points
-
-
-class Targets(Part):
-    """Minutes to the first reply, by band."""
-
-    P1: Minutes
-    P2: Minutes
-    P3: Minutes
-    P4: Minutes
-
-
-class Sla(Part):
-    max: Points
-    targets: Targets
-    channels: dict[str, Targets] = {}
-
-
-class Condition(Part):
-    """All that is given must hold. Only "at least" and "within": a floor can never lower what a larger factor raised."""
-
-    categories: list[str] = []
-    key_account: bool = False
-    public: bool = False
-    renewal_within: Annotated[int, Field(ge=0)] | None = None
-    strength: Share | None = None
-    velocity: Annotated[float, Field(ge=0)] | None = None
-    audience: Annotated[int, Field(ge=0)] | None = None
-    unresolved: Annotated[int, Field(ge=0)] | None = None
-    waited: Annotated[float, Field(ge=0)] | None = None
-    points: Points | None = None
-
-    @cached_property
-    def minima(self) -> Mapping[str, float]:
-        names = ("strength", "velocity", "audience", "unresolved", "waited", "points")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-
-
-class Floor(Part):
-    name: str
-    text: str
-    when: Condition
-    score: Points
-
-
-class Rule(Part):
-    queue: Annotated[str, Field(min_length=1)]
-    key_account: bool = False
-    categories: list[str] = []
-    bands: list[Band] = []
-
-
-class Routing(Part):
-    default: Annotated[str, Field(min_length=1)]
-    rules: list[Rule] = []
-
-
-class LowRating(Part):
-    """By metric, the share of the scale up to which a rating is a complaint; a metric left out never is one."""
-
-    stars: Share | None = None
-    nps: Share | None = None
-    csat: Share | None = None
-    ces: Share | None = None
-
-
-class NeedRules(Part):
-    negative_from: Annotated[float, Field(gt=0, le=1)]
-    categories: list[str]
-    questions: bool
-    low_rating: LowRating
-    star_only: bool
-    quiet_kinds: list[str]
-    event_kinds: list[str]
-
-
-class Join(Part):
-    hours: Annotated[int, Field(ge=0)]
-    by: Literal["category", "customer"]
-
-
-class Identities(Part):
-    fan_in: Annotated[int, Field(ge=1)]
-
-
-class Retention(Part):
-    days: Days
-
-
-class Policy(Part):
-    """All weights, floors, bands, targets and routes. `policy_version` names exactly these numbers."""
-
-    version: str
-    bands: Bands
-    tiers: Tiers
-    renewal: Renewal
-    reach: Reach
-    need_factor: NeedFactor
-    severity: dict[str, Points]
-    sentiment: Sentiment
-    repeat: Repeat
-    sla: Sla
-    floors: list[Floor]
-    routing: Routing
-    need: NeedRules
-    join: Join
-    identities: Identities
-    retention: Retention
-
-    @field_validator("version", mode="before")
-    @classmethod
-    def _read_version(cls, version: Any) -> str:
-        return str(version)  # YAML reads 1 as a number and 2026-11-21 as a date
-
-    @cached_property
-    def weight_hash(self) -> str:
-        """Of all numbers and names but the version: two policies that score alike have the same hash."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json", exclude={"version"}), sort_keys=True).encode()).hexdigest()
-
-    @property
-    def policy_version(self) -> str:
-        return f"{self.version}+{self.weight_hash[:8]}"
-
-    @property
-    def join_window(self) -> timedelta:
-        return timedelta(hours=self.join.hours)
-
-    def known_category(self, category: str | None) -> str:
-        """The category, or `unknown` where this policy has no such category."""
-        return category if category in self.severity else "unknown"
 
 
 def load_policy(text: str | None = None, name: str = "policy.yaml") -> Policy:
@@ -279,15 +71,6 @@ def _check_numbers(policy: Policy) -> Iterator[tuple[Location, str]]:
         yield ("severity",), "write points for `unknown` and `praise`, too"
     if (total := sum(line_maxima(policy).values())) > 100:
         yield (), f"the lines add up to {total} points; lower some, so that they are at most 100"
-
-
-def line_maxima(policy: Policy) -> dict[str, int]:
-    """The most points each line can have, by factor."""
-    return {
-        "value": policy.tiers.max, "renewal": policy.renewal.max, "reach": policy.reach.max,
-        "severity": max(policy.severity.values(), default=0), "sentiment": max(policy.sentiment.max, policy.sentiment.unscored),
-        "repeat": policy.repeat.max, "sla": policy.sla.max,
-    }  # fmt: skip
 
 
 def _category_lists(policy: Policy) -> Iterator[tuple[Location, list[str]]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
-from caseline.crm import Account, Fact
-from caseline.policy import Condition, Floor, Policy, line_maxima
+from caseline.crm import Account
+from caseline.policy import Condition, Floor, Policy
 from caseline.priority import Evidence, Line, Priority
+from caseline.priority.scene import Scene, find_fact, is_key_account, read_word
 from caseline.priority.words import explain_lines, headline, priority_from_json
-from caseline.signals import isoformat
 
 __all__ = ["explain_lines", "headline", "is_key_account", "prioritise", "priority_from_json", "renewal_points", "route", "settle"]
 
@@ -46,68 +44,6 @@ def settle(previous: Priority | None, fresh: Priority) -> Priority:
     return replace(fresh if fresh.score > previous.score else previous, override=override)
 
 
-def is_key_account(policy: Policy, account: Account | None) -> bool:
-    return _word(_fact(account, "tier")) in policy.tiers.key
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The evidence with what follows from it under a policy. An ambiguous match links no account."""
-
-    policy: Policy
-    evidence: Evidence
-
-    @property
-    def account(self) -> Account | None:
-        return None if self.evidence.ambiguous else self.evidence.account
-
-    @property
-    def factor(self) -> float:
-        """The need factor n, which multiplies the impact lines."""
-        factors = self.policy.need_factor
-        if not self.evidence.ask:
-            return factors.none
-        return factors.star_only if self.evidence.star_only else factors.ask
-
-    @cached_property
-    def unpaid(self) -> Fact | None:
-        """The fact that says there is nothing to renew: a trial, or no paid contract."""
-        tier, status = _fact(self.account, "tier"), _fact(self.account, "contract_status")
-        known = next((fact for fact in (status, tier) if _word(fact) in self.policy.renewal.unpaid), None)
-        ended = status if _word(status) in self.policy.renewal.ended and self.renewal_date is None else None
-        return known or ended
-
-    @cached_property
-    def renewal_date(self) -> date | None:
-        return _read_date(_fact(self.account, "renewal_date"))
-
-    @property
-    def renewal_days(self) -> int | None:
-        """Days from today to the renewal date; None where there is nothing to renew or no date is known."""
-        if self.unpaid or self.renewal_date is None:
-            return None
-        return (self.renewal_date - self.evidence.now.date()).days
-
-    @property
-    def audience(self) -> int:
-        return (self.evidence.audience or 0) if self.evidence.public else 0
-
-    @property
-    def velocity(self) -> float:
-        return self.evidence.velocity if self.evidence.public else 0.0
-
-    @property
-    def signal_at(self) -> str:
-        return self.evidence.signal_at or self.now
-
-    @property
-    def now(self) -> str:
-        return isoformat(self.evidence.now)
-
-    def line(self, factor: str, points: int, value: Any, source: str, as_of: str, text: str, assumed: bool = False) -> Line:
-        return Line(factor, points, line_maxima(self.policy)[factor], value, source, as_of, text, assumed)
-
-
 # ---- impact
 
 
@@ -124,17 +60,17 @@ def _apply_need(scene: Scene, line: Line) -> Line:
 
 
 def _value_line(scene: Scene) -> Line:
-    tiers, tier = scene.policy.tiers, _fact(scene.account, "tier")
-    word = _word(tier)
+    tiers, tier = scene.policy.tiers, find_fact(scene.account, "tier")
+    word = read_word(tier)
     if tier is None or word not in tiers.points:
         return scene.line("value", tiers.unknown, None, "policy", scene.now, f"{_why_unknown(scene, 'tier')}: {tiers.unknown} points assumed", assumed=True)
     return scene.line("value", tiers.points[word], word, tier.source, tier.as_of, f"{word} account{_if_stale(scene)}")
 
 
 def _renewal_line(scene: Scene) -> Line:
-    renewal, fact = scene.policy.renewal, _fact(scene.account, "renewal_date")
+    renewal, fact = scene.policy.renewal, find_fact(scene.account, "renewal_date")
     if scene.unpaid:
-        return scene.line("renewal", 0, _word(scene.unpaid), scene.unpaid.source, scene.unpaid.as_of, f"no paid contract{_if_stale(scene)}")
+        return scene.line("renewal", 0, read_word(scene.unpaid), scene.unpaid.source, scene.unpaid.as_of, f"no paid contract{_if_stale(scene)}")
     if fact is None or scene.renewal_days is None:
         text = f"{_why_unknown(scene, 'renewal date')}: {renewal.unknown} points assumed"
         return scene.line("renewal", renewal.unknown, None, "policy", scene.now, text, assumed=True)
@@ -193,8 +129,9 @@ def _repeat_line(scene: Scene) -> Line:
 def _sla_line(scene: Scene) -> Line:
     waited = max(0.0, scene.evidence.waited)
     points = round_half_up(scene.policy.sla.max * min(1.0, waited) ** 2)
-    text = "reply target missed" if waited >= 1 else "waiting for a reply"
-    return scene.line("sla", points, round(waited, 2), "Caseline timeline", scene.now, f"{text}: {math.floor(waited * 100)}% of the target has passed")
+    state = "reply target missed" if waited >= 1 else "waiting for a reply"
+    text = f"{state}, {math.floor(waited * 100)}% of the target has passed" if waited else "nothing waits for a reply"
+    return scene.line("sla", points, round(waited, 2), "Caseline timeline", scene.now, text)
 
 
 # ---- floors
@@ -244,7 +181,7 @@ def _say_renewal(days: int) -> str:
 def _say_reach(scene: Scene) -> str:
     if not scene.evidence.public:
         return "not public, so nobody else sees it"
-    audience = "audience not known" if scene.evidence.audience is None else f"public, audience of {scene.audience}"
+    audience = "public, audience not known" if scene.evidence.audience is None else f"public, audience of {scene.audience}"
     return audience + (f", {scene.velocity:g} times the usual engagement" if scene.velocity > 1 else "")
 
 
@@ -261,7 +198,7 @@ def _if_stale(scene: Scene) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
 
 
 # ---- values
@@ -274,21 +211,3 @@ def round_half_up(number: float) -> int:
 
 def _clamp(number: float, high: int) -> int:
     return min(high, max(0, round_half_up(number)))
-
-
-def _fact(account: Account | None, name: str) -> Fact | None:
-    fact = account.facts.get(name) if account else None
-    return None if fact is None or fact.value in (None, "") else fact
-
-
-def _word(fact: Fact | None) -> str:
-    return str(fact.value).strip().casefold() if fact else ""
-
-
-def _read_date(fact: Fact | None) -> date | None:
-    if fact is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(fact.value).strip()).date()
-    except ValueError:
-        return None
