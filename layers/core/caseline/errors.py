@@ -70,3 +70,23 @@ class CrmRejectedError(CrmError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
+
+
+class QueryError(CaselineError):
+    """A parameter or a field of a request to the API or the console is wrong; `field` names it. Answered 400."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
+
+
+class NotFoundError(CaselineError):
+    """There is no such customer, case or page. Answered 404."""
+
+
+class ForbiddenError(CaselineError):
+    """This person may not do that, or their browser was sent here by another site. Answered 403."""
+
+
+class ConflictError(CaselineError):
+    """Someone else changed it since it was read, or it is not in the state for that. Answered 409."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.table import ConditionFailed, Item, Table, key
@@ -58,8 +58,11 @@ def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
     return True
 
 
-def change_case(table: Table, old: Item, new: Item, *history: Item) -> bool:
-    """Write the next version of a case and its history; False if it changed since it was read. Bookkeeping of the push is not touched."""
+def change_case(table: Table, old: Item, new: Item, *history: Item, writes: Sequence[Mapping[str, Any]] = ()) -> bool:
+    """Write the next version of a case and its history, and `writes` that must come with it; False if it changed since it was read.
+
+    Bookkeeping of the push is not touched.
+    """
     changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED}
     removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
@@ -67,7 +70,7 @@ def change_case(table: Table, old: Item, new: Item, *history: Item) -> bool:
         old["PK"], old["SK"], expression, "#v = :old_version", names={f"#{name}": name for name in (*changes, *removes)} | {"#v": "version"}, old_version=old["version"], **changes
     )
     try:
-        table.transact(write, *(table.put_write(row) for row in history))
+        table.transact(write, *(table.put_write(row) for row in history), *writes)
     except ConditionFailed:
         return False
     return True

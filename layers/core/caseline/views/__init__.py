@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from caseline.views.cases import list_cases, show_case, summarise_open
 from caseline.views.customers import find_customers, show_customer
-from caseline.views.paging import NotFoundError, QueryError
 from caseline.views.stats import Gauges, list_channels, read_stats
 from caseline.views.timeline import read_timeline
 
 __all__ = [
     "Gauges",
-    "NotFoundError",
-    "QueryError",
     "find_customers",
     "list_cases",
     "list_channels",

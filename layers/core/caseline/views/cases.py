@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Any
 
 from caseline.customers import load_customer, load_customers
+from caseline.errors import NotFoundError
 from caseline.table import Item, Table
 from caseline.timeline import load_signals
-from caseline.views.paging import NotFoundError, read_choice, read_cursor, read_limit, write_cursor
+from caseline.views.paging import read_choice, read_cursor, read_limit, write_cursor
 from caseline.views.timeline import signal_entry
 
 STATUSES, SORTS = ("open", "closed"), ("priority", "newest", "waiting")

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from caseline.cases.ledger import OPEN, load_cases, load_claims
 from caseline.customers import customer_id_of, load_customer, load_customers
-from caseline.table import Item, Table, key
+from caseline.errors import NotFoundError, QueryError
+from caseline.table import Item, Table
 from caseline.views.cases import case_summary
-from caseline.views.paging import NotFoundError, QueryError
 from caseline.views.timeline import newest_rows
 
 RECENT = 200  # entries that the metrics look at: the same reads for a customer of ten signals and of a hundred thousand
@@ -24,15 +25,15 @@ def find_customers(table: Table, identity: str | None, scopes: Iterable[str] = (
     return {"customers": [customer_summary(row) for row in {row["customer_id"]: row for row in rows.values()}.values()]}
 
 
-def show_customer(table: Table, customer_id: str, claims: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-    """Profile, account value, metrics of the newest entries and open cases. `claims` are the (brand, category) pairs a case can have."""
+def show_customer(table: Table, customer_id: str) -> dict[str, Any]:
+    """Profile, account value, metrics of the newest entries, and open cases."""
     row = load_customer(table, customer_id)
     if row is None:
         raise NotFoundError(f"no customer {customer_id}")
     recent = list(islice(newest_rows(table, row, RECENT), RECENT))
     return customer_summary(row) | {
         "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},
-        "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(table, row["customer_id"], recent, claims),
+        "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(table, row["customer_id"]),
     }
 
 
@@ -66,12 +67,11 @@ def _newest(rows: Sequence[Mapping[str, Any]]) -> str | None:
     return max((str(row["occurred_at"]) for row in rows), default=None)
 
 
-def _open_cases(table: Table, customer_id: str, recent: Iterable[Mapping[str, Any]], claims: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Through the claims the customer holds, and what the newest entries point to: bounded reads, however long the timeline."""
-    held = table.get_many([key(f"OPEN#{customer_id}#{brand}#{category}", "CLAIM") for brand, category in claims])
-    keys = {str(row["case_key"]) for row in (*held, *recent) if row.get("case_key")}
-    cases = [row for row in table.get_many([key(f"CASE#{case_key}", "CASE") for case_key in keys]) if row.get("status") == "open"]
-    return [case_summary(row) | {"customer_id": customer_id} for row in sorted(cases, key=_rank, reverse=True)]
+def _open_cases(table: Table, customer_id: str) -> list[dict[str, Any]]:
+    """Those whose claim the customer holds, the most urgent first."""
+    cases = load_cases(table, [claim["case_key"] for claim in load_claims(table, customer_id)]).values()
+    still_open = sorted((row for row in cases if row["status"] == OPEN), key=_rank, reverse=True)
+    return [case_summary(row) | {"customer_id": customer_id} for row in still_open]
 
 
 def _rank(row: Item) -> str:

@@ -7,22 +7,10 @@ import binascii
 import json
 from collections.abc import Collection
 
-from caseline.errors import CaselineError
+from caseline.errors import QueryError
 
 LIMIT, HIGHEST_LIMIT = 50, 200
 _LONGEST = 900  # characters; a sort key has at most 1,024 bytes
-
-
-class QueryError(CaselineError):
-    """A parameter or a field of a request is wrong; `field` names it. Answered 400."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field, self.message = field, message
-
-
-class NotFoundError(CaselineError):
-    """There is no such thing. Answered 404."""
 
 
 def read_limit(text: str | None) -> int:

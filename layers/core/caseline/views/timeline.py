@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Any
 
 from caseline.customers import identity_key, load_customer
+from caseline.errors import NotFoundError
 from caseline.table import Item, Table
 from caseline.timeline import EXPECTED, read_text
-from caseline.views.paging import NotFoundError, read_cursor, read_limit, write_cursor
+from caseline.views.paging import read_cursor, read_limit, write_cursor
 
 SIGNAL_FACTS = (
     "signal_id", "channel", "source", "brand", "kind", "direction", "public", "state", "author_name", "agent", "language", "rating", "url",

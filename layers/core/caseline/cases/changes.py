@@ -1,0 +1,141 @@
+"""People work a case: close or reopen it, set its band, owner or queue, write a note. What a person set, automation never moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, load_case, load_claims
+from caseline.customers import load_customer
+from caseline.errors import ConflictError, NotFoundError, QueryError
+from caseline.signals import isoformat
+from caseline.table import Item, Table, key
+
+BANDS, AUTOMATIC = ("P1", "P2", "P3", "P4"), "auto"
+_LONGEST = {"owner": 120, "reason": 500, "note": 5_000}
+_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+Step = Callable[[Item, Mapping[str, Any]], tuple[Item, str]]
+
+
+def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime) -> Item:
+    """Apply `wanted` (status, band with reason, owner, queue, note) and return the case, to be pushed.
+
+    `version` in `wanted` is the one the person saw: ConflictError if the case has changed since. Without it the change applies to what stands.
+    """
+    check_changes(wanted)
+    for _ in range(8):
+        case = load_case(table, case_key)
+        if case is None:
+            raise NotFoundError(f"no case {case_key}")
+        if wanted.get("version") not in (None, case["version"]):
+            raise ConflictError(f"the case has changed since: version {case['version']} stands")
+        changed, rows = _apply(case, wanted, by, isoformat(now))
+        if not rows:
+            return case
+        if change_case(table, case, changed, *rows, writes=_claim_writes(table, case, changed)):
+            return {**case, **changed}
+    raise ConflictError("the case keeps changing; try again")
+
+
+def check_changes(wanted: Mapping[str, Any]) -> None:
+    """QueryError for the first field that is unknown or wrong."""
+    for name, value in wanted.items():
+        if name not in _CHECKS:
+            raise QueryError(name, f"there is no such field; write {', '.join(_CHECKS)}")
+        if value is not None and not _CHECKS[name](value):
+            raise QueryError(name, _ADVICE[name])
+    if wanted.get("band") in BANDS and not str(wanted.get("reason") or "").strip():
+        raise QueryError("reason", "say why the band is set by hand")
+
+
+def _apply(case: Item, wanted: Mapping[str, Any], by: str, now: str) -> tuple[Item, list[Item]]:
+    """The next version, and the rows that tell of it; no rows where nothing would change."""
+    version, changed, told = case["version"] + 1, dict(case), []
+    for name, step in _STEPS.items():
+        if wanted.get(name) is None:
+            continue
+        after, text = step(changed, {**wanted, "by": by, "now": now})
+        if after != changed or name == "note":
+            told.append(history_row(case["case_key"], now, name, text, version, by, mark=f"{version:06d}-{name}"))
+        changed = after
+    notes = [_note_row(case, wanted["note"].strip(), by, now, version)] if wanted.get("note") else []
+    return changed | {"version": version, "updated_at": now, **due(now)}, [*told, *notes]
+
+
+def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    status = wanted["status"]
+    if status == case["status"]:
+        return case, ""
+    after = {name: value for name, value in case.items() if name != "closed_at"} | {"status": status}
+    return (after | {"closed_at": wanted["now"]}, "closed") if status == CLOSED else (after, "reopened")
+
+
+def _set_band(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    priority, band = case["priority"], wanted["band"]
+    if band == AUTOMATIC:
+        return case | {"priority": priority | {"band": priority["auto_band"], "override": None}}, f"back to {priority['auto_band']}, by the score"
+    reason = wanted["reason"].strip()
+    override = {"band": band, "by": wanted["by"], "at": wanted["now"], "reason": reason}
+    return case | {"priority": priority | {"band": band, "override": override}}, f"{priority['band']} to {band}: {reason}"
+
+
+def _set_owner(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    owner = wanted["owner"].strip()
+    rest = {name: value for name, value in case.items() if name != "owner"}
+    return (rest | {"owner": owner}, f"to {owner}") if owner else (rest, "to nobody")
+
+
+def _set_queue(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    queue = wanted["queue"]
+    return (case, "") if queue == case["queue"] else (case | {"queue": queue, "queue_set": queue}, f"{case['queue']} to {queue}")
+
+
+def _write_note(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    return case, wanted["note"].strip()
+
+
+def _note_row(case: Item, text: str, by: str, now: str, version: int) -> Item:
+    """A note stands on the customer's timeline, too."""
+    return key(case["PK"], f"NOTE#{version:06d}") | {
+        "type": "note", "schema": 1, "text": text, "summary": text[:280], "by": by, "brand": case["brand"],
+        "identity": case["identity"], "at": f"{now}#{case['case_key']}#{version:06d}",
+    }
+
+
+def _claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
+    """A closed case gives its claim back, a reopened one takes it again, in the same transaction."""
+    if old["status"] == new["status"]:
+        return []
+    customer_id = (load_customer(table, old["customer_id"]) or old)["customer_id"]
+    claims = load_claims(table, customer_id)
+    if new["status"] == CLOSED:
+        held_here = [row for row in claims if row["case_key"] == old["case_key"]]
+        return [table.delete_write(row["PK"], row["SK"], "case_key = :case_key", case_key=old["case_key"]) for row in held_here]
+    claim = claim_key(customer_id, old["brand"], old["category"])
+    if any(row["SK"] == claim["SK"] and row["case_key"] != old["case_key"] for row in claims):
+        raise ConflictError("another open case of this customer has taken over; work that one")
+    held = claim | {"type": "claim", "schema": 1, "case_key": old["case_key"], "opened_at": old["opened_at"], "identity": old["identity"]}
+    return [table.put_write(held, "attribute_not_exists(PK) OR case_key = :case_key", case_key=old["case_key"])]
+
+
+def _is_text(name: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and len(value) <= _LONGEST[name]
+
+
+_STEPS: dict[str, Step] = {"status": _set_status, "band": _set_band, "owner": _set_owner, "queue": _set_queue, "note": _write_note}
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "status": lambda value: value in (OPEN, CLOSED),
+    "band": lambda value: value in (*BANDS, AUTOMATIC),
+    "reason": _is_text("reason"),
+    "owner": _is_text("owner"),
+    "queue": lambda value: isinstance(value, str) and bool(_QUEUE.fullmatch(value)),
+    "note": lambda value: _is_text("note")(value) and bool(value.strip()),
+    "version": lambda value: isinstance(value, int) and not isinstance(value, bool),
+}
+_ADVICE = {
+    "status": "write open or closed", "band": "write P1, P2, P3, P4, or auto for the band of the score", "reason": "write up to 500 characters",
+    "owner": "write up to 120 characters", "queue": "write a queue's name: letters, digits, dash, dot, underscore", "note": "write 1 to 5,000 characters",
+    "version": "write the version you saw, a number",
+}

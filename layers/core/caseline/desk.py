@@ -1,0 +1,112 @@
+"""The desk: what people and their programs can see and do. API and console are two faces of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from caseline import views
+from caseline.cases.changes import work_case
+from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
+from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined
+from caseline.table import Item, Table
+from caseline.views.paging import read_cursor, read_limit, write_cursor
+
+_SHOWN = ("id", "channel", "source", "brand", "reason", "field", "whole", "received_at", "state")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
+
+    `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel.
+    """
+
+    table: Table
+    gauges: views.Gauges
+    sources: Mapping[str, str]
+    scopes: Iterable[str]
+    push: Callable[[str], Any]
+    replay: Callable[[Item], Any]
+    clock: Callable[[], datetime]
+
+    def find_customers(self, identity: str | None) -> dict[str, Any]:
+        return views.find_customers(self.table, identity, self.scopes)
+
+    def show_customer(self, customer_id: str) -> dict[str, Any]:
+        return views.show_customer(self.table, customer_id)
+
+    def read_timeline(self, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
+        return views.read_timeline(self.table, customer_id, limit, before)
+
+    def list_cases(self, query: Mapping[str, str]) -> dict[str, Any]:
+        return views.list_cases(self.table, query)
+
+    def summarise_open(self) -> dict[str, dict[str, int]]:
+        return views.summarise_open(self.table)
+
+    def show_case(self, case_key: str) -> dict[str, Any]:
+        return views.show_case(self.table, case_key)
+
+    def change_case(self, case_key: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """The case as it stands after the change. A CRM that is down gets the change later: the case stays due."""
+        work_case(self.table, case_key, wanted, by, self.clock())
+        with suppress(CrmError, UnavailableError):  # the watcher pushes what is due
+            self.push(case_key)
+        return self.show_case(case_key)
+
+    def list_channels(self) -> dict[str, Any]:
+        return views.list_channels(self.table, self.gauges, self.sources, self.clock())
+
+    def read_stats(self) -> dict[str, Any]:
+        return views.read_stats(self.table, self.gauges, self.sources, self.clock())
+
+    def list_quarantine(self, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
+        """`{"quarantine": [...], "next"}`, newest first, without the payloads."""
+        size = read_limit(limit)
+        rows = list_quarantine(self.table, size + 1, read_cursor("before", before, "quarantine"))
+        following = write_cursor("quarantine", rows[size - 1]["list_rank"]) if len(rows) > size else None
+        return {"quarantine": [_shown(row) for row in rows[:size]], "next": following}
+
+    def show_quarantined(self, quarantine_id: str) -> dict[str, Any]:
+        row = self._quarantined(quarantine_id)
+        return _shown(row) | {"url": row.get("url"), "headers": json.loads(row.get("headers") or "{}"), "raw": row.get("raw")}
+
+    def replay_quarantined(self, quarantine_id: str) -> dict[str, Any]:
+        """Back through its channel; what is still not understood comes back here."""
+        row = self._quarantined(quarantine_id)
+        if row["state"] != KEPT:
+            raise ConflictError(f"this was {row['state']} before")
+        self.replay(row)
+        return {"id": quarantine_id, "state": "replayed"}
+
+    def drop_quarantined(self, quarantine_id: str) -> dict[str, Any]:
+        row = self._quarantined(quarantine_id)
+        if row["state"] == KEPT:
+            drop(self.table, quarantine_id)
+        return {"id": quarantine_id, "state": "dropped" if row["state"] == KEPT else row["state"]}
+
+    def _quarantined(self, quarantine_id: str) -> Item:
+        row = load_quarantined(self.table, quarantine_id)
+        if row is None:
+            raise NotFoundError(f"nothing of the id {quarantine_id} in quarantine")
+        return row
+
+
+def read_body(text: str | None) -> dict[str, Any]:
+    """The JSON object of a request; QueryError for anything else."""
+    try:
+        body = json.loads(text or "")
+    except (ValueError, RecursionError):
+        raise QueryError("body", "write a JSON object") from None
+    if not isinstance(body, dict):
+        raise QueryError("body", "write a JSON object")
+    return body
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name) for name in _SHOWN}
