@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,6 +80,7 @@ class Flow:
         customer = self._customer(run)
         signals = [row for row in load_signals(self.table, waiting).values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, "lookup_error" in state) if customer and signals else None
+        self._mark_signals(case, signals)
         self.runs.handled(run, waiting)
         return {"run": run.to_json(), "case": _summary(case) if case else None, "alert": self._alert(case, run) if case else None}
 
@@ -163,6 +165,15 @@ class Flow:
         alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
         return judged | alert | due(now)
 
+    def _mark_signals(self, case: Item | None, signals: list[Item]) -> None:
+        """Bookkeeping: the first case a signal fed stays on its row; an erased row stays erased."""
+        for row in signals:
+            if not case or row.get("case_key") or row["signal_id"] not in case["signal_ids"]:
+                continue
+            with suppress(ConditionFailed):
+                condition = "attribute_exists(PK) AND attribute_not_exists(case_key)"
+                self.table.update(row["PK"], row["SK"], "SET case_key = :case_key", condition, case_key=case["case_key"])
+
     def _scene(self, customer: Item, other_cases: int, stale: bool) -> Scene:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
         return Scene(read_recent(self.table, customer), other_cases, account, stale, len(customer.get("candidates") or ()), self.clock())
@@ -182,17 +193,16 @@ class Flow:
     # ---- save the case
 
     def save(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Push what the ledger says to the CRM, note the case on its signals, end the run."""
+        """Push what the ledger says to the CRM, and end the run."""
         run = _run(state)
         if state.get("case"):
-            self._save(state["case"]["case_key"])
+            self.outbox.push(state["case"]["case_key"])
         self.runs.finish(run)
         return {"run": run.to_json(), "case": state.get("case")}
 
-    def _save(self, case_key: str) -> None:
-        case = Outbox(self.table, self.crm, self.clock, self.case_url).push(case_key)
-        for signal_id in case["signal_ids"][-case["signal_count"] :]:
-            mark_signal(self.table, signal_id, case_key)
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.table, self.crm, self.clock, self.case_url)
 
     def _take(self, run: Run) -> set[str]:
         try:
@@ -202,14 +212,6 @@ class Flow:
 
     def _customer(self, run: Run) -> Item | None:
         return load_customer(self.table, run.key.split("#", 3)[1])
-
-
-def mark_signal(table: Table, signal_id: str, case_key: str) -> None:
-    """Bookkeeping: the first case a signal fed stays on its row; an erased row stays erased."""
-    try:
-        table.update(f"SIGNAL#{signal_id}", "SIGNAL", "SET case_key = :case_key", "attribute_exists(PK) AND attribute_not_exists(case_key)", case_key=case_key)
-    except ConditionFailed:
-        return
 
 
 def _run(state: Mapping[str, Any]) -> Run:

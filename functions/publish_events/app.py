@@ -1,0 +1,16 @@
+"""Stream records to domain events on the bus, and to the counts of each source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caseline.publishing import fold_counts, put_events, read_records
+from caseline.wiring import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    wired = wiring()
+    happenings = read_records(event["Records"])
+    put_events(happenings, wired.event_bus, wired.send_events)
+    fold_counts(wired.table, happenings)
+    return {"batchItemFailures": []}

@@ -1,0 +1,31 @@
+"""Queue messages to rows of the timeline; a message that must come again is reported alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from caseline.recording import Message, read_message
+from caseline.wiring import wiring
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    wired = wiring()
+    messages, poison = _read(event["Records"], wired.read_object)
+    failed = wired.recorder.record(messages) if messages else []
+    logger.info("recorded", extra={"messages": len(messages), "failed": len(failed), "poison": len(poison)})
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in (*failed, *poison)]}
+
+
+def _read(records: list[dict[str, Any]], fetch: Any) -> tuple[list[Message], list[str]]:
+    """The envelopes, and the ids of messages that are none: those end with the dead letters."""
+    messages, poison = [], []
+    for record in records:
+        try:
+            messages.append(read_message(record["messageId"], record["body"], fetch))
+        except (ValueError, KeyError, TypeError):
+            poison.append(record["messageId"])
+    return messages, poison

@@ -1,0 +1,11 @@
+"""On a schedule: take up runs and cases that are due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caseline.wiring import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    return {"due": wiring().watcher.watch()}

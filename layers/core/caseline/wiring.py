@@ -1,0 +1,251 @@
+"""The composition root: clients, adapters and settings of one execution environment, each made when first needed.
+
+Nothing but the standard library is imported until then, so that the receive path pays for what it uses alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from caseline.errors import UnavailableError
+from caseline.settings import Config
+from caseline.sources import Source
+
+if TYPE_CHECKING:
+    from caseline.assessment import Analyser
+    from caseline.cases.flow import Flow
+    from caseline.crm import Crm
+    from caseline.policy import Policy
+    from caseline.recording import Recorder
+    from caseline.runs import Runs
+    from caseline.table import Table
+    from caseline.watching import Watcher
+
+CONFIG_SECONDS = 60
+SECRET_SECONDS = 300
+REFETCH_SECONDS = 30
+TIMEOUTS = {"connect_timeout": 3, "read_timeout": 10}
+
+
+@cache
+def wiring() -> Wiring:
+    """The wiring of this execution environment."""
+    return Wiring(os.environ)
+
+
+@dataclass
+class _Cached:
+    value: Any
+    read_at: float
+
+
+@dataclass
+class Wiring:
+    """`environ` names the resources (never a secret); `seconds` is a monotonic clock for the caches."""
+
+    environ: Mapping[str, str]
+    seconds: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    _cache: dict[str, _Cached] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    # ---- clients
+
+    @cached_property
+    def _session(self) -> Any:
+        import botocore.session
+
+        return botocore.session.get_session()
+
+    def client(self, service: str) -> Any:
+        """A low-level client by botocore's session alone: boto3 would cost a quarter more to import."""
+        if service not in self._clients:
+            from botocore.config import Config as ClientConfig
+
+            config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, **TIMEOUTS)
+            self._clients[service] = self._session.create_client(service, config=config)
+        return self._clients[service]
+
+    def _call(self, service: str, operation: str, **request: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self.client(service), operation)(**request)
+        except (BotoCoreError, ClientError) as error:
+            raise UnavailableError(f"{service} did not answer {operation}") from error
+
+    # ---- settings
+
+    def _fresh(self, name: str, lifetime: float, read: Callable[[], Any]) -> Any:
+        """The cached value; past its lifetime a new one, and the old one still while the service does not answer."""
+        cached, now = self._cache.get(name), self.seconds()
+        if cached and now - cached.read_at < lifetime:
+            return cached.value
+        try:
+            self._cache[name] = _Cached(read(), now)
+        except UnavailableError:
+            if not cached:
+                raise
+        return self._cache[name].value
+
+    def _parameter(self, variable: str) -> str:
+        answer = self._call("ssm", "get_parameter", Name=self.environ[variable])
+        return str(answer["Parameter"]["Value"])
+
+    @property
+    def config(self) -> Config:
+        return self._fresh("config", CONFIG_SECONDS, lambda: Config.from_json(json.loads(self._parameter("CONFIG_PARAMETER"))))
+
+    @property
+    def policy(self) -> Policy:
+        from caseline.policy import load_policy
+
+        return self._fresh("policy", CONFIG_SECONDS, lambda: load_policy(self._parameter("POLICY_PARAMETER")))
+
+    def scope_of(self, brand: str) -> str:
+        return brand if self.config.identity_scope == "brand" else ""
+
+    # ---- secrets
+
+    def secret(self, name: str) -> Any:
+        """The JSON under the prefix; None where there is none."""
+        return self._fresh(f"secret/{name}", SECRET_SECONDS, lambda: self._read_secret(name))
+
+    def _read_secret(self, name: str) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer = self.client("secretsmanager").get_secret_value(SecretId=f"{self.environ['SECRET_PREFIX']}/{name}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return None
+            raise UnavailableError("the secret store refused") from error
+        except BotoCoreError as error:
+            raise UnavailableError("the secret store did not answer") from error
+        return json.loads(answer["SecretString"])
+
+    def source(self, channel: str, name: str) -> Source | None:
+        """The source with its secrets, None if it is not configured."""
+        known = self.config.source(channel, name)
+        return known.open(self.secret(f"{channel}/{name}") or []) if known else None
+
+    def refetch_secret(self, channel: str, name: str) -> bool:
+        """Read a source's secrets anew, at most once in 30 s; says whether it did."""
+        cached, now = self._cache.get(f"secret/{channel}/{name}"), self.seconds()
+        if cached and now - cached.read_at < REFETCH_SECONDS:
+            return False
+        self._cache[f"secret/{channel}/{name}"] = _Cached(self._read_secret(f"{channel}/{name}"), now)
+        return True
+
+    # ---- queue, bucket, bus, state machine
+
+    def send_signals(self, body: str, group: str, attributes: Mapping[str, Any]) -> None:
+        self._call("sqs", "send_message", QueueUrl=self.environ["SIGNALS_QUEUE_URL"], MessageBody=body, MessageGroupId=group, MessageAttributes=dict(attributes))
+
+    def send_job(self, body: str, group: str) -> None:
+        self._call("sqs", "send_message", QueueUrl=self.environ["POLL_QUEUE_URL"], MessageBody=body, MessageGroupId=group)
+
+    def put_object(self, object_key: str, body: bytes) -> None:
+        self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)
+
+    def read_object(self, object_key: str) -> bytes:
+        data: bytes = self._call("s3", "get_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key)["Body"].read()
+        return data
+
+    @property
+    def event_bus(self) -> str:
+        return self.environ["EVENT_BUS_NAME"]
+
+    def send_events(self, entries: list[dict[str, str]]) -> None:
+        """All or UnavailableError; what is sent again is the same events once more."""
+        if self._call("events", "put_events", Entries=entries)["FailedEntryCount"]:
+            raise UnavailableError("the event bus refused some entries")
+
+    def start_execution(self, name: str, data: str) -> None:
+        """One of that name that exists already is success."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client("stepfunctions").start_execution(stateMachineArn=self.environ["STATE_MACHINE_ARN"], name=name, input=data)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise UnavailableError("the state machine did not start") from error
+        except BotoCoreError as error:
+            raise UnavailableError("the state machine did not answer") from error
+
+    # ---- the core's parts
+
+    @cached_property
+    def table(self) -> Table:
+        from caseline.table import Table
+
+        return Table(self.client("dynamodb"), self.environ["TABLE_NAME"])
+
+    @cached_property
+    def runs(self) -> Runs:
+        from caseline.runs import Runs
+
+        return Runs(self.table, self.start_execution, self.clock)
+
+    @property
+    def analyser(self) -> Analyser:
+        from caseline.assessment import open_analyser
+
+        chosen = self.config.analysis
+        key = f"analyser/{chosen.name}"
+        if key not in self._clients:
+            client = self.client("comprehend") if chosen.name == "comprehend" else None
+            self._clients[key] = open_analyser(chosen.name, client=client, settings=chosen.settings)
+        return self._clients[key]  # type: ignore[no-any-return]
+
+    @property
+    def crm(self) -> Crm:
+        from caseline.crm import open_crm
+
+        chosen = self.config.crm
+        key = f"crm/{chosen.name}"
+        if key not in self._clients:
+            secret = self.secret(key) or {}
+            self._clients[key] = open_crm(chosen.name).create(settings=chosen.settings, secret=secret, table=self.table, clock=self.clock)
+        return self._clients[key]  # type: ignore[no-any-return]
+
+    @property
+    def recorder(self) -> Recorder:
+        """Made once; the policy it judges by is the newest."""
+        from caseline.recording import Recorder
+
+        if "recorder" not in self._clients:
+            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock)
+        recorder: Recorder = self._clients["recorder"]
+        recorder.policy, recorder.analyser = self.policy, self.analyser
+        return recorder
+
+    def requeue(self, envelope: Mapping[str, Any]) -> None:
+        from caseline.intake import send_again
+
+        send_again(envelope, self.send_signals)
+
+    @property
+    def flow(self) -> Flow:
+        from caseline.cases.flow import Flow
+
+        return Flow(self.table, self.crm, self.policy, self.runs, self.clock, self.case_url)
+
+    @property
+    def watcher(self) -> Watcher:
+        from caseline.watching import Watcher
+
+        return Watcher(self.table, self.runs, self.flow.outbox, self.clock)
+
+    def case_url(self, case_key: str) -> str:
+        base = self.environ.get("CONSOLE_URL") or self.config.public_url
+        return f"{base.rstrip('/')}/console/cases/{case_key}"
