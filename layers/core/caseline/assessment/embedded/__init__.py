@@ -1,0 +1,88 @@
+"""The embedded analyser: a small hashed linear model in pure Python. No network, no numpy, the same bytes everywhere.
+
+How it was trained and how good it is: MODEL_CARD.md beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caseline.assessment import MIXED, NEGATIVE, NEUTRAL, POSITIVE, Assessment, Text, unscored
+from caseline.assessment.embedded.features import pair_slots, tokenise
+from caseline.assessment.embedded.lexicon import read_facts
+from caseline.assessment.embedded.model import Model, load_model, sigmoid, softmax
+from caseline.assessment.rules import Rules, default_rules
+from caseline.assessment.text import clean_text, why_unscored
+
+OTHER_LANGUAGES = frozenset({"de", "es", "fr", "it", "nl", "pt"})
+TEMPERATURE = 1.6  # logits are divided by it: chosen on development sets, so that probabilities mean what they say
+SUPPORT_SHIFT = 1.1  # added to the negative logit: people write to a support channel about trouble
+REVIEW_CHANNELS = frozenset({"trustpilot", "google_play", "app_store", "google_business", "yelp", "tripadvisor"})  # rated, so not shifted
+OTHER_SHIFT = (0.0, 0.0, 0.0)
+MIXED_FROM = 0.25  # both sides at least this likely
+
+
+@dataclass(frozen=True)
+class EmbeddedAnalyser:
+    model: Model
+    rules: Rules
+
+    @property
+    def name(self) -> str:
+        return f"embedded-{self.model.version}"
+
+    def assess(self, texts: Sequence[Text]) -> list[Assessment]:
+        return [self._assess_one(text) for text in texts]
+
+    def _assess_one(self, text: Text) -> Assessment:
+        cleaned = clean_text(text.text)
+        language = self.rules.find_language(cleaned, text.language)
+        reason = why_unscored(cleaned) or self._why_unsupported(language)
+        scored = unscored(reason, language=language, model=self.name) if reason else self._score(cleaned, language, text.channel)
+        return self.rules.complete(cleaned, language, scored)
+
+    @staticmethod
+    def _why_unsupported(language: str | None) -> str | None:
+        return None if language == "en" or language in OTHER_LANGUAGES else f"unsupported language: {language}"
+
+    def _score(self, cleaned: str, language: str | None, channel: str | None) -> Assessment:
+        tokens = tokenise(cleaned)
+        english = language == "en"
+        facts, pairs = read_facts(tokens, cleaned, self.model.lexicon if english else {}), pair_slots(tokens)
+        logits = self.model.heads["sentiment" if english else "sentiment_other"].logits(tokens, facts, pairs=pairs)
+        shares = softmax(shift_prior(logits, channel, english))
+        emotion = find_emotion(self.model, tokens, facts, pairs) if english else None
+        return describe(shares, language=language, emotion=emotion, model=self.name)
+
+
+def shift_prior(logits: Sequence[float], channel: str | None, english: bool = True) -> list[float]:
+    """Tempered logits of negative, neutral and positive, with the prior of the channel and of the language."""
+    shift = 0.0 if channel in REVIEW_CHANNELS else SUPPORT_SHIFT
+    shifts = (shift, 0.0, 0.0) if english else OTHER_SHIFT
+    return [(logit + by) / TEMPERATURE for logit, by in zip(logits, shifts, strict=True)]
+
+
+def describe(shares: Sequence[float], **facts: Any) -> Assessment:
+    """The assessment of three probabilities: mixed takes what both sides share where both are likely."""
+    negative, neutral, positive = shares
+    both = min(negative, positive)
+    mixed = both if both >= MIXED_FROM else 0.0
+    values = {NEGATIVE: negative - mixed / 2, NEUTRAL: neutral, POSITIVE: positive - mixed / 2, MIXED: mixed}
+    label = max(values, key=lambda name: values[name])
+    rounded: dict[str, Any] = {name: round(value, 4) for name, value in values.items()}
+    return Assessment(sentiment=label, confidence=rounded[label], **rounded, **facts)
+
+
+def find_emotion(model: Model, tokens: Sequence[str], facts: Sequence[float], pairs: Sequence[int]) -> str:
+    """The emotion that is furthest above its threshold; neutral when none reaches it."""
+    head = model.heads["emotion"]
+    chances = [sigmoid(logit) for logit in head.logits(tokens, facts, pairs=pairs)]
+    margin, label = max((chance - bar, label) for chance, bar, label in zip(chances, head.thresholds, head.labels, strict=True))
+    return label if margin >= 0 else NEUTRAL
+
+
+def create(*, settings: Mapping[str, Any] | None = None, rules: Rules | None = None, **_unused: Any) -> EmbeddedAnalyser:
+    """Takes what every analyser is offered and needs none of it. Raises nothing."""
+    return EmbeddedAnalyser(load_model(), rules or default_rules())

@@ -1,0 +1,46 @@
+"""Texts as strangers send them, made safe to analyse: bounded, without NUL, control characters and lone surrogates."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MOST_CHARACTERS = 5000
+FEWEST_LETTERS = 3
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@]\w+|[^\w\s]|[\d_]")
+_SPACES = re.compile(r"\s+")
+_UNKNOWN_LANGUAGES = frozenset({"", "und", "zxx", "mul", "mis", "qme", "qst", "qht", "qam", "qct", "art"})  # BCP 47 and what X sends
+
+
+def clean_text(text: str) -> str:
+    """At most MOST_CHARACTERS of it, with unsafe characters and runs of white space as one space."""
+    return _SPACES.sub(" ", _UNSAFE.sub(" ", text[: 4 * MOST_CHARACTERS]))[:MOST_CHARACTERS].strip()
+
+
+def why_unscored(text: str) -> str | None:
+    """Why a cleaned text says too little to have a sentiment, or None."""
+    if not text:
+        return "no text"
+    words = _NOT_WORDS.sub(" ", text)
+    letters = sum(map(str.isalpha, words[:200]))
+    if letters == 0:
+        return "no words"
+    return "too short" if letters < FEWEST_LETTERS else None
+
+
+def primary_language(tag: str | None) -> str | None:
+    """`pt-BR` and `PT_br` -> `pt`; None where the platform did not know either."""
+    primary = re.split(r"[-_]", (tag or "").strip().lower(), maxsplit=1)[0]
+    return None if primary in _UNKNOWN_LANGUAGES or not primary.isalpha() else {"iw": "he", "in": "id"}.get(primary, primary)
+
+
+def cut_bytes(text: str, most: int) -> str:
+    """The longest start of the text that is at most `most` UTF-8 bytes, cut between characters."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+
+
+def fold_words(text: str) -> str:
+    """` the words in lower case , apart `: one space before and after each word and mark, for the phrases of a taxonomy."""
+    plain = unicodedata.normalize("NFC", text).lower().replace("'", "").replace("’", "")
+    return " " + " ".join(re.findall(r"\w+|[?!$€£%]", plain)) + " "
