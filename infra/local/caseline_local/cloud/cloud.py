@@ -1,0 +1,162 @@
+"""The local AWS: one process-wide set of services on one loopback port."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+from botocore.config import Config
+from moto.backends import get_backend
+from moto.moto_api._internal.models import moto_api_backend
+
+from caseline_local.cloud.database import Database
+from caseline_local.cloud.dynamo_api import DynamoApi
+from caseline_local.cloud.event_log import EventLog
+from caseline_local.cloud.executions import Executions
+from caseline_local.cloud.hooks import Hooks, use_hooks
+from caseline_local.cloud.journal import Journal
+from caseline_local.cloud.metrics import Metrics
+from caseline_local.cloud.moto_api import MotoApi, service_of
+from caseline_local.cloud.patches import install
+from caseline_local.cloud.queues import Queues
+from caseline_local.cloud.server import Answer, Request, Server
+from caseline_local.cloud.sqs_api import SqsApi
+from caseline_local.cloud.streams import Streams
+
+REGION, ACCOUNT = "eu-central-1", "123456789012"
+Invoke = Callable[[str, bytes, bool], tuple[bool, bytes]]
+_FUNCTIONS = "/2015-03-31/functions/"
+
+
+def _no_functions(function: str, payload: bytes, asynchronous: bool) -> tuple[bool, bytes]:
+    return False, json.dumps({"errorType": "ResourceNotFoundException", "errorMessage": f"no function {function}"}).encode()
+
+
+class Cloud:
+    """`home/data` holds all state. `invoke(function, payload, asynchronous)` gives (ok, payload or error JSON); `on_alert(subject, message)` hears what topics are told."""
+
+    def __init__(self, home: Path, invoke: Invoke = _no_functions) -> None:
+        self.invoke = invoke
+        self.on_alert: Callable[[str | None, str], None] = lambda subject, message: None
+        data = Path(home) / "data"
+        self.database = Database(data / "caseline.db")
+        self.queues = Queues(self.database, REGION, ACCOUNT)
+        self.streams = Streams(self.database)
+        self.metrics = Metrics(self.database, self.queues.accepted, self.streams.age)
+        self.executions = Executions(self.database)
+        self.journal = Journal(self.database, self.streams)
+        self.events = EventLog(data / "events.jsonl")
+        self._server = Server(self._answer)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Takes over this process's moto: one cloud at a time."""
+        install()
+        moto_api_backend.reset()
+        os.environ |= {"MOTO_PORT": str(self._server.port), "MOTO_ACCOUNT_ID": ACCOUNT}
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+        use_hooks(_CloudHooks(self))
+        self._dynamo, self._moto = DynamoApi(REGION, ACCOUNT), MotoApi()
+        self._sqs = SqsApi(self.queues, lambda: self.endpoint, ACCOUNT)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Executions that are still running will run again after the next start."""
+        self.executions.freeze()
+        self._server.stop()
+        use_hooks(Hooks())
+        self.database.close()
+
+    def restore(self) -> None:
+        """Puts back items, objects and unfinished executions: after the resources exist, before anything is asked of them."""
+        tables = get_backend("dynamodb")[ACCOUNT][REGION].tables
+        self.journal.restore_items(tables)
+        self.journal.restore_objects(get_backend("s3")[ACCOUNT]["aws"])
+
+    def restart_executions(self) -> int:
+        """Runs again what a stop or a crash interrupted: once functions can be invoked."""
+        return self.executions.restart(self.client("stepfunctions"))
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For child processes: these endpoints, and no way to a real account."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL_SQS": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",  # noqa: S105
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+    def client(self, service: str) -> Any:
+        """A client of this cloud, kept; safe for threads."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    def _make_client(self, service: str) -> Any:
+        config = Config(max_pool_connections=50, retries={"total_max_attempts": 2}, read_timeout=900, account_id_endpoint_mode="disabled", s3={"addressing_style": "path"})
+        session = boto3.Session("local", "local", region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def _answer(self, request: Request) -> Answer:
+        service, _, action = request.headers.get("x-amz-target", "").partition(".")
+        if service == "AmazonSQS":
+            return self._sqs.answer(action, request.body)
+        if service == "DynamoDB_20120810":
+            return self._dynamo.answer(action, request.body)
+        if request.target.startswith(_FUNCTIONS) and request.method == "POST" and request.target.endswith("/invocations"):
+            return self._answer_invocation(request)
+        return self._moto.answer(request, service_of(request))
+
+    def _answer_invocation(self, request: Request) -> Answer:
+        function = unquote(urlsplit(request.target).path.removeprefix(_FUNCTIONS).removesuffix("/invocations")).split(":function:")[-1].split(":")[0]
+        if request.headers.get("x-amz-invocation-type") == "Event":
+            self.invoke(function, request.body, True)
+            return 202, {}, b""
+        ok, payload = self.invoke(function, request.body or b"{}", False)
+        return 200, {"Content-Type": "application/json"} | ({} if ok else {"X-Amz-Function-Error": "Unhandled"}), payload
+
+
+class _CloudHooks(Hooks):
+    """Where moto's patches lead in the running product."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.endpoint = cloud.endpoint
+        self.commit_changes = cloud.journal.commit_changes  # type: ignore[method-assign]
+        self.put_object, self.delete_object = cloud.journal.put_object, cloud.journal.delete_object  # type: ignore[method-assign]
+        self.metric_sum, self.list_metrics = cloud.metrics.sum, cloud.metrics.list  # type: ignore[method-assign]
+        self.claim_execution, self.finish_execution = cloud.executions.claim, cloud.executions.finish  # type: ignore[method-assign]
+
+    def invoke(self, function: str, payload: bytes, asynchronous: bool) -> tuple[bool, bytes]:
+        return self._cloud.invoke(function, payload, asynchronous)
+
+    def send_message(self, queue: str, body: str, group: str | None) -> bool:
+        self._cloud.queues.send(queue, body, group=group)
+        return True
+
+    def publish(self, subject: str | None, message: str) -> None:
+        self._cloud.on_alert(subject, message)
+
+    def put_events(self, events: Sequence[dict[str, Any]]) -> None:
+        self._cloud.events.append(events)
