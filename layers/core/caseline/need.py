@@ -12,6 +12,7 @@ from caseline.policy import Policy
 from caseline.signals import DELETED, OUTBOUND, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
+SURE = 0.6  # P(positive) from which praise outweighs what it is about
 LOOKED_AT = 4000  # characters of a text that the patterns read
 
 REASONS = {
@@ -38,12 +39,16 @@ _WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _REQUEST = re.compile(
     r"\b(?:how (?:do|can|could|should|would) (?:i|we)\b"
     r"|(?:can|could|would|will) (?:you|someone|anyone|somebody) "
-    r"(?:please|pls|help|tell|check|fix|look|explain|confirm|send|call|contact|reply|respond|advise|let|give)"
+    r"(?:please|pls|help|tell|check|fix|look|explain|confirm|send|call|contact|reply|respond|advise|let|give|link|direct|show|share|update)"
     r"|(?:please|pls|kindly) (?:help|advise|check|call|fix|respond|reply|answer|send|confirm|contact|explain|tell|cancel|refund|look|let)"
-    r"|help me\b|need (?:some |your )?help|is there (?:a|any) way|any (?:update|news|eta)\b|let me know"
+    r"|(?:^|[.!?,] )help me\b|need (?:some |your )?help|is there (?:a|any) way|any (?:update|news|eta)\b|let me know"
     r"|wie kann ich|bitte (?:helf|antwort|um)|könn(?:t ihr|en sie)|comment (?:puis-je|faire)|aidez|cómo puedo|ayuda\b|como posso|ajuda\b)"
 )
 _QUESTION = re.compile(r"([^.!?？؟\n]*)[?？؟]")
+_ENQUIRY = re.compile(
+    r"\b(?:how (?:much|many|long|often|far|soon|do|does|can)|do (?:you|y'?all|i|we)|does (?:it|this|that|the|your)|is there|are there|are you"
+    r"|(?:when|where|what|why) (?:is|are|do|does|can|will|time|did|was)|will (?:you|there|it|the|my|this)|(?:can|could|should|may) (?:i|we))\b"
+)
 _SPOKEN_TO = re.compile(r"\b(?:you|your|i|we|my|our|us|me|anyone|someone|ihr|sie|ich|mein|vous|votre|je|mon|usted|mi|yo|você|meu)\b")
 _COURTESY = frozenset(_WORDS.findall(
     "thanks thank thx ty cheers bye goodbye ok okay great perfect cool awesome got it all good you u so very much many a lot have nice day the team guys "
@@ -128,16 +133,21 @@ def is_event(item: Item) -> bool:
 
 
 def is_grave_category(item: Item) -> bool:
-    return item.assessment.category in item.policy.need.categories and not is_praise(item) and not is_event(item)
+    """Unless it is surely praise: "so glad nobody was hurt" may still be a safety report."""
+    surely_praise = item.assessment.sentiment == POSITIVE and item.assessment.positive >= SURE
+    return item.assessment.category in item.policy.need.categories and not surely_praise and not is_event(item)
 
 
 def asks_something(item: Item) -> bool:
-    """A request in words, also after praise; a question put to the brand; a how-to issue."""
+    """A request or an enquiry in words, also beside praise; any question put to the brand; a how-to issue."""
     if not item.policy.need.questions or is_event(item):
         return False
     if _REQUEST.search(item.text):
         return True
-    return not is_praise(item) and (item.assessment.category == "how_to" or _puts_question(item))
+    questions = [found for found in _QUESTION.findall(item.text) if _WORDS.search(found)]
+    if is_praise(item):
+        return any(_ENQUIRY.search(question) for question in questions)
+    return item.assessment.category == "how_to" or _puts_question(item, questions)
 
 
 def is_courtesy(item: Item) -> bool:
@@ -145,9 +155,8 @@ def is_courtesy(item: Item) -> bool:
     return few and "?" not in item.text and not is_low_rating(item) and item.assessment.strength < 0.5
 
 
-def _puts_question(item: Item) -> bool:
+def _puts_question(item: Item, questions: Sequence[str]) -> bool:
     """Written to the brand, any question counts; in an open post only one that speaks to somebody."""
-    questions = [found for found in _QUESTION.findall(item.text) if _WORDS.search(found)]
     if item.signal.kind in PRIVATE_KINDS or item.signal.kind in ("mention", "comment", "review"):
         return bool(questions)
     return any(_SPOKEN_TO.search(question) for question in questions)
