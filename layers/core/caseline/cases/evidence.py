@@ -56,7 +56,8 @@ def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, 
 def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
     signal = read_signal(row)
     return Evidence(
-        assessment=Assessment.from_json(row["assessment"]), now=scene.now, account=scene.account, account_stale=scene.stale, ambiguous=scene.candidates > 0, candidates=scene.candidates,
+        assessment=Assessment.from_json(row["assessment"]), now=scene.now, account=scene.account, account_stale=scene.stale, ambiguous=scene.candidates > 0,
+        candidates=scene.candidates,
         public=signal.public, audience=signal.reach, velocity=velocity(row, scene), category=category, ask=row["need"] == "due", star_only=is_star_only(signal),
         unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene), signal_at=row["occurred_at"],
     )
