@@ -86,7 +86,7 @@ def fold_counts(table: Table, happenings: Sequence[Happening]) -> None:
         fresh = [happening for happening in happenings if happening.record_id not in row["seen"]]
         changes = _changes(fresh)
         if not changes:
-            return
+            return None
         try:
             return _write(table, row, fresh, changes)
         except ConditionFailed:

@@ -41,7 +41,7 @@ def list_quarantine(table: Table, limit: int = 100, before: str | None = None) -
 
 
 def load_quarantined(table: Table, quarantine_id: str) -> Item | None:
-    return table.get(**_address(quarantine_id))
+    return table.get(f"QUARANTINE#{quarantine_id}", "QUARANTINE")
 
 
 def mark_replayed(table: Table, quarantine_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from caseline.errors import UnavailableError
 
 Item = dict[str, Any]
 _CHUNK = {"get": 100, "statement": 25}
+NEVER = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied", "ResourceNotFound"})
 _to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
@@ -37,6 +39,14 @@ def deserialise(image: Mapping[str, Any]) -> Item:
 
 def key(pk: str, sk: str) -> Item:
     return {"PK": pk, "SK": sk}
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """What an insert of many found: items whose key existed, and items that break a rule of DynamoDB (size, nesting)."""
+
+    existing: list[Item]
+    refused: list[Item]
 
 
 class Table:
@@ -81,23 +91,24 @@ class Table:
         answer = self._call("update_item", Key=_image(key(pk, sk)), UpdateExpression=expression, ReturnValues="ALL_NEW", **request)
         return deserialise(answer["Attributes"])
 
-    def insert_many(self, items: Sequence[Item]) -> list[Item]:
-        """Insert what is not there yet, 25 a call; returns the items whose key existed."""
-        existing: list[Item] = []
+    def insert_many(self, items: Sequence[Item]) -> Inserted:
+        """Insert what is not there yet, 25 a call; says which keys existed and which items DynamoDB will never take."""
+        outcome = Inserted([], [])
         for start in range(0, len(items), _CHUNK["statement"]):
-            existing += self._insert_chunk(items[start : start + _CHUNK["statement"]])
-        return existing
+            self._insert_chunk(items[start : start + _CHUNK["statement"]], outcome)
+        return outcome
 
-    def _insert_chunk(self, items: Sequence[Item]) -> list[Item]:
-        existing, waiting = [], list(items)
+    def _insert_chunk(self, items: Sequence[Item], outcome: Inserted) -> None:
+        waiting = list(items)
         for attempt in range(8):
             statements = [_insert_statement(self.name, item) for item in waiting]
             answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
-            outcome = [(item, answer.get("Error", {}).get("Code")) for item, answer in zip(waiting, answers, strict=True)]
-            existing += [item for item, code in outcome if code == "DuplicateItem"]
-            waiting = [item for item, code in outcome if code not in (None, "DuplicateItem")]
+            codes = [answer.get("Error", {}).get("Code") for answer in answers]
+            outcome.existing.extend(item for item, code in zip(waiting, codes, strict=True) if code == "DuplicateItem")
+            outcome.refused.extend(item for item, code in zip(waiting, codes, strict=True) if code in NEVER)
+            waiting = [item for item, code in zip(waiting, codes, strict=True) if code and code not in {"DuplicateItem", *NEVER}]
             if not waiting:
-                return existing
+                return
             self._sleep(0.05 * 2**attempt)
         raise UnavailableError("the table refused inserts")
 

@@ -103,13 +103,15 @@ class Wiring:
 
     @property
     def config(self) -> Config:
-        return self._fresh("config", CONFIG_SECONDS, lambda: Config.from_json(json.loads(self._parameter("CONFIG_PARAMETER"))))
+        config: Config = self._fresh("config", CONFIG_SECONDS, lambda: Config.from_json(json.loads(self._parameter("CONFIG_PARAMETER"))))
+        return config
 
     @property
     def policy(self) -> Policy:
         from caseline.policy import load_policy
 
-        return self._fresh("policy", CONFIG_SECONDS, lambda: load_policy(self._parameter("POLICY_PARAMETER")))
+        policy: Policy = self._fresh("policy", CONFIG_SECONDS, lambda: load_policy(self._parameter("POLICY_PARAMETER")))
+        return policy
 
     def scope_of(self, brand: str) -> str:
         return brand if self.config.identity_scope == "brand" else ""
@@ -149,7 +151,8 @@ class Wiring:
     # ---- queue, bucket, bus, state machine
 
     def send_signals(self, body: str, group: str, attributes: Mapping[str, Any]) -> None:
-        self._call("sqs", "send_message", QueueUrl=self.environ["SIGNALS_QUEUE_URL"], MessageBody=body, MessageGroupId=group, MessageAttributes=dict(attributes))
+        queue_url = self.environ["SIGNALS_QUEUE_URL"]
+        self._call("sqs", "send_message", QueueUrl=queue_url, MessageBody=body, MessageGroupId=group, MessageAttributes=dict(attributes))
 
     def send_job(self, body: str, group: str) -> None:
         self._call("sqs", "send_message", QueueUrl=self.environ["POLL_QUEUE_URL"], MessageBody=body, MessageGroupId=group)
@@ -205,7 +208,8 @@ class Wiring:
         if key not in self._clients:
             client = self.client("comprehend") if chosen.name == "comprehend" else None
             self._clients[key] = open_analyser(chosen.name, client=client, settings=chosen.settings)
-        return self._clients[key]  # type: ignore[no-any-return]
+        analyser: Analyser = self._clients[key]
+        return analyser
 
     @property
     def crm(self) -> Crm:
@@ -216,7 +220,8 @@ class Wiring:
         if key not in self._clients:
             secret = self.secret(key) or {}
             self._clients[key] = open_crm(chosen.name).create(settings=chosen.settings, secret=secret, table=self.table, clock=self.clock)
-        return self._clients[key]  # type: ignore[no-any-return]
+        crm: Crm = self._clients[key]
+        return crm
 
     @property
     def recorder(self) -> Recorder:

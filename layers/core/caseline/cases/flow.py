@@ -69,7 +69,7 @@ class Flow:
 
     def _is_fresh(self, customer: Item) -> bool:
         as_of = customer.get("account_as_of")
-        return customer.get("match") == "exact" and bool(as_of) and self.clock() - parse_time(as_of) < FRESH
+        return as_of is not None and customer.get("match") == "exact" and self.clock() - parse_time(as_of) < FRESH
 
     # ---- prioritise the case
 

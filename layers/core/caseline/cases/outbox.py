@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from caseline.cases.ledger import history_row, load_case
 from caseline.crm import CaseRecord, Crm
@@ -61,14 +62,14 @@ class Outbox:
         """The case shows what went wrong; the class alone, because a CRM's message may quote the customer."""
         self._mark(case, "SET crm = :crm REMOVE lease_until", crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
 
-    def _mark(self, case: Item, expression: str, **values: object) -> None:
+    def _mark(self, case: Item, expression: str, **values: Any) -> None:
         """A later version keeps the case due: its keys are removed only when nothing newer waits."""
         try:
             self.table.update(case["PK"], case["SK"], expression, "fence = :fence AND version = :same", fence=case["fence"], same=case["version"], **values)
         except ConditionFailed:
             self._mark_superseded(case, values)
 
-    def _mark_superseded(self, case: Item, values: dict[str, object]) -> None:
+    def _mark_superseded(self, case: Item, values: dict[str, Any]) -> None:
         try:
             self.table.update(
                 case["PK"], case["SK"], "SET crm = :crm, pushed_version = :pushed REMOVE lease_until", "fence = :fence",

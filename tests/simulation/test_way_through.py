@@ -1,0 +1,209 @@
+"""From the queue to the CRM case, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from caseline.crm import Account, Fact
+from caseline.errors import CrmRateLimitError, CrmUnavailableError
+from caseline.signals import DELETED, OUTBOUND, UPDATED
+
+from tests.kit.aws import aws
+from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
+
+PRAISE = "Great update, everything is faster now. Thank you!"
+
+
+def vip(tier: str = "strategic", days: int = 30, contact: str = "c-1", identities: tuple[str, ...] = ("x:100", "email:ann@north.example")) -> Account:
+    at = "2026-11-21T09:00:00.000000Z"
+    facts = {"tier": tier, "deal_value": "900000", "currency": "EUR", "renewal_date": (START + timedelta(days=days)).date().isoformat(), "contract_status": "active" if tier != "trial" else "trial"}
+    return Account(f"a-{contact}", "Northern Tools", contact, "Ann", identities, {k: Fact(v, f"fake Account.{k}", at) for k, v in facts.items()})
+
+
+@pytest.fixture
+def cloud():
+    with aws() as running:
+        yield running
+
+
+def test_a_vip_complaint_is_one_p1_case_for_the_senior_queue(cloud):
+    crm = FakeCrm({"x:100": vip()})
+    pipeline = Pipeline(cloud, crm)
+    pipeline.send(a_signal())
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["priority"]["band"] == "P1" and case["priority"]["score"] >= 80
+    assert case["queue"] == "senior-care"
+    assert sum(line["points"] for line in case["priority"]["lines"]) == case["priority"]["score"]
+    assert crm.cases[case["case_key"]].band == "P1" and crm.created == 1
+    assert len(pipeline.alerts) == 1
+    assert [event["DetailType"] for event in pipeline.events] == ["Signal Recorded", "Case Opened", "Case Saved"]
+
+
+def test_the_same_post_of_a_trial_is_p4_without_alert(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip("trial")}))
+    pipeline.send(a_signal())
+    pipeline.settle()
+    assert [case["priority"]["band"] for case in pipeline.cases()] == ["P4"] and not pipeline.alerts
+
+
+def test_praise_starts_no_execution(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip()}))
+    pipeline.send(a_signal(text=PRAISE))
+    pipeline.settle()
+    assert not pipeline.executions and not pipeline.cases()
+    assert pipeline.counts()["recorded"] == 1
+
+
+def test_duplicates_count_and_change_nothing(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    first = pipeline.send(a_signal())
+    pipeline.settle()
+    pipeline.send(a_signal())
+    pipeline.send(a_signal(occurred_at=START))
+    pipeline.queue.append(first)  # the queue itself delivers again: counted before
+    pipeline.settle()
+    assert pipeline.counts() == {"recorded": 1, "revised": 0, "duplicates": 2, "quarantined": 0}
+    assert len(pipeline.cases()) == 1
+    (row,) = pipeline.rows("signal")
+    assert row["occurred_at"].startswith("2026-11-21T09:58")
+
+
+def test_twins_in_one_batch_are_one_row(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal(), a_signal())
+    pipeline.send(a_signal())
+    pipeline.settle()
+    assert pipeline.counts() == {"recorded": 1, "revised": 0, "duplicates": 2, "quarantined": 0}
+
+
+def test_an_edit_before_its_original_ends_as_after_it(cloud):
+    original = a_signal(occurred_at=START - timedelta(hours=1))
+    edit = a_signal(text="It works again, thanks!", action=UPDATED, revision="2026-11-21T09:59:00Z", occurred_at=START, received_at=START + timedelta(seconds=1))
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(edit)
+    pipeline.settle()
+    pipeline.send(original)
+    pipeline.settle()
+    (row,) = pipeline.rows("signal")
+    assert row["text"] == "It works again, thanks!" and row["occurred_at"].startswith("2026-11-21T09:00") and row["at"].startswith("2026-11-21T09:00")
+    assert pipeline.counts() == {"recorded": 1, "revised": 1, "duplicates": 0, "quarantined": 0}
+
+
+@pytest.mark.parametrize("deletion_first", [True, False])
+def test_a_deletion_by_id_alone_erases_the_text_for_good(cloud, deletion_first):
+    deletion = a_signal(text=None, action=DELETED, identities=(), author_name=None, received_at=START + timedelta(minutes=1))
+    pipeline = Pipeline(cloud, FakeCrm())
+    for signal in (deletion, a_signal()) if deletion_first else (a_signal(), deletion):
+        pipeline.send(signal)
+        pipeline.settle()
+    (row,) = pipeline.rows("signal")
+    assert row["state"] == "deleted" and "text" not in row and "text_z" not in row
+    assert "angry" not in str(cloud.client("dynamodb").scan(TableName=cloud.table)["Items"])
+
+
+def test_a_reply_before_the_post_it_answers_waits_for_it(cloud):
+    reply = a_signal("r-1", "We are on it, sorry.", direction=OUTBOUND, identities=(), parent_id="p-1", agent="care", author_name=None)
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(reply)
+    pipeline.settle()
+    pipeline.send(a_signal())
+    pipeline.settle()
+    rows = {row["native_id"]: row for row in pipeline.rows("signal")}
+    assert rows["r-1"]["identity"] == rows["p-1"]["identity"] and rows["r-1"]["identities"] == ["x:100"]
+    assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}
+
+
+def test_a_reply_finds_its_customer_by_a_private_thread(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("m-1", kind="message", public=False, thread_id="t-9"))
+    pipeline.settle()
+    pipeline.send(a_signal("m-2", "Hello, we look into it.", kind="message", direction=OUTBOUND, identities=(), thread_id="t-9"))
+    pipeline.settle()
+    assert {row["identity"] for row in pipeline.rows("signal")} == {"IDENTITY#x:100"}
+
+
+def test_two_channels_of_one_person_join_one_case(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip(), "email:ann@north.example": vip()}))
+    pipeline.send(a_signal())
+    pipeline.send(a_signal("e-1", channel="mail", kind="email", public=False, identities=("email:ann@north.example",)))
+    pipeline.settle()
+    assert len(pipeline.cases("open")) == 1
+    closed = pipeline.cases("closed")
+    assert all(case["joined"] == pipeline.cases("open")[0]["case_key"] for case in closed)
+
+
+def test_further_complaints_join_and_raise_but_never_lower(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip("mid", 200)}))
+    for i in range(4):
+        pipeline.now = START + timedelta(minutes=i)
+        pipeline.send(a_signal(f"p-{i}", occurred_at=pipeline.now, received_at=pipeline.now))
+        pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["signal_count"] == 4 and case["version"] == case["pushed_version"]
+    assert all(row["case_key"] == case["case_key"] for row in pipeline.rows("signal"))
+
+
+def test_the_crm_down_loses_nothing_and_is_visible(cloud):
+    crm = FakeCrm({"x:100": vip()}, fail=[CrmUnavailableError("down") for _ in range(100)])
+    pipeline = Pipeline(cloud, crm)
+    pipeline.send(a_signal())
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["crm"]["sync"] == "failed" and case["due_shard"] == "due" and pipeline.failed
+    crm.fail.clear()
+    pipeline.now += timedelta(minutes=5)
+    from caseline.watching import Watcher
+
+    Watcher(pipeline.raw_table, pipeline.runs(), pipeline.flow().outbox, pipeline.clock).watch()
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["crm"]["sync"] == "synced" and case["pushed_version"] == case["version"]
+
+
+def test_a_lost_reply_of_the_crm_makes_no_second_case(cloud):
+    crm = FakeCrm({"x:100": vip()}, lose=[CrmUnavailableError("lost"), CrmRateLimitError("slow down")])
+    pipeline = Pipeline(cloud, crm)
+    pipeline.send(a_signal())
+    pipeline.settle()
+    assert crm.created == 1 and len(pipeline.cases()) == 1
+
+
+def test_two_contacts_of_the_crm_are_never_joined(cloud):
+    crm = FakeCrm({"x:100": vip(contact="c-1", identities=("x:100", "email:shared@x.example")), "x:200": vip(contact="c-2", identities=("x:200", "email:shared@x.example"))})
+    pipeline = Pipeline(cloud, crm)
+    pipeline.send(a_signal("p-1", identities=("x:100",)))
+    pipeline.send(a_signal("p-2", identities=("x:200",)))
+    pipeline.settle()
+    assert len({case["customer_id"] for case in pipeline.cases("open")}) == 2
+
+
+def test_an_odd_item_is_quarantined_beside_its_neighbours(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal(text=PRAISE), unreadable=[{"reason": "no id", "field": "data.id", "raw": {"a": 1}}])
+    pipeline.settle()
+    assert pipeline.counts() == {"recorded": 1, "revised": 0, "duplicates": 0, "quarantined": 1}
+
+
+def _calls_of_a_clean_run() -> int:
+    with aws() as cloud:
+        pipeline = Pipeline(cloud, FakeCrm({"x:100": vip()}))
+        pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
+        pipeline.settle()
+        return pipeline.grim.calls
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_every_call_the_state_is_the_same(after):
+    for call in range(1, _calls_of_a_clean_run() + 1):
+        with aws() as cloud:
+            crm = FakeCrm({"x:100": vip()})
+            pipeline = Pipeline(cloud, crm)
+            pipeline.kill_at(call, after)
+            pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
+            pipeline.settle()
+            (case,) = pipeline.cases()
+            assert crm.created == 1 and case["pushed_version"] == case["version"] and case["priority"]["band"] == "P1", call
+            assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}, call
+            assert pipeline.alerts, call
