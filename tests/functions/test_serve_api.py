@@ -1,0 +1,375 @@
+"""The API's contract: shapes, pages, merges, counts, changes and refusals, on the product's own rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from caseline.customers import Claimed, link
+from caseline.errors import UnavailableError
+from caseline.quarantine import quarantine_row
+from caseline.signals import isoformat
+from caseline.table import Table
+from caseline.views import Gauges
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.serve_api import app
+from tests.kit.aws import aws
+from tests.kit.office import FakeExecutions, FakeMetrics, Office, rest_event
+
+TOKEN = {"Authorization": "Bearer t"}
+
+
+@pytest.fixture
+def office() -> Iterator[Office]:
+    with aws() as cloud:
+        yield Office(Table(cloud.client("dynamodb"), cloud.table))
+
+
+@pytest.fixture
+def call(office: Office, monkeypatch: pytest.MonkeyPatch) -> Any:
+    return Caller(office, monkeypatch)
+
+
+class Caller:
+    def __init__(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.use(office.desk())
+
+    def use(self, desk: Any) -> None:
+        self.desk = desk
+        self._monkeypatch.setattr(app, "desk", lambda: desk)
+
+    def raw(self, method: str, path: str, query: dict[str, str] | None = None, body: Any = None, **more: Any) -> dict[str, Any]:
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        return app.handler(rest_event(method, f"/api/v1{path}", query, text, **({"Authorization": "Bearer t"} | more)), None)
+
+    def __call__(self, path: str, **query: str) -> dict[str, Any]:
+        response = self.raw("GET", path, query)
+        assert response["statusCode"] == 200, response["body"]
+        return json.loads(response["body"])
+
+    def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, dict[str, Any]]:
+        response = self.raw("POST", path, body=body, **more)
+        return response["statusCode"], json.loads(response["body"])
+
+
+def furnish(office: Office) -> tuple[str, str]:
+    account = office.account("Halden Mills", "strategic", "2500000", renews_in=27)
+    customer_id = office.customer("Ines Falk", ["x:41", "email:ines@halden.example"], account)
+    complaint = office.signal("x:41", 12, "Down again, and nobody answers.", reach=300)
+    office.signal("email:ines@halden.example", 600, "How do I add a user?", 0.0, channel="postmark", kind="email", public=False)
+    office.signal("x:41", 5, "We are on it.", 0.0, direction="outbound", agent="Care", author_name=None)
+    return customer_id, office.case(customer_id, [complaint], "outage", account)
+
+
+def test_customers_are_found_by_any_identity_in_any_case(office: Office, call: Caller) -> None:
+    customer_id, _ = furnish(office)
+    for identity in ("x:41", "email:ines@halden.example", "email:Ines@Halden.example"):
+        found = call("/customers", identity=identity)["customers"]
+        assert found == [{"customer_id": customer_id, "name": "Ines Falk", "identities": ["x:41", "email:ines@halden.example"]}]
+    assert call("/customers", identity="x:nobody") == {"customers": []}
+
+
+def test_a_customer_has_account_facts_with_their_origin_metrics_and_open_cases(office: Office, call: Caller) -> None:
+    customer_id, case_key = furnish(office)
+    customer = call(f"/customers/{customer_id}")
+    assert customer["account"]["name"] == "Halden Mills" and customer["account"]["match"] == "exact"
+    assert set(customer["account"]["facts"]["tier"]) == {"value", "source", "as_of"}
+    assert customer["metrics"]["signals"] == 3 and customer["metrics"]["sentiment"] == {"negative": 1, "neutral": 1}
+    assert [case["case_key"] for case in customer["open_cases"]] == [case_key]
+
+
+def test_the_timeline_merges_identities_newest_first_and_only_signals_have_text(office: Office, call: Caller) -> None:
+    customer_id, case_key = furnish(office)
+    entries = call(f"/customers/{customer_id}/timeline")["entries"]
+    assert [entry["type"] for entry in entries] == ["signal", "case", "signal", "signal", "link"] or [entry["type"] for entry in entries] == [
+        "signal",
+        "signal",
+        "case",
+        "signal",
+        "link",
+    ]
+    assert [entry["occurred_at"] for entry in entries] == sorted((entry["occurred_at"] for entry in entries), reverse=True)
+    assert all(("text" in entry) == (entry["type"] == "signal") and ("summary" in entry) == (entry["type"] != "signal") for entry in entries)
+    signal = next(entry for entry in entries if entry["type"] == "signal" and entry["case_key"])
+    assert signal["case_key"] == case_key and signal["need"] == "due" and signal["assessment"]["sentiment"] == "negative" and signal["direction"] == "inbound"
+
+
+def test_long_texts_come_back_whole(office: Office, call: Caller) -> None:
+    customer_id = office.customer("Long Writer", ["x:77"])
+    office.signal("x:77", 3, "word " * 2000)
+    assert call(f"/customers/{customer_id}/timeline")["entries"][0]["text"] == "word " * 2000
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    times=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20)), max_size=25, unique=True),
+    limit=st.integers(1, 7),
+)
+def test_pages_show_each_entry_once_in_order(times: list[tuple[int, int]], limit: int) -> None:
+    with aws() as cloud:
+        office = Office(Table(cloud.client("dynamodb"), cloud.table))
+        identities = ["x:1", "phone:+49301", "email:a@b.example"]
+        customer_id = office.customer("Three Ways", identities)
+        for identity, minutes in times:
+            office.signal(identities[identity], minutes, "hello", 0.0)
+        desk, seen, cursor = office.desk(), [], None
+        while True:
+            page = desk.read_timeline(customer_id, str(limit), cursor)
+            assert len(page["entries"]) <= limit
+            seen += [(entry["occurred_at"], entry.get("signal_id")) for entry in page["entries"] if entry["type"] == "signal"]
+            cursor = page["next"]
+            if not cursor:
+                break
+        assert len(seen) == len(set(seen)) == len(times)
+        assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
+
+
+def test_pages_do_not_shift_when_new_entries_arrive(office: Office, call: Caller) -> None:
+    customer_id = office.customer("Busy", ["x:5"])
+    for minutes in range(10, 16):
+        office.signal("x:5", minutes, f"{minutes}", 0.0)
+    first = call(f"/customers/{customer_id}/timeline", limit="3")
+    office.signal("x:5", 1, "late arrival", 0.0)
+    second = call(f"/customers/{customer_id}/timeline", limit="200", before=first["next"])
+    assert [entry["text"] for entry in first["entries"] + second["entries"] if entry["type"] == "signal"] == ["10", "11", "12", "13", "14", "15"]
+
+
+def test_after_a_merge_the_older_id_stands_and_the_other_still_resolves(office: Office, call: Caller) -> None:
+    older = office.customer("Ann", ["x:1"], minutes=900)
+    younger = office.customer("Ann M", ["email:ann@b.example"], minutes=100)
+    complaint = office.signal("email:ann@b.example", 50, "Broken.")
+    case_key = office.case(younger, [complaint])
+    link(office.table, Claimed(["x:1", "email:ann@b.example"], "crm:builtin:7", isoformat(office.now), "verified"))
+    assert call(f"/customers/{younger}")["customer_id"] == older == call(f"/customers/{older}")["customer_id"]
+    assert call("/cases")["cases"][0]["customer_id"] == call(f"/cases/{case_key}")["customer_id"] == older
+    assert [entry["text"] for entry in call(f"/customers/{younger}/timeline")["entries"] if entry["type"] == "signal"] == ["Broken."]
+
+
+def many_cases(office: Office) -> list[str]:
+    keys = []
+    for number, (strength, tier) in enumerate([(0.9, "trial"), (0.5, "strategic"), (0.7, "smb"), (0.3, "mid"), (0.95, "enterprise")]):
+        account = office.account(f"Firm {number}", tier, renews_in=200)
+        customer_id = office.customer(f"Person {number}", [f"x:{number}"], account)
+        keys.append(office.case(customer_id, [office.signal(f"x:{number}", 10 + number, "It is broken.", strength)], account=account))
+    return keys
+
+
+def test_cases_come_by_priority_a_page_at_a_time(office: Office, call: Caller) -> None:
+    keys, seen, query = many_cases(office), [], {"limit": "2", "status": "open", "sort": "priority"}
+    while True:
+        page = call("/cases", **query)
+        seen += page["cases"]
+        if not page["next"]:
+            break
+        query["after"] = page["next"]
+    scores = [case["priority"]["score"] for case in seen]
+    assert scores == sorted(scores, reverse=True) and sorted(case["case_key"] for case in seen) == sorted(keys)
+    assert {"case_key", "customer_id", "brand", "category", "status", "queue", "priority", "crm"} <= set(seen[0])
+    assert seen[0]["crm"]["sync"] == "synced" and seen[0]["customer"]["account"]
+
+
+@pytest.mark.parametrize(("sort", "falling"), [("newest", True), ("waiting", False)])
+def test_other_orders_page_as_well(office: Office, call: Caller, sort: str, falling: bool) -> None:
+    many_cases(office)
+    first = call("/cases", sort=sort, limit="3")
+    rest = call("/cases", sort=sort, limit="3", after=first["next"])
+    times = [case["opened_at"] for case in first["cases"] + rest["cases"]]
+    assert times == sorted(times, reverse=falling) and len(times) == 5 and rest["next"] is None
+
+
+def test_filters(office: Office, call: Caller) -> None:
+    many_cases(office)
+    assert {case["queue"] for case in call("/cases", queue="senior-care")["cases"]} == {"senior-care"}
+    assert call("/cases", queue="nowhere")["cases"] == [] == call("/cases", status="closed")["cases"]
+
+
+def test_a_case_explains_itself(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    case = call(f"/cases/{case_key}")
+    priority = case["priority"]
+    assert sum(line["points"] for line in priority["lines"]) == priority["score"] >= 80 and priority["band"] == priority["auto_band"] == "P1"
+    assert {"factor", "points", "max", "value", "source", "as_of", "text"} <= set(priority["lines"][0]) and priority["policy_version"]
+    assert case["crm"]["id"] and case["crm"]["sync"] == "synced" and case["queue"] == "senior-care"
+    assert [signal["text"] for signal in case["signals"]] == ["Down again, and nobody answers."]
+    assert {entry["what"] for entry in case["history"]} == {"opened", "sync"}
+
+
+def test_people_set_a_band_and_it_goes_to_the_crm(office: Office, call: Caller) -> None:
+    case_key = many_cases(office)[0]
+    status, case = call.post(f"/cases/{case_key}", {"band": "P1", "reason": "the press is asking"})
+    assert status == 200 and case["priority"]["band"] == "P1" and case["priority"]["auto_band"] == "P4"
+    assert case["priority"]["override"]["by"] == "ana@acme.example" and sum(line["points"] for line in case["priority"]["lines"]) == case["priority"]["score"]
+    assert case["crm"]["sync"] == "synced" and office.crm.saved[case_key].band == "P1"
+    _, case = call.post(f"/cases/{case_key}", {"band": "auto"})
+    assert case["priority"]["band"] == "P4" and case["priority"]["override"] is None
+
+
+def test_closing_gives_the_claim_back_and_reopening_takes_it(office: Office, call: Caller) -> None:
+    customer_id, case_key = furnish(office)
+    assert call.post(f"/cases/{case_key}", {"status": "closed", "note": "Called back."})[0] == 200
+    assert call("/cases")["cases"] == [] and call(f"/customers/{customer_id}")["open_cases"] == []
+    assert [case["case_key"] for case in call("/cases", status="closed")["cases"]] == [case_key]
+    assert call.post(f"/cases/{case_key}", {"status": "open"})[1]["closed_at"] is None
+    assert [case["case_key"] for case in call(f"/customers/{customer_id}")["open_cases"]] == [case_key]
+    notes = [entry for entry in call(f"/customers/{customer_id}/timeline")["entries"] if entry["type"] == "note"]
+    assert [note["summary"] for note in notes] == ["Called back."]
+
+
+def test_a_case_that_was_taken_over_is_not_reopened(office: Office, call: Caller) -> None:
+    customer_id, case_key = furnish(office)
+    call.post(f"/cases/{case_key}", {"status": "closed"})
+    office.case(customer_id, [office.signal("x:41", 2, "Again!")], "outage")
+    status, body = call.post(f"/cases/{case_key}", {"status": "open"})
+    assert status == 409 and body["error"]["code"] == "conflict"
+
+
+def test_a_change_of_what_one_did_not_see_is_a_conflict(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    seen = call(f"/cases/{case_key}")["version"]
+    assert call.post(f"/cases/{case_key}", {"owner": "Ben", "version": seen})[0] == 200
+    status, body = call.post(f"/cases/{case_key}", {"owner": "Cleo", "version": seen})
+    assert status == 409 and call(f"/cases/{case_key}")["owner"] == "Ben", body
+
+
+def test_a_change_that_changes_nothing_writes_nothing(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    before = office.load_case(case_key)
+    assert call.post(f"/cases/{case_key}", {"status": "open", "queue": before["queue"], "band": "auto"})[0] == 200
+    assert office.load_case(case_key) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"band": "P9"}, "band"),
+        ({"band": "P1"}, "reason"),
+        ({"band": "P1", "reason": "  "}, "reason"),
+        ({"status": "gone"}, "status"),
+        ({"queue": "a b"}, "queue"),
+        ({"note": ""}, "note"),
+        ({"owner": 7}, "owner"),
+        ({"colour": "red"}, "colour"),
+        ({"version": True}, "version"),
+        ("[1]", "body"),
+        ("{", "body"),
+        ("[" * 5000, "body"),
+    ],
+)
+def test_a_wrong_field_is_named(office: Office, call: Caller, body: Any, field: str) -> None:
+    _, case_key = furnish(office)
+    status, answer = call.post(f"/cases/{case_key}", body)
+    assert status == 400 and answer["error"]["field"] == field and answer["error"]["code"] == "bad_request" and answer["error"]["correlation_id"] == "req-1"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        ("/cases", {"limit": "0"}, "limit"),
+        ("/cases", {"limit": "201"}, "limit"),
+        ("/cases", {"limit": "ten"}, "limit"),
+        ("/cases", {"limit": "\u0663"}, "limit"),
+        ("/cases", {"after": "!!"}, "after"),
+        ("/cases", {"after": "W10"}, "after"),
+        ("/cases", {"status": "odd"}, "status"),
+        ("/cases", {"sort": "odd"}, "sort"),
+        ("/customers", {}, "identity"),
+        ("/quarantine", {"before": "x"}, "before"),
+    ],
+)
+def test_a_wrong_parameter_is_named(call: Caller, path: str, query: dict[str, str], field: str) -> None:
+    response = call.raw("GET", path, query)
+    assert response["statusCode"] == 400 and json.loads(response["body"])["error"]["field"] == field
+
+
+def test_a_cursor_of_another_list_is_refused(office: Office, call: Caller) -> None:
+    customer_id, _ = furnish(office)
+    many_cases(office)
+    cursor = call("/cases", limit="1")["next"]
+    assert call.raw("GET", f"/customers/{customer_id}/timeline", {"before": cursor})["statusCode"] == 400
+    assert call.raw("GET", "/cases", {"after": cursor, "sort": "newest"})["statusCode"] == 400
+
+
+@pytest.mark.parametrize("path", ["/customers/cus_none", "/customers/cus_none/timeline", "/cases/none", "/quarantine/none", "/nothing/here"])
+def test_what_is_not_there_is_404(call: Caller, path: str) -> None:
+    response = call.raw("GET", path)
+    assert response["statusCode"] == 404 and json.loads(response["body"])["error"]["code"] == "not_found"
+
+
+def test_readers_may_not_write_and_a_cookie_alone_must_come_from_our_pages(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    change = {"owner": "Eve"}
+    assert call.post(f"/cases/{case_key}", change, roles="viewer")[0] == 403
+    assert call.post(f"/cases/{case_key}", change, roles="")[0] == 403
+    assert call.post(f"/cases/{case_key}", change, Authorization="", Origin="https://evil.example")[0] == 403
+    assert call.post(f"/cases/{case_key}", change, Authorization="", Sec_Fetch_Site="cross-site", Origin="https://care.example")[0] == 403
+    assert call.post(f"/cases/{case_key}", change, Authorization="")[0] == 403
+    assert call.post(f"/cases/{case_key}", change, Authorization="", Sec_Fetch_Site="same-origin", Origin="https://care.example")[0] == 200
+
+
+def test_answers_are_never_cached(call: Caller) -> None:
+    headers = call.raw("GET", "/cases")["multiValueHeaders"]
+    assert headers["Cache-Control"] == ["no-store"] and headers["X-Correlation-Id"] == ["req-1"]
+
+
+def test_a_service_that_is_down_is_503_and_no_text_of_it_leaks(office: Office, call: Caller) -> None:
+    class Down:
+        def query(self, *_: Any, **__: Any) -> Any:
+            raise UnavailableError("the table answered InternalServerError")
+
+    call.use(replace(office.desk(), table=Down()))
+    response = call.raw("GET", "/cases")
+    assert response["statusCode"] == 503 and "InternalServerError" not in response["body"] and response["multiValueHeaders"]["Retry-After"]
+
+
+def count(office: Office, **counts: int) -> None:
+    office.table.put({"PK": "COUNTS", "SK": "ALL", "sources": {"x/acme": counts | {"last_event": "2026-11-21T14:00:00.000000Z"}}})
+
+
+def test_the_balance_holds_and_at_rest_nothing_is_under_way(office: Office, call: Caller) -> None:
+    count(office, recorded=5, revised=1, duplicates=2, quarantined=1)
+    call.use(office.desk(gauges=Gauges(FakeMetrics({("Accepted", "x/acme"): [4, 5]}), FakeExecutions(), "machine", ("triage",))))
+    stats = call("/stats")
+    assert stats["total"] == {"accepted": 9, "recorded": 5, "revised": 1, "duplicates": 2, "quarantined": 1, "in_flight": 0, "pending": 0}
+    assert stats["sources"]["x/acme"]["accepted"] == 9 and stats["as_of"]
+
+
+def test_what_moves_is_seen_at_each_stage(office: Office, call: Caller) -> None:
+    count(office, recorded=1)
+    customer_id = office.customer("Ann", ["x:1"])
+    office.case(customer_id, [office.signal("x:1", 1, "Broken.")], push=False)
+    metrics = FakeMetrics({("Accepted", "x/acme"): [3], ("IteratorAge", "triage"): [1500, 0]})
+    call.use(office.desk(gauges=Gauges(metrics, FakeExecutions(3), "machine", ("triage", "publish"))))
+    total = call("/stats")["total"]
+    assert total["in_flight"] == 2 and total["pending"] == 1 + 3 + 1
+
+
+def test_channels_show_configured_sources_and_those_that_were(office: Office, call: Caller) -> None:
+    office.table.put({"PK": "COUNTS", "SK": "ALL", "sources": {"trustpilot/old": {"recorded": 3, "last_event": "2026-11-20T10:00:00.000000Z"}}})
+    call.use(office.desk(gauges=Gauges(FakeMetrics({("Rejected", "x/acme"): [7]}), FakeExecutions(), "machine", ())))
+    by_name = {f"{row['channel']}/{row['source']}": row for row in call("/channels")["channels"]}
+    assert by_name["x/acme"]["rejected"] == 7 and by_name["x/acme"]["configured"] and by_name["x/acme"]["last_event"] is None
+    assert by_name["trustpilot/old"]["recorded"] == 3 and not by_name["trustpilot/old"]["configured"]
+
+
+def quarantined(office: Office) -> str:
+    envelope = {"channel": "x", "source": "acme", "brand": "acme", "received_at": isoformat(office.now)}
+    row = quarantine_row(envelope, {"reason": "no id", "field": "data.id", "raw": "{}", "whole": True}, "delivery-1", office.now - office.ago(1))
+    office.table.put(row)
+    return str(row["id"])
+
+
+def test_quarantine_is_listed_shown_replayed_and_dropped(office: Office, call: Caller) -> None:
+    quarantine_id, replayed = quarantined(office), []
+    call.use(office.desk(replay=replayed.append))
+    assert [item["id"] for item in call("/quarantine")["quarantine"]] == [quarantine_id]
+    assert call(f"/quarantine/{quarantine_id}")["raw"] == "{}"
+    assert call.post(f"/quarantine/{quarantine_id}/replay")[0] == 202 and replayed[0]["id"] == quarantine_id
+    assert call.post(f"/quarantine/{quarantine_id}/drop")[0] == 200
+    assert call("/quarantine")["quarantine"] == [] and call(f"/quarantine/{quarantine_id}")["raw"] is None
+    assert call.post(f"/quarantine/{quarantine_id}/replay")[0] == 409
