@@ -1,0 +1,228 @@
+"""X: Activity API, filtered-stream webhooks and the older Account Activity API. Credential: the app's consumer (API) secret.
+
+Facts: docs.x.com, "Webhooks", "X Activity API", "Account Activity API". The platform sends no timestamp; posts are deduplicated by their id.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from caseline.batches import Item, read_batch
+from caseline.errors import PayloadError, SignatureError
+from caseline.identity import normalise_identities
+from caseline.payloads import Field, read_json, settle_time
+from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable
+from caseline.signatures import decode_base64, sign_challenge, verify_prefixed
+from caseline.sources import Source
+from caseline.web import WebhookRequest, WebhookResponse
+
+NAMESPACE = "x"
+TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,512}\Z")
+HEADER = "x-twitter-webhooks-signature"
+# Activity events that say nothing a customer wants to be heard on.
+IGNORED = ("profile.", "follow.", "spaces.", "chat.", "news.", "like.", "mute.", "block.", "oauth.", "dm.read", "dm.indicate_typing", "user_event")
+LEGACY_IGNORED = frozenset({
+    "favorite_events", "follow_events", "unfollow_events", "block_events", "mute_events", "user_event", "direct_message_indicate_typing_events",
+    "direct_message_mark_read_events", "replay_job_status",
+})
+
+
+def verify(request: WebhookRequest, source: Source) -> None:
+    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets, decode_base64)
+
+
+def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
+    """The CRC: the token signed with the consumer secret; sent when the webhook is made and then hourly.
+
+    The same secret signs bodies in the same way, so a token that could be a body is never signed.
+    """
+    token = request.query.get("crc_token")
+    if request.method != "GET" or token is None:
+        return None
+    if not TOKEN.match(token):
+        raise SignatureError("the CRC token is malformed")
+    answer = {"response_token": "sha256=" + base64.b64encode(sign_challenge(source.secrets, token)).decode()}
+    return WebhookResponse(200, json.dumps(answer), {"Content-Type": "application/json"})
+
+
+def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:
+    """The platform asks for 200."""
+    return WebhookResponse(200, json.dumps({"accepted": len(signals)}), {"Content-Type": "application/json"})
+
+
+def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
+    body = read_json(request.body)
+    reader = _Reader(source, request.received_at)
+    if "data" in body:
+        match = [(body.value, partial(reader.read_post, body["data"], body["includes"]))]
+        return read_batch(reader.read_activity(body["data"]) if "event_type" in body["data"] else match)
+    if "for_user_id" in body or LEGACY_IGNORED & body.object().keys():
+        return read_batch(reader.read_legacy(body))
+    raise PayloadError("is neither an activity, a stream match nor an account activity", "data")
+
+
+class _Reader:
+    def __init__(self, source: Source, received_at: datetime) -> None:
+        self.source, self.received_at = source, received_at
+
+    def read_activity(self, data: Field) -> Iterable[Item]:
+        """One activity: `event_type`, `payload`, `includes`, and whose account it is in `filter.user_id`."""
+        event, payload, account = data["event_type"].text(), data["payload"], data["filter"]["user_id"].id_or_none()
+        includes = data["includes"] if "includes" in data else payload["includes"]
+        if event.startswith(IGNORED):
+            return []
+        if event in ("dm.received", "dm.sent"):
+            return self._messages(payload["direct_message_events"], payload["users"], account)
+        if event == "post.delete":
+            return [(payload.value, partial(self.read_deletion, payload["id"], payload["author_id"], data["created_at"].time_or_none()))]
+        if event.startswith("post."):
+            return [(payload.value, partial(self.read_post, payload, includes, account, event.startswith("post.mention")))]
+        raise PayloadError(f"{event!r} is not a known event", "data.event_type")
+
+    def read_legacy(self, body: Field) -> Iterable[Item]:
+        account = body["for_user_id"].id_or_none()
+        items: list[Item] = []
+        for name, events in body.members():
+            if name == "tweet_create_events":
+                items += [(tweet.value, partial(self.read_tweet, tweet, account)) for tweet in events.each()]
+            elif name == "direct_message_events":
+                items += self._messages(events, body["users"], account)
+            elif name == "tweet_delete_events":
+                items += [(event.value, partial(self.read_legacy_deletion, event)) for event in events.each()]
+            elif name.endswith("_events") and name not in LEGACY_IGNORED:
+                raise PayloadError("is not a known kind of event", name)
+        return items
+
+    def read_post(self, post: Field, includes: Field, account: str | None = None, mention: bool = False) -> Signal:
+        """A v2 post. `referenced_tweets` says whether it is a reply, a quote or a repost; an edit has a new id, its item the first."""
+        author_id, edits = post["author_id"].id(), [edit.id() for edit in post["edit_history_tweet_ids"].each()]
+        author = _find(includes["users"], author_id)
+        references = {item["type"].text(): item["id"].id() for item in post["referenced_tweets"].each()}
+        return self._signal(
+            edits[0] if edits else post["id"].id(), author_id, author["username"].text_or_none(), post["created_at"].time(), account,
+            kind="repost" if "retweeted" in references else "mention" if mention else "post", addressee=post["in_reply_to_user_id"].id_or_none(),
+            users={user["id"].id(): user["username"].text_or_none() for user in includes["users"].each()},
+            author_name=author["name"].text_or_none(), text=_long_text(post), language=_language(post["lang"]),
+            thread_id=post["conversation_id"].id_or_none(), parent_id=references.get("replied_to") or references.get("retweeted") or references.get("quoted"),
+            reach=author["public_metrics"]["followers_count"].count_or_none(),
+            engagement=_engagement(post["public_metrics"], "like_count", "reply_count", "retweet_count", "quote_count"),
+            **({"action": UPDATED, "revision": f"{len(edits):03d}"} if len(edits) > 1 else {}),
+        )
+
+    def read_tweet(self, tweet: Field, account: str | None) -> Signal:
+        """A v1.1 tweet, as the Account Activity API sends it."""
+        user = tweet["user"]
+        retweeted = tweet["retweeted_status"]["id_str"].id_or_none()
+        text = tweet["extended_tweet"]["full_text"].text_or_none() or tweet["full_text"].text_or_none() or tweet["text"].text_or_none()
+        return self._signal(
+            tweet["id_str"].id(), user["id_str"].id(), user["screen_name"].text_or_none(), _read_legacy_time(tweet["created_at"]), account,
+            kind="repost" if retweeted else "post", addressee=tweet["in_reply_to_user_id_str"].id_or_none(),
+            users={mention["id_str"].id(): mention["screen_name"].text_or_none() for mention in tweet["entities"]["user_mentions"].each()},
+            author_name=user["name"].text_or_none(), text=text, language=_language(tweet["lang"]), reach=user["followers_count"].count_or_none(),
+            parent_id=tweet["in_reply_to_status_id_str"].id_or_none() or retweeted or tweet["quoted_status_id_str"].id_or_none(),
+            engagement=_engagement(tweet, "favorite_count", "reply_count", "retweet_count", "quote_count"),
+        )
+
+    def read_message(self, event: Field, users: Field, account: str | None) -> Signal:
+        """A direct message. Its thread is the customer, as the platform names none."""
+        message = event["message_create"]
+        sender, recipient = message["sender_id"].id(), message["target"]["recipient_id"].id()
+        mine = self._is_own(sender, account)
+        customer = recipient if mine else sender
+        people = {who: users[who]["data"] if "data" in users[who] else users[who] for who in (sender, recipient)}
+        handles = {who: _handle(person) for who, person in people.items()}
+        return Signal(
+            channel="x", source=self.source.name, native_id=event["id"].id(), kind="message", direction=OUTBOUND if mine else INBOUND,
+            occurred_at=self._settle(event["created_timestamp"].epoch(0.001), event["created_timestamp"].path), received_at=self.received_at,
+            identities=_identities(customer, handles[customer]), author_name=None if mine else people[sender]["name"].text_or_none(),
+            agent=_agent(sender, handles[sender]) if mine else None, text=message["message_data"]["text"].text_or_none(), thread_id=f"dm:{customer}",
+            reach=None if mine else _followers(people[sender]),
+        )
+
+    def read_deletion(self, post_id: Field, author_id: Field, moment: datetime | None) -> Signal:
+        author = author_id.id_or_none()
+        return Signal(
+            channel="x", source=self.source.name, native_id=post_id.id(), kind="post", action=DELETED, public=True, received_at=self.received_at,
+            occurred_at=self._settle(moment or self.received_at, post_id.path), identities=() if self._is_own(author, None) else _identities(author, None),
+        )
+
+    def read_legacy_deletion(self, event: Field) -> Signal:
+        status, moment = event["status"], event["timestamp_ms"]
+        return self.read_deletion(status["id"], status["user_id"], moment.epoch(0.001) if moment.value is not None else None)
+
+    def _signal(
+        self, native_id: str, author_id: str, handle: str | None, moment: datetime, account: str | None, kind: str,
+        addressee: str | None, users: Mapping[str, str | None], author_name: str | None, **facts: Any,
+    ) -> Signal:
+        mine = self._is_own(author_id, account) or self.source.owns("x", f"@{(handle or '').casefold()}")
+        if mine:
+            to = None if addressee is None or self._is_own(addressee, account) else addressee
+            who: dict[str, Any] = {"direction": OUTBOUND, "agent": _agent(author_id, handle), "identities": _identities(to, users.get(to or ""))}
+        else:
+            who = {"direction": INBOUND, "author_name": author_name, "identities": _identities(author_id, handle)}
+        return Signal(
+            channel="x", source=self.source.name, native_id=native_id, kind=kind, public=True, occurred_at=self._settle(moment, "created_at"),
+            received_at=self.received_at, url=f"https://x.com/{handle or 'i'}/status/{native_id}", **who, **facts,
+        )
+
+    def _is_own(self, user_id: str | None, account: str | None) -> bool:
+        return user_id is not None and (user_id == account or self.source.owns("x", user_id))
+
+    def _settle(self, moment: datetime, path: str) -> datetime:
+        return settle_time(moment, self.received_at, path)
+
+    def _messages(self, events: Field, users: Field, account: str | None) -> list[Item]:
+        return [(event.value, partial(self.read_message, event, users, account)) for event in events.each()]
+
+
+def _find(users: Field, user_id: str) -> Field:
+    """The user among those included; some events wrap each in `data`."""
+    for user in users.each():
+        person = user["data"] if "data" in user else user  # noqa: SIM401 - a Field is no dict
+        if person["id"].id() == user_id:
+            return person
+    return Field(None, users.path)
+
+
+def _identities(user_id: str | None, handle: str | None) -> tuple[str, ...]:
+    return normalise_identities(([f"x:{user_id}"] if user_id else []) + ([f"x:@{handle}"] if handle else []))
+
+
+def _agent(user_id: str, handle: str | None) -> str:
+    return f"@{handle}" if handle else user_id
+
+
+def _handle(user: Field) -> str | None:
+    return user["username"].text_or_none() or user["screen_name"].text_or_none()
+
+
+def _followers(user: Field) -> int | None:
+    return user["public_metrics"]["followers_count"].count_or_none() if "public_metrics" in user else user["followers_count"].count_or_none()
+
+
+def _long_text(post: Field) -> str | None:
+    return post["note_tweet"]["text"].text_or_none() or post["text"].text()
+
+
+def _language(field: Field) -> str | None:
+    """`und` and the codes of posts without words (`qme`, `zxx`...) are no language."""
+    value = field.text_or_none()
+    return None if not value or value in ("und", "zxx") or value.startswith("q") else value
+
+
+def _engagement(metrics: Field, *names: str) -> int | None:
+    counts = [count for name in names if (count := metrics[name].count_or_none()) is not None]
+    return sum(counts) if counts else None
+
+
+def _read_legacy_time(field: Field) -> datetime:
+    try:
+        return datetime.strptime(field.text(), "%a %b %d %H:%M:%S %z %Y").astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PayloadError("must be a time such as Mon May 19 14:01:46 +0000 2025", field.path) from error

@@ -1,0 +1,60 @@
+"""Identities: one identifier of a person, `namespace:id`, in one canonical spelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[A-Za-z0-9_.-]{1,64})?\Z")
+_EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9](?:[^@\s,;<>\"]{0,253})\Z")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}\Z")
+_BLANKS = re.compile(r"[\s().\-/\u00a0]")
+_MAX_BYTES = 512
+
+
+def normalise_identity(text: str) -> str | None:
+    """The canonical spelling, or None where the text is no identity."""
+    namespace, mark, value = text.strip().partition(":")
+    family = namespace.strip().partition(".")[0].lower() + "".join(namespace.strip().partition(".")[1:])
+    if not mark or not _NAMESPACE.match(family):
+        return None
+    native = _NORMALISERS.get(family, normalise_native)(value.strip())
+    return f"{family}:{native}" if native else None
+
+
+def normalise_identities(texts: Iterable[str]) -> tuple[str, ...]:
+    """In order, each once, malformed ones dropped."""
+    return tuple(dict.fromkeys(filter(None, map(normalise_identity, texts))))
+
+
+def is_own(identity: str, own_ids: Iterable[str]) -> bool:
+    """Whether an identity is the brand's: named itself, or an address of a domain that is."""
+    own = frozenset(own_ids)
+    namespace, _, value = identity.partition(":")
+    return identity in own or (namespace == "email" and f"domain:{value.rpartition('@')[2]}" in own)
+
+
+def normalise_email(value: str) -> str | None:
+    value = value.lower()
+    return value if _EMAIL.match(value) and value.isprintable() else None
+
+
+def normalise_phone(value: str) -> str | None:
+    """`+` and 7 to 15 digits (E.164); a leading 00 is a +. A number without its country code is nobody's in particular."""
+    digits = _BLANKS.sub("", value)
+    digits = "+" + digits[2:] if digits.startswith("00") else digits
+    return digits if _PHONE.match(digits) else None
+
+
+def normalise_native(value: str) -> str | None:
+    """A platform's own id as sent; a handle (`@name`) in folded case."""
+    value = "@" + value[1:].strip().casefold() if value.startswith("@") else value
+    fits = 0 < len(value.encode("utf-8", "surrogatepass")) <= _MAX_BYTES and value.isprintable()
+    return value if fits and value != "@" else None
+
+
+def normalise_domain(value: str) -> str | None:
+    return normalise_native(value.lower().strip("."))
+
+
+_NORMALISERS = {"email": normalise_email, "phone": normalise_phone, "domain": normalise_domain}

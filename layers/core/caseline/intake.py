@@ -1,0 +1,105 @@
+"""From signals to queue messages: envelopes that fit, and the bucket for what does not.
+
+A delivery's key is `<envelope id>.<index>`, the index counting the envelope's signals first and then what was unreadable.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from caseline.errors import PayloadError
+from caseline.signals import Signal, Unreadable, isoformat
+from caseline.web import WebhookRequest
+
+MAX_MESSAGE = 256_000  # bytes of one message; SQS takes 262,144 with the attributes
+Send = Callable[[str, Mapping[str, str | int], str], None]  # body, attributes, group
+PutObject = Callable[[str, bytes], None]  # key, content
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What one request or one page brought. `trust` is verified or asserted; `origin` is door or poll."""
+
+    id: str
+    channel: str
+    source: str
+    brand: str
+    trust: str
+    received_at: datetime
+    origin: str = "door"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "v": 1, "id": self.id, "channel": self.channel, "source": self.source, "brand": self.brand, "trust": self.trust,
+            "received_at": isoformat(self.received_at),
+        }
+
+
+class Intake:
+    """Sends envelopes. A failure is UnavailableError, and then nothing may be acknowledged."""
+
+    def __init__(self, send: Send, put_object: PutObject, limit: int = MAX_MESSAGE) -> None:
+        self._send, self._put_object, self._limit = send, put_object, limit
+
+    def accept(self, envelope: Envelope, items: Sequence[Signal | Unreadable]) -> int:
+        """Queue the items in as few messages as they fit in; returns how many items there were."""
+        signals = [dump(item.to_json()) for item in items if isinstance(item, Signal)]
+        unreadable = [dump({"reason": item.reason, "field": item.field, "raw": item.raw}) for item in items if isinstance(item, Unreadable)]
+        self._send_all(envelope, signals, unreadable)
+        return len(items)
+
+    def keep_whole(self, envelope: Envelope, request: WebhookRequest, error: PayloadError, headers: Mapping[str, str], url: str) -> int:
+        """Queue a payload that was not understood, as it came, for quarantine and replay. It counts as one."""
+        raw = base64.b64encode(request.body).decode("ascii")
+        kept = {"reason": error.message, "field": error.field, "raw": raw, "whole": True, "method": request.method, "headers": dict(headers), "url": url}
+        self._send_all(envelope, [], [dump(kept)])
+        return 1
+
+    def _send_all(self, envelope: Envelope, signals: Sequence[str], unreadable: Sequence[str]) -> None:
+        head = dump(envelope.to_json())
+        room = self._limit - len(head) - len('-9999,"signals":[],"unreadable":[]')
+        items = [("signals", text) for text in signals] + [("unreadable", text) for text in unreadable]
+        for number, chunk in enumerate(_split(items, room)):
+            self._send_chunk(envelope, number, chunk)
+
+    def _send_chunk(self, envelope: Envelope, number: int, chunk: Sequence[tuple[str, str]]) -> None:
+        head = envelope.to_json() | ({"id": f"{envelope.id}-{number}"} if number else {})
+        lists = (f'"{kind}":[{",".join(text for each, text in chunk if each == kind)}]' for kind in ("signals", "unreadable"))
+        body = f"{dump(head)[:-1]},{','.join(lists)}}}"
+        if len(body) > self._limit:
+            body = self._store(head, body)
+        source = f"{envelope.channel}/{envelope.source}"
+        self._send(body, {"source": source, "signals": len(chunk), "origin": envelope.origin}, source)
+
+    def _store(self, head: Mapping[str, Any], body: str) -> str:
+        """An item too large for a message goes to the bucket first; its key is its content's, so a second try is the same object."""
+        content = body.encode("ascii")
+        key = f"intake/{hashlib.sha256(content).hexdigest()}.json"
+        self._put_object(key, content)
+        return dump({**head, "body": {"bucket_key": key}})
+
+
+def dump(value: Any) -> str:
+    """Compact ASCII JSON: every character is one byte, and none that a queue refuses."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _split(items: Sequence[tuple[str, str]], room: int) -> Iterator[Sequence[tuple[str, str]]]:
+    """Runs of items that fit into `room` together; an item that does not fit at all stands alone."""
+    chunk: list[tuple[str, str]] = []
+    used = 0
+    for item in items:
+        size = len(item[1]) + 1
+        if chunk and used + size > room:
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(item)
+        used += size
+    if chunk:
+        yield chunk

@@ -1,0 +1,190 @@
+"""Every signature scheme, once. Each function returns nothing or raises SignatureError, whatever was sent.
+
+Shape and time are checked before a secret is looked at, so that a malformed request costs nothing. All live secrets are
+compared, without early exit, as bytes. A request of the right shape that no secret explains is a MismatchError: the one
+case in which the secret may have been rotated and is worth reading again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from caseline.errors import PayloadError, SignatureError
+from caseline.payloads import read_form
+
+TOLERANCE_SECONDS = 300
+_DIGITS = re.compile(r"[0-9]{1,12}\Z")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,512}\Z")
+_MAX_SIGNATURES = 16
+Decoder = Callable[[str, int], bytes]
+
+
+class MismatchError(SignatureError):
+    """Well formed and in time, but no live secret explains it."""
+
+
+def read_header(headers: Mapping[str, str], name: str, limit: int = 512) -> str:
+    """The header's value: present, printable ASCII without outer blanks, at most `limit` characters."""
+    value = headers.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
+        raise SignatureError(f"header {name} is missing or too long")
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        raise SignatureError(f"header {name} is malformed")
+    return value
+
+
+def read_timestamp(text: str, now: datetime, tolerance: int = TOLERANCE_SECONDS) -> int:
+    """Epoch seconds in their one canonical form, at most `tolerance` from now, both ways, the ends included."""
+    if not _DIGITS.match(text) or text != str(int(text)):
+        raise SignatureError("the timestamp is malformed")
+    if abs(now.timestamp() - int(text)) > tolerance:
+        raise SignatureError("the timestamp is stale")
+    return int(text)
+
+
+def decode_hex(text: str, size: int) -> bytes:
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * size}}}", text):
+        raise SignatureError("the signature is not lower-case hex of the right length")
+    return bytes.fromhex(text)
+
+
+def decode_base64(text: str, size: int) -> bytes:
+    """Strict: standard alphabet, padded, and no second spelling of the same bytes."""
+    try:
+        value = base64.b64decode(text.encode("ascii"), validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise SignatureError("the signature is not base64") from error
+    if len(value) != size or base64.b64encode(value).decode() != text:
+        raise SignatureError("the signature has the wrong length or form")
+    return value
+
+
+def compare(expected: Iterable[bytes], given: Sequence[bytes]) -> None:
+    """Every expected value against every given one, in the same time whether or not one matches."""
+    matches = 0
+    for value in expected:
+        for signature in given:
+            matches |= hmac.compare_digest(value, signature)
+    if not matches:
+        raise MismatchError("no live secret explains the signature")
+
+
+def live_keys(secrets: Sequence[str]) -> list[bytes]:
+    """The secrets as bytes; an empty one is no secret."""
+    return [secret.encode("utf-8", "surrogatepass") for secret in secrets if isinstance(secret, str) and secret.strip()]
+
+
+def verify_prefixed(
+    headers: Mapping[str, str], name: str, prefix: str, signed: bytes, secrets: Sequence[str], decode: Decoder = decode_hex, algorithm: str = "sha256",
+) -> None:
+    """`<prefix><hex or base64 of HMAC(secret, signed)>` in one header: X, Meta and many others."""
+    value = read_header(headers, name)
+    if not value.startswith(prefix):
+        raise SignatureError(f"header {name} has not the prefix {prefix!r}")
+    given = decode(value[len(prefix) :], hashlib.new(algorithm).digest_size)
+    compare((hmac.digest(key, signed, algorithm) for key in live_keys(secrets)), [given])
+
+
+def verify_standard_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> None:
+    """Standard Webhooks 1.0: HMAC-SHA256 of `id.timestamp.body`, a list of `v1,<base64>`; `svix-` names are the same headers."""
+    family = "webhook" if "webhook-signature" in headers else "svix"
+    message_id, timestamp = read_header(headers, f"{family}-id"), read_header(headers, f"{family}-timestamp")
+    if not _VISIBLE.match(message_id) or "." in message_id:
+        raise SignatureError("the message id is malformed")
+    read_timestamp(timestamp, now)
+    given = _read_signatures(read_header(headers, f"{family}-signature", limit=4096))
+    signed = f"{message_id}.{timestamp}.".encode("ascii") + body
+    compare((hmac.digest(key, signed, "sha256") for key in standard_keys(secrets)), given)
+
+
+def standard_keys(secrets: Sequence[str]) -> list[bytes]:
+    """`whsec_<base64>`, with or without prefix and padding; a secret that is not base64 is never a key."""
+    keys = []
+    for secret in secrets:
+        encoded = secret.removeprefix("whsec_").rstrip("=") if isinstance(secret, str) else ""
+        try:
+            keys.append(base64.b64decode(encoded.encode("ascii") + b"=" * (-len(encoded) % 4), validate=True))
+        except ValueError:
+            continue
+    return [key for key in keys if key]
+
+
+def _read_signatures(value: str) -> list[bytes]:
+    """The v1 entries of the list. Every entry must have the form `version,value`; other versions are passed over."""
+    entries = value.split(" ")
+    if len(entries) > _MAX_SIGNATURES or any(entry.count(",") != 1 for entry in entries):
+        raise SignatureError("the signature list is malformed")
+    pairs = [entry.split(",") for entry in entries]
+    given = [decode_base64(signature, 32) for version, signature in pairs if version == "v1"]
+    if not given:
+        raise SignatureError("no v1 signature")
+    return given
+
+
+def verify_twilio(headers: Mapping[str, str], url: str, body: bytes, secrets: Sequence[str]) -> None:
+    """HMAC-SHA1 of the URL and the sorted form fields; for any other body the URL carries `bodySHA256` and is signed alone.
+
+    The scheme joins names and values without a mark between them, so one signature fits several forms: a channel must not
+    take a form for more than the fields it needs say.
+    """
+    given = decode_base64(read_header(headers, "x-twilio-signature"), 20)
+    body_hash = [value for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True) if name == "bodySHA256"]
+    if body_hash:
+        _check_body_hash(body_hash, body)
+        fields = ""
+    else:
+        fields = _join_fields(body)
+    signed = (url + fields).encode("utf-8", "surrogatepass")
+    compare((hmac.digest(key, signed, "sha1") for key in live_keys(secrets)), [given])
+
+
+def _join_fields(body: bytes) -> str:
+    try:
+        return "".join(name + value for name, value in sorted(set(read_form(body))))
+    except PayloadError as error:
+        raise SignatureError("the body is not a form") from error
+
+
+def _check_body_hash(values: Sequence[str], body: bytes) -> None:
+    if len(values) != 1 or not hmac.compare_digest(decode_hex(values[0], 32), hashlib.sha256(body).digest()):
+        raise SignatureError("the body is not the one whose hash the URL carries")
+
+
+def verify_token(given: str | None, secrets: Sequence[str]) -> None:
+    """A shared token as it stands, where a platform does not sign. Compared by hash, so that lengths do not tell."""
+    if not given or len(given) > 512:
+        raise SignatureError("the token is missing or too long")
+    sent = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
+    compare((hashlib.sha256(key).digest() for key in live_keys(secrets)), [sent])
+
+
+def read_url_token(url: str, name: str = "token") -> str | None:
+    """The one value of a query parameter; None where it is absent or repeated."""
+    values = [value for key, value in parse_qsl(urlsplit(url).query, keep_blank_values=True) if key == name]
+    return values[0] if len(values) == 1 else None
+
+
+def read_basic_password(headers: Mapping[str, str]) -> str | None:
+    """The password of Basic credentials; None where there are none."""
+    scheme, _, encoded = (headers.get("authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.encode("ascii"), validate=True).decode("utf-8").partition(":")[2]
+    except ValueError as error:
+        raise SignatureError("the credentials are malformed") from error
+
+
+def sign_challenge(secrets: Sequence[str], text: str) -> bytes:
+    """HMAC-SHA256 of a challenge with the newest secret."""
+    keys = live_keys(secrets)
+    if not keys:
+        raise SignatureError("no secret is configured")
+    return hmac.digest(keys[0], text.encode("utf-8", "surrogatepass"), "sha256")
