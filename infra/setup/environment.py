@@ -58,12 +58,14 @@ def fetch_pip(python: Path) -> None:
 
 
 def newest_wheel(files: list[dict]) -> dict:
-    """The last listed wheel that is neither yanked nor a pre-release: the index lists in the order of versions."""
-    return [file for file in files if file["filename"].endswith(".whl") and not file.get("yanked") and final(file["filename"])][-1]
+    """The newest final release; what was yanked does not count."""
+    return max((file for file in files if version(file) and not file.get("yanked")), key=version)
 
 
-def final(filename: str) -> bool:
-    return filename.split("-")[1].replace(".", "").isdigit()
+def version(file: dict) -> tuple[int, ...]:
+    """(26, 1) of `pip-26.1-py3-none-any.whl`; empty for a source archive or a pre-release."""
+    numbers = file["filename"].split("-")[1].split(".")
+    return tuple(map(int, numbers)) if file["filename"].endswith(".whl") and all(map(str.isdigit, numbers)) else ()
 
 
 def site_packages(environment: Path) -> Path:
