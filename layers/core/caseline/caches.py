@@ -1,7 +1,8 @@
-"""What is read seldom and kept for a while: configuration and secrets."""
+"""The secrets of sources: read when a request is worth it, kept for a while."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
 
@@ -69,3 +70,14 @@ class LazySecrets(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._shelf.get(self._key))
+
+
+def read_secrets(text: str | None) -> Sequence[str]:
+    """A source's secrets, newest first: a JSON list of texts (or of objects, such as key files), or one secret as it stands."""
+    try:
+        value = json.loads(text) if text else []
+    except ValueError:
+        value = None
+    if not isinstance(value, list):
+        return [text] if text else []
+    return [item if isinstance(item, str) else json.dumps(item) for item in value]

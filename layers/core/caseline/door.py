@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from caseline.caches import LazySecrets
 from caseline.channels import open_channel
 from caseline.errors import PayloadError, SignatureError, UnavailableError, UnknownChannelError
 from caseline.intake import Envelope
@@ -69,7 +68,7 @@ class Door:
     def _receive(self, config: SourceConfig, channel: ModuleType, event: Mapping[str, Any]) -> WebhookResponse:
         body = read_body(event, getattr(channel, "BODY_LIMIT", BODY_LIMIT))
         request = WebhookRequest(event["httpMethod"], self._public_url(event), read_headers(event), body, self._wiring.clock())
-        source = config.open(LazySecrets(self._wiring.secret_shelf, config.key))
+        source = self._wiring.source(config.channel, config.name)
         try:
             return self._greet(channel, request, source) or self._take(config, channel, request, source)
         except SignatureError as error:

@@ -1,6 +1,6 @@
 """From signals to queue messages: envelopes that fit, and the bucket for what does not.
 
-A delivery's key is `<envelope id>.<index>`, the index counting the envelope's signals first and then what was unreadable.
+A delivery's key is `<envelope id>.<index of the signal in it>`; a signal that is sent again alone keeps its key as `part`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from caseline.signals import Signal, Unreadable, isoformat
 from caseline.web import WebhookRequest
 
 MAX_MESSAGE = 256_000  # bytes of one message; SQS takes 262,144 with the attributes
-Send = Callable[[str, Mapping[str, str | int], str], None]  # body, attributes, group
+Send = Callable[[str, str, Mapping[str, Any]], None]  # body, group, SQS message attributes
 PutObject = Callable[[str, bytes], None]  # key, content
 
 
@@ -75,7 +75,7 @@ class Intake:
         if len(body) > self._limit:
             body = self._store(head, body)
         source = f"{envelope.channel}/{envelope.source}"
-        self._send(body, {"source": source, "signals": len(chunk), "origin": envelope.origin}, source)
+        self._send(body, source, describe(source, len(chunk), envelope.origin))
 
     def _store(self, head: Mapping[str, Any], body: str) -> str:
         """An item too large for a message goes to the bucket first; its key is its content's, so a second try is the same object."""
@@ -83,6 +83,19 @@ class Intake:
         key = f"intake/{hashlib.sha256(content).hexdigest()}.json"
         self._put_object(key, content)
         return dump({**head, "body": {"bucket_key": key}})
+
+
+def send_again(envelope: Mapping[str, Any], send: Send) -> None:
+    """Queue what is left of an envelope once more. It was counted when it first came."""
+    items = len(envelope.get("signals") or ()) + len(envelope.get("unreadable") or ())
+    source = f"{envelope['channel']}/{envelope['source']}"
+    send(dump(envelope), source, describe(source, items, "retry"))
+
+
+def describe(source: str, signals: int, origin: str) -> dict[str, Any]:
+    """Message attributes. Only what comes from `door` or `poll` counts as accepted."""
+    texts = {"source": source, "origin": origin}
+    return {"signals": {"DataType": "Number", "StringValue": str(signals)}, **{k: {"DataType": "String", "StringValue": v} for k, v in texts.items()}}
 
 
 def dump(value: Any) -> str:

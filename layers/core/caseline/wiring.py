@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from caseline.caches import LazySecrets, SecretShelf, read_secrets
 from caseline.errors import UnavailableError
 from caseline.settings import Config
 from caseline.sources import Source
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from caseline.assessment import Analyser
     from caseline.cases.flow import Flow
     from caseline.crm import Crm
+    from caseline.intake import Intake
     from caseline.policy import Policy
     from caseline.recording import Recorder
     from caseline.runs import Runs
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 CONFIG_SECONDS = 60
 SECRET_SECONDS = 300
-REFETCH_SECONDS = 30
 TIMEOUTS = {"connect_timeout": 3, "read_timeout": 10}
 
 
@@ -120,9 +121,10 @@ class Wiring:
 
     def secret(self, name: str) -> Any:
         """The JSON under the prefix; None where there is none."""
-        return self._fresh(f"secret/{name}", SECRET_SECONDS, lambda: self._read_secret(name))
+        return self._fresh(f"secret/{name}", SECRET_SECONDS, lambda: json.loads(self._read_secret(name) or "null"))
 
-    def _read_secret(self, name: str) -> Any:
+    def _read_secret(self, name: str) -> str | None:
+        """The text of a secret, None where there is none of that name."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -133,20 +135,17 @@ class Wiring:
             raise UnavailableError("the secret store refused") from error
         except BotoCoreError as error:
             raise UnavailableError("the secret store did not answer") from error
-        return json.loads(answer["SecretString"])
+        return str(answer.get("SecretString") or "")
+
+    @cached_property
+    def secret_shelf(self) -> SecretShelf:
+        """The secrets of sources: past their life they are read anew or nothing is accepted, so that a withdrawn one does not live on."""
+        return SecretShelf(lambda key: read_secrets(self._read_secret(key)), self.seconds)
 
     def source(self, channel: str, name: str) -> Source | None:
-        """The source with its secrets, None if it is not configured."""
+        """The source, None if it is not configured. Its secrets are read when they are first looked at."""
         known = self.config.source(channel, name)
-        return known.open(self.secret(f"{channel}/{name}") or []) if known else None
-
-    def refetch_secret(self, channel: str, name: str) -> bool:
-        """Read a source's secrets anew, at most once in 30 s; says whether it did."""
-        cached, now = self._cache.get(f"secret/{channel}/{name}"), self.seconds()
-        if cached and now - cached.read_at < REFETCH_SECONDS:
-            return False
-        self._cache[f"secret/{channel}/{name}"] = _Cached(self._read_secret(f"{channel}/{name}"), now)
-        return True
+        return known.open(LazySecrets(self.secret_shelf, known.key)) if known else None
 
     # ---- queue, bucket, bus, state machine
 
@@ -156,6 +155,12 @@ class Wiring:
 
     def send_job(self, body: str, group: str) -> None:
         self._call("sqs", "send_message", QueueUrl=self.environ["POLL_QUEUE_URL"], MessageBody=body, MessageGroupId=group)
+
+    @cached_property
+    def intake(self) -> Intake:
+        from caseline.intake import Intake
+
+        return Intake(self.send_signals, self.put_object)
 
     def put_object(self, object_key: str, body: bytes) -> None:
         self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)

@@ -1,0 +1,44 @@
+"""Takes what platforms send: verified, queued, acknowledged. The steps are in caseline.door."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from aws_lambda_powertools.logging import Logger
+from caseline.door import Door
+from caseline.wiring import wiring
+from chalice.app import Chalice, Response
+
+ANY = {"methods": ["GET", "HEAD", "POST"], "content_types": ["*/*"]}  # Chalice would answer 415 to forms and to bodies without a type
+app = Chalice(app_name="receive_webhook")
+logger = Logger()
+
+
+@cache
+def door() -> Door:
+    return Door(wiring(), logger)
+
+
+@app.route("/webhooks/{channel}", **ANY)
+def receive_default(channel: str) -> Response:
+    return receive(channel, "default")
+
+
+@app.route("/webhooks/{channel}/{source}", **ANY)
+def receive(channel: str, source: str) -> Response:
+    answer = door().receive(channel, source, app.current_request.to_original_event())
+    return Response(answer.body, status_code=answer.status, headers={"Content-Type": "text/plain", **answer.headers})
+
+
+@app.route("/webhooks/crm/{source}", **ANY)
+def receive_change(source: str) -> Response:
+    """A CRM's own webhooks; no CRM so far has one that is not polled."""
+    return receive("crm", source)
+
+
+@app.route("/healthz", methods=["GET", "HEAD"])
+def check_health() -> Response:
+    return Response("ok", headers={"Content-Type": "text/plain"})
+
+
+handler = app
