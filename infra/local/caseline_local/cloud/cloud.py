@@ -75,14 +75,11 @@ class Cloud:
         self.database.close()
 
     def restore(self) -> None:
-        """Puts back items, objects and unfinished executions: after the resources exist, before anything is asked of them."""
+        """Puts back items and objects, and runs unfinished executions again: once the resources exist and functions can be invoked."""
         tables = get_backend("dynamodb")[ACCOUNT][REGION].tables
         self.journal.restore_items(tables)
         self.journal.restore_objects(get_backend("s3")[ACCOUNT]["aws"])
-
-    def restart_executions(self) -> int:
-        """Runs again what a stop or a crash interrupted: once functions can be invoked."""
-        return self.executions.restart(self.client("stepfunctions"))
+        self.executions.restart(self.client("stepfunctions"))
 
     @property
     def endpoint(self) -> str:
