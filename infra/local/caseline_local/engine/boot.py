@@ -117,10 +117,10 @@ def preload() -> None:
 
 def _load_models() -> None:
     """Read the service descriptions into the loader that every later session of these children uses."""
-    from botocore import loaders
+    from botocore import loaders, session
 
     loader = loaders.create_loader()
-    loaders.create_loader = lambda search_path_string=None: loader
+    session.create_loader = lambda search_path_string=None: loader
     for service in _SERVICES:
         loader.load_service_model(service, "service-2", api_version=None)
         loader.load_service_model(service, "endpoint-rule-set-1")
@@ -130,5 +130,6 @@ def _load_models() -> None:
 
 if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != os.path.dirname(os.path.realpath(__file__))]
+    sys.path[:0] = sys.argv[2:]
     preload()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -67,7 +67,7 @@ def _create_table(resource: Resource, stack: Stack, clients: Clients) -> None:
 
 
 def _create_bucket(resource: Resource, stack: Stack, clients: Clients) -> None:
-    clients("s3").create_bucket(Bucket=resource.name)
+    clients("s3").create_bucket(Bucket=resource.name, CreateBucketConfiguration={"LocationConstraint": stack.place.region})
 
 
 def _create_topic(resource: Resource, stack: Stack, clients: Clients) -> None:

@@ -20,27 +20,41 @@ _PATIENCE = 30.0
 
 
 class Door:
-    """Decides what becomes of a request; `ready` is set once everything behind it runs."""
+    """Decides what becomes of a request; answers 503 until it is opened and from when it is closed."""
 
-    def __init__(self, access: Access, public_host: str) -> None:
-        self._access, self._public_host = access, public_host
-        self.ready = threading.Event()
-        self._routes, self._invoke = Routes([]), _refuse
+    def __init__(self) -> None:
+        self.is_open = False
+        self._inside = 0
+        self._left = threading.Condition()
+
+    def guard(self, access: Access, public_url: str) -> None:
+        self._access, self._public_url = access, urlsplit(public_url)
 
     def open(self, routes: Routes, invoke: Callable[[str, bytes], Outcome]) -> None:
         self._routes, self._invoke = routes, invoke
-        self.ready.set()
+        self.is_open = True
 
     def close(self) -> None:
         """Take nothing more in; what is already inside is answered."""
-        self.ready.clear()
+        self.is_open = False
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        with self._left:
+            return self._left.wait_for(lambda: self._inside == 0, seconds)
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
+        if not self.is_open:
+            return HttpAnswer(503, [("Content-Type", "application/json"), ("Retry-After", "1")], b'{"status": "starting or stopping"}')
         if not self._access.serves_host(request):
             return answer_message(403, "Forbidden")
-        if not self.ready.is_set():
-            return HttpAnswer(503, [("Content-Type", "application/json"), ("Retry-After", "1")], b'{"status": "starting or stopping"}')
-        return self._access.sign_in(request) or self._pass_on(request)
+        with self._left:
+            self._inside += 1
+        try:
+            return self._access.sign_in(request) or self._pass_on(request)
+        finally:
+            with self._left:
+                self._inside -= 1
+                self._left.notify_all()
 
     def _pass_on(self, request: HttpRequest) -> HttpAnswer:
         match = self._routes.match(request.method, request.path)
@@ -48,12 +62,8 @@ class Door:
             return answer_json(200, {"status": "ok"}) if request.path == "/healthz" else answer_message(403, "Missing Authentication Token")
         if match.route.guarded and not self._access.allows(request):
             return self._access.refuse(request)
-        payload = encode_event(build_event(request, match, self._public_host, AUTHORISED if match.route.guarded else None))
+        payload = encode_event(build_event(request, match, self._public_url, AUTHORISED if match.route.guarded else None))
         return read_answer(self._invoke(match.route.function, payload)) if payload else answer_message(413, "Request Too Long")
-
-
-def _refuse(function: str, payload: bytes) -> Outcome:
-    raise RuntimeError("the door is not open")
 
 
 class Front(ThreadingHTTPServer):

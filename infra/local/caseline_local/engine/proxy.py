@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import SplitResult, parse_qsl
 
 from caseline_local.engine.environment import Outcome
 from caseline_local.engine.routes import Match
 
+_PORTS = {"https": 443, "http": 80}
 _LARGEST_EVENT = 6 * 1024 * 1024
 
 
@@ -49,11 +50,11 @@ def answer_json(status: int, document: Any) -> HttpAnswer:
     return HttpAnswer(status, [("Content-Type", "application/json")], json.dumps(document).encode())
 
 
-def build_event(request: HttpRequest, match: Match, public_host: str, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:
+def build_event(request: HttpRequest, match: Match, public_url: SplitResult, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:
     """The proxy event, version 1.0. Bodies are base64: the API takes every media type as binary, so that signatures see raw bytes."""
     query = parse_qsl(request.query, keep_blank_values=True)
     trace = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    forwarded = [("X-Forwarded-For", request.client), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "443"), ("X-Amzn-Trace-Id", trace)]
+    forwarded = [("X-Forwarded-For", request.client), ("X-Forwarded-Proto", public_url.scheme), ("X-Forwarded-Port", str(public_url.port or _PORTS[public_url.scheme])), ("X-Amzn-Trace-Id", trace)]
     headers = [*request.headers, *forwarded]
     return {
         "resource": match.route.path,
@@ -65,13 +66,13 @@ def build_event(request: HttpRequest, match: Match, public_host: str, authorizer
         "multiValueQueryStringParameters": _gather(query) or None,
         "pathParameters": dict(match.parameters) or None,
         "stageVariables": None,
-        "requestContext": _build_context(request, match, public_host, authorizer),
+        "requestContext": _build_context(request, match, public_url.netloc, authorizer),
         "body": base64.b64encode(request.body).decode() if request.body else None,
         "isBase64Encoded": bool(request.body),
     }
 
 
-def _build_context(request: HttpRequest, match: Match, public_host: str, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:
+def _build_context(request: HttpRequest, match: Match, host: str, authorizer: Mapping[str, Any] | None) -> dict[str, Any]:
     now = time.time()
     context = {
         "resourceId": "local",
@@ -84,8 +85,8 @@ def _build_context(request: HttpRequest, match: Match, public_host: str, authori
         "accountId": "123456789012",
         "protocol": "HTTP/1.1",
         "stage": "local",
-        "domainName": public_host,
-        "domainPrefix": public_host.split(".")[0],
+        "domainName": host,
+        "domainPrefix": host.split(".")[0],
         "requestId": str(uuid.uuid4()),
         "apiId": "local",
         "identity": {"sourceIp": request.client, "userAgent": request.header("user-agent") or None, "user": None, "caller": None, "accountId": None},

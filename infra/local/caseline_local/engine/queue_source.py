@@ -20,7 +20,7 @@ class Queues(Protocol):
 
     def receive(self, queue: str, maximum: int, wait_seconds: float, visibility: float) -> list[Any]: ...
     def delete(self, queue: str, receipts: list[str]) -> None: ...
-    def release(self, queue: str, receipt: str, delay: float) -> None: ...
+    def release(self, queue: str, receipts: list[str], delay: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,14 @@ class QueueSource:
     def __init__(self, mapping: QueueMapping, queues: Queues, invoke: Callable[[str, bytes], Outcome], stopping: threading.Event) -> None:
         self._mapping, self._queues, self._invoke, self._stopping = mapping, queues, invoke, stopping
         self._gathering = threading.Lock()
-        self.threads = [threading.Thread(target=self._poll, name=f"queue-{mapping.function}-{n}", daemon=True) for n in range(mapping.concurrency)]
+        self.steps = [(f"queue-{mapping.function}-{n}", self.poll) for n in range(mapping.concurrency)]
 
-    def start(self) -> None:
-        for thread in self.threads:
-            thread.start()
-
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            with self._gathering:
-                records = [] if self._stopping.is_set() else self._gather()
-            if records:
-                self._deliver(records)
+    def poll(self) -> None:
+        """One batch, or a wait without any; one thread gathers at a time, so that batches fill."""
+        with self._gathering:
+            records = [] if self._stopping.is_set() else self._gather()
+        if records:
+            self._deliver(records)
 
     def _gather(self) -> list[Record]:
         """One batch: full, or the window over, or nothing more coming (AWS waits the window out; people who watch should not)."""
@@ -78,7 +74,7 @@ class QueueSource:
             self._queues.delete(self._mapping.queue, done)
         for record in records:
             if record["messageId"] in failed:
-                self._queues.release(self._mapping.queue, record["receiptHandle"], _retry_delay(record))
+                self._queues.release(self._mapping.queue, [record["receiptHandle"]], _retry_delay(record))
 
 
 def failed_items(outcome: Outcome, ids: list[str], partial: bool) -> set[str]:

@@ -19,12 +19,12 @@ _STARTS = 3
 class Nursery:
     """The process that forks environments; started at once, so that its imports overlap with the rest of the start."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, *library: str) -> None:
+        """`library` are directories that every function imports from."""
         self._commands, theirs = socket.socketpair()
         boot = Path(__file__).with_name("boot.py")
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, str(boot), str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], env=dict(environment), stdin=subprocess.DEVNULL, start_new_session=True,
+            [sys.executable, str(boot), str(theirs.fileno()), *library], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         theirs.close()
         self._lock = threading.Lock()
@@ -59,6 +59,7 @@ class Pool:
         self._changed = threading.Condition()
         self._idle: list[Environment] = []
         self._running: set[Environment] = set()
+        self._stale: set[Environment] = set()
         self._starting = 0
 
     def invoke(self, payload: bytes) -> Outcome:
@@ -73,6 +74,14 @@ class Pool:
 
     def warm(self) -> None:
         self._give_back(self._take())
+
+    def renew(self) -> None:
+        """Have the next invocations start afresh; what runs is left to finish."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+            self._stale |= self._running - set(idle)
+        for environment in idle:
+            environment.kill()
 
     def stop(self) -> None:
         for environment in list(self._running):
@@ -98,13 +107,17 @@ class Pool:
 
     def _give_back(self, environment: Environment) -> None:
         with self._changed:
-            if environment.alive:
+            stale = environment in self._stale
+            if environment.alive and not stale:
                 self._idle.append(environment)
                 self._changed.notify()
+        if stale:
+            environment.kill()
 
     def _forget(self, environment: Environment) -> None:
         with self._changed:
             self._running.discard(environment)
+            self._stale.discard(environment)
             if environment in self._idle:
                 self._idle.remove(environment)
             self._changed.notify()
@@ -131,6 +144,11 @@ class Sandboxes:
     def warm(self, names: Iterable[str]) -> None:
         for name in names:
             self._pools[name].warm()
+
+    def renew(self) -> None:
+        """End idle environments, and the others when they are done."""
+        for pool in self._pools.values():
+            pool.renew()
 
     def stop(self) -> None:
         for pool in self._pools.values():

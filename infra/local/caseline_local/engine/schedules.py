@@ -1,10 +1,10 @@
-"""rate() and cron() expressions, and the thread that keeps to them."""
+"""rate() and cron() expressions, and what keeps to them."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -64,20 +64,16 @@ def _part_covers(part: str, value: int) -> bool:
     return first <= value <= last and (value - first) % int(step or 1) == 0
 
 
-class Clock:
-    """Runs every schedule in a thread of its own, so that a slow one delays none."""
+class Keeper:
+    """Keeps to one schedule; a step waits for the next time and runs it."""
 
-    def __init__(self, schedules: Iterable[Schedule], stopping: threading.Event) -> None:
-        self._stopping = stopping
-        self.threads = [threading.Thread(target=self._keep, args=(schedule,), name=f"schedule-{schedule.name}", daemon=True) for schedule in schedules]
-
-    def start(self) -> None:
-        for thread in self.threads:
-            thread.start()
-
-    def _keep(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, stopping: threading.Event) -> None:
+        self._schedule, self._stopping = schedule, stopping
         now = datetime.now(UTC)
-        due = now + _FIRST_RUN if schedule.expression.startswith("rate") else next_time(schedule.expression, now)
-        while not self._stopping.wait(max((due - datetime.now(UTC)).total_seconds(), 0)):
-            schedule.run()
-            due = next_time(schedule.expression, datetime.now(UTC))
+        self._due = now + _FIRST_RUN if schedule.expression.startswith("rate") else next_time(schedule.expression, now)
+        self.steps = [(f"schedule-{schedule.name}", self.wait_and_run)]
+
+    def wait_and_run(self) -> None:
+        if not self._stopping.wait(max((self._due - datetime.now(UTC)).total_seconds(), 0)):
+            self._due = next_time(self._schedule.expression, datetime.now(UTC))
+            self._schedule.run()

@@ -49,18 +49,14 @@ class StreamSource:
         self, mapping: StreamMapping, streams: Streams, invoke: Callable[[str, bytes], Outcome], give_up: Callable[[str, str], None], stopping: threading.Event
     ) -> None:
         self._mapping, self._streams, self._invoke, self._give_up, self._stopping = mapping, streams, invoke, give_up, stopping
-        self.threads = [threading.Thread(target=self._poll, name=f"stream-{mapping.function}", daemon=True)]
+        self.steps = [(f"stream-{mapping.function}", self.poll)]
 
-    def start(self) -> None:
-        for thread in self.threads:
-            thread.start()
-
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            records = self._gather()
-            wanted = [record for record in records if matches_any(self._mapping.patterns, record)]
-            if self._deliver(wanted, self._mapping.retries) and records:
-                self._acknowledge(records[-1])
+    def poll(self) -> None:
+        """One batch, or a wait without any; what the filter drops is done."""
+        records = self._gather()
+        wanted = [record for record in records if matches_any(self._mapping.patterns, record)]
+        if self._deliver(wanted, self._mapping.retries) and records:
+            self._acknowledge(records[-1])
 
     def _gather(self) -> list[Record]:
         """Reading does not move the stream on, so a batch that may still grow is read again after a pause."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def _translate(template_file: Path, parameters: Mapping[str, str], region: str) 
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=Session(region_name=region))
     source = _inline(_read_yaml(template_file), template_file.parent)
     return dict(translator.translate(source, {**_defaults(source), **parameters}))

@@ -1,0 +1,82 @@
+"""Puts a home's configuration, policy and secrets where the deployed functions read them, and again when people edit them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from caseline.config_text import read_yaml
+from caseline.errors import ConfigError
+from caseline_local.engine.home import Home, read_json
+from caseline_local.engine.resources import STACK
+
+_WATCH_SECONDS = 1.0
+
+
+def read_config(home: Home) -> dict[str, Any]:
+    """The configuration as plain data; ConfigError with line and column where it is wrong."""
+    return dict(read_yaml(home.config_file.read_text(), home.config_file.name) or {})
+
+
+def read_policy(home: Home, config: Mapping[str, Any]) -> str:
+    """The policy as the functions read it: JSON, or `default` for the shipped one."""
+    name = config.get("policy")
+    return json.dumps(read_yaml((home.path / name).read_text(), name), default=str) if name else "default"
+
+
+def read_secrets(home: Home) -> dict[str, Any]:
+    """`<channel>/<source>` to its secrets, newest first, and `crm/<name>` to an object."""
+    try:
+        return read_json(home.secrets_file)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+class Settings:
+    """`changed` is called after an edit has been put in place, `report` with what is wrong with one."""
+
+    def __init__(self, home: Home, public_url: str, clients: Callable[[str], Any], changed: Callable[[], None], report: Callable[[str], None], stopping: threading.Event) -> None:
+        self._home, self._public_url, self._clients = home, public_url, clients
+        self._changed, self._report, self._stopping = changed, report, stopping
+        self._seen = home.state()
+        self._secrets: Mapping[str, Any] = {}
+        self.steps = [("settings", self.watch)]
+
+    def put(self) -> None:
+        """Put all in place; ConfigError where a file is wrong, and then nothing has changed."""
+        config, secrets = read_config(self._home), read_secrets(self._home)
+        policy = read_policy(self._home, config)
+        config = {**config, "public_url": config.get("public_url") or self._public_url}
+        for name, text in (("config", json.dumps(config, default=str)), ("policy", policy)):
+            self._clients("ssm").put_parameter(Name=f"/{STACK}/{name}", Value=text, Type="String", Tier="Advanced", Overwrite=True)
+        removed = {name: [] for name in self._secrets if name not in secrets}
+        for name, value in {**removed, **secrets}.items():
+            if self._secrets.get(name) != value:
+                self._put_secret(f"{STACK}/{name}", json.dumps(value))
+        self._secrets = secrets
+
+    def _put_secret(self, name: str, text: str) -> None:
+        store = self._clients("secretsmanager")
+        try:
+            store.create_secret(Name=name, SecretString=text)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceExistsException":
+                raise
+            store.put_secret_value(SecretId=name, SecretString=text)
+
+    def watch(self) -> None:
+        self._stopping.wait(_WATCH_SECONDS)
+        state = self._home.state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self.put()
+        except ConfigError as error:
+            self._report(str(error))
+        else:
+            self._changed()
