@@ -8,10 +8,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSuchRoute
-from caseline import wiring
 from caseline.desk import Desk, read_body
 from caseline.errors import ConflictError, ForbiddenError, NotFoundError, QueryError, UnavailableError
 from caseline.people import check_writer
+from caseline.wiring import wiring
 
 logger = Logger()
 app = APIGatewayRestResolver()
@@ -112,7 +112,7 @@ def refuse_unavailable(error: UnavailableError) -> Response[str]:
 
 
 def desk() -> Desk:
-    return wiring.open_desk()
+    return wiring().desk
 
 
 def query() -> dict[str, str]:

@@ -37,10 +37,11 @@ class TokenError(CaselineError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`hosts` are those that the issuer's endpoints may stand on besides its own host."""
+    """`audiences` are what a token may be made for; `hosts` those that the issuer's endpoints may stand on besides its own host."""
 
     issuer: str
-    audience: str
+    client_id: str
+    audiences: frozenset[str]
     hosts: frozenset[str] = frozenset()
 
 
@@ -70,13 +71,13 @@ class Provider:
         key = self._key_of(token)
         try:
             claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=list(ALGORITHMS), audience=self.settings.audience, issuer=self.settings.issuer,
+                token, key, algorithms=list(ALGORITHMS), audience=sorted(self.settings.audiences), issuer=self.settings.issuer,
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except jwt.PyJWTError as error:
             raise TokenError(f"the token was refused: {type(error).__name__}") from None
         _check_times(claims, self.clock().timestamp())
-        _check_party(claims, self.settings.audience)
+        _check_party(claims, self.settings.client_id)
         if nonce is not None and not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             raise TokenError("the token was made for another sign-in")
         return claims
@@ -84,7 +85,7 @@ class Provider:
     def login_url(self, login: Login, redirect_uri: str) -> str:
         """Where the browser goes to sign in."""
         asked = {
-            "response_type": "code", "client_id": self.settings.audience, "redirect_uri": redirect_uri, "scope": "openid profile email",
+            "response_type": "code", "client_id": self.settings.client_id, "redirect_uri": redirect_uri, "scope": "openid profile email",
             "state": login.state, "nonce": login.nonce, "code_challenge": challenge_of(login.verifier), "code_challenge_method": "S256",
         }
         return f"{self._endpoint('authorization_endpoint')}?{urlencode(asked)}"
@@ -93,7 +94,7 @@ class Provider:
         """The ID token that the code stands for, checked, with its claims."""
         form = {
             "grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": login.verifier,
-            "client_id": self.settings.audience, "client_secret": client_secret,
+            "client_id": self.settings.client_id, "client_secret": client_secret,
         }
         token = self.fetch(self._endpoint("token_endpoint"), form).get("id_token")
         if not isinstance(token, str):
@@ -101,6 +102,8 @@ class Provider:
         return token, self.check_token(token, login.nonce)
 
     def _key_of(self, token: str) -> jwt.PyJWK:
+        if not self.settings.issuer or not self.settings.audiences:
+            raise TokenError("no issuer is configured")
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -208,9 +211,9 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
         raise TokenError("the token is not valid now")
 
 
-def _check_party(claims: Mapping[str, Any], audience: str) -> None:
-    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
-    if claims.get("azp", audience if not several else None) != audience:
+def _check_party(claims: Mapping[str, Any], client_id: str) -> None:
+    """A token for several audiences says to whom it was given, and that must be us."""
+    if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
         raise TokenError("the token was given to another party")
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from caseline.assessment import Analyser
     from caseline.cases.flow import Flow
     from caseline.crm import Crm
+    from caseline.desk import Desk
     from caseline.intake import Intake
+    from caseline.oidc import Provider
     from caseline.policy import Policy
     from caseline.recording import Recorder
     from caseline.runs import Runs
@@ -259,3 +261,35 @@ class Wiring:
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
         return f"{base.rstrip('/')}/console/cases/{case_key}"
+
+    # ---- console and API
+
+    @property
+    def desk(self) -> Desk:
+        from caseline.desk import Desk
+        from caseline.replaying import replay
+        from caseline.views import Gauges
+
+        config, streams = self.config, [self.environ[name] for name in ("PUBLISH_FUNCTION", "TRIAGE_FUNCTION") if self.environ.get(name)]
+        scopes = sorted(config.brands) if config.identity_scope == "brand" else [""]
+        return Desk(
+            self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams),
+            {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.flow.outbox.push(case_key),
+            lambda row: replay(row, self.table, config, self.intake), self.clock,
+        )
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The issuer people sign in with; its endpoints stand on its own host, or on one of OIDC_HOSTS."""
+        from caseline.oidc import Provider, Settings, fetch_json
+
+        accepted = {self.environ.get("OIDC_AUDIENCE", ""), self.environ.get("OIDC_CLIENT_ID", "")} - {""}
+        client_id = self.environ.get("OIDC_CLIENT_ID") or self.environ.get("OIDC_AUDIENCE", "")
+        hosts = frozenset(self.environ.get("OIDC_HOSTS", "").replace(",", " ").split())
+        return Provider(Settings(self.environ.get("OIDC_ISSUER", ""), client_id, frozenset(accepted), hosts), fetch_json, self.clock)
+
+    def client_secret(self) -> str:
+        """What the issuer gave us to prove that it is us who redeem a code."""
+        arn = self.environ["OIDC_CLIENT_SECRET_ARN"]
+        found = self._fresh("oidc", SECRET_SECONDS, lambda: json.loads(self._call("secretsmanager", "get_secret_value", SecretId=arn)["SecretString"]))
+        return str(found.get("client_secret") or "")

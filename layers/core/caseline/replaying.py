@@ -1,0 +1,42 @@
+"""Replay from quarantine: the payload goes back through its channel, as it came and with its own time."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from caseline.channels import open_channel
+from caseline.errors import ConflictError, PayloadError, UnknownChannelError
+from caseline.intake import Envelope, Intake
+from caseline.quarantine import mark_replayed
+from caseline.settings import Config
+from caseline.signals import parse_time
+from caseline.table import Table
+from caseline.web import WebhookRequest
+
+
+def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake) -> int:
+    """Queue what the payload says now, then take it off the list; returns how many signals that was.
+
+    A crash in between repeats the same deliveries, which count nothing twice. ConflictError if it is still not understood: it stays.
+    """
+    known = config.source(row["channel"], row["source"])
+    if known is None:
+        raise ConflictError("the source is not configured any more")
+    try:
+        items = open_channel(row["channel"]).parse(_request_of(row), known.open(()))
+    except (PayloadError, UnknownChannelError) as error:
+        raise ConflictError(f"still not understood: {error}") from None
+    envelope = Envelope(f"replay-{row['id']}", known.channel, known.name, known.brand, known.trust or "asserted", parse_time(row["received_at"]), "replay")
+    count = intake.accept(envelope, items) if items else 0
+    mark_replayed(table, row["id"])
+    return count
+
+
+def _request_of(row: Mapping[str, Any]) -> WebhookRequest:
+    """Of a whole payload the request as it was kept; of one item of a batch the item alone."""
+    body = base64.b64decode(row["raw"]) if row.get("whole") else str(row.get("raw") or "").encode()
+    headers = json.loads(row.get("headers") or "{}")
+    return WebhookRequest("POST", row.get("url") or "", headers, body, parse_time(row["received_at"]))
