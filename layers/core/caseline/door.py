@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from caseline.channels import open_channel
 from caseline.errors import PayloadError, SignatureError, UnavailableError, UnknownChannelError
-from caseline.intake import Envelope
+from caseline.intake import Envelope, resolve_trust
 from caseline.metrics import emit
 from caseline.settings import SourceConfig
 from caseline.signatures import MismatchError
@@ -89,8 +89,8 @@ class Door:
         if response is not None:
             return response
         first_party = getattr(channel, "FIRST_PARTY", False)
-        trust = config.trust or ("verified" if first_party else "asserted")
-        envelope = Envelope(self._wiring.new_id(), config.channel, config.name, config.brand, trust, request.received_at)
+        trust, envelope_id = resolve_trust(config.trust, channel), self._wiring.new_id()
+        envelope = Envelope(envelope_id, config.channel, config.name, config.brand, trust, request.received_at)
         try:
             items = channel.parse(request, source)
         except PayloadError as error:

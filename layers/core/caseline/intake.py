@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 from caseline.errors import PayloadError
@@ -90,6 +91,11 @@ def send_again(envelope: Mapping[str, Any], send: Send) -> None:
     items = len(envelope.get("signals") or ()) + len(envelope.get("unreadable") or ())
     source = f"{envelope['channel']}/{envelope['source']}"
     send(dump(envelope), source, describe(source, items, "retry"))
+
+
+def resolve_trust(trust: str, channel: ModuleType) -> str:
+    """What a source's links are worth: as configured, else verified for first parties and asserted for the rest."""
+    return trust or ("verified" if getattr(channel, "FIRST_PARTY", False) else "asserted")
 
 
 def describe(source: str, signals: int, origin: str) -> dict[str, Any]:

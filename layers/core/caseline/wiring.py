@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from caseline.intake import Intake
     from caseline.oidc import Provider
     from caseline.policy import Policy
+    from caseline.polling import Poller
     from caseline.recording import Recorder
     from caseline.runs import Runs
     from caseline.table import Table
@@ -163,6 +164,16 @@ class Wiring:
         from caseline.intake import Intake
 
         return Intake(self.send_signals, self.put_object)
+
+    @property
+    def poller(self) -> Poller:
+        from caseline.outbound import Session
+        from caseline.polling import Poller
+
+        def open_session(channel: Any) -> Session:
+            return Session(getattr(channel, "HOSTS", ()), self.clock)
+
+        return Poller(self.config, self.table, self.intake, self.source, open_session, self.clock, self.new_id)
 
     def put_object(self, object_key: str, body: bytes) -> None:
         self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)

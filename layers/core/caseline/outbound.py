@@ -1,0 +1,52 @@
+"""Outbound HTTP to named hosts only: https, no redirects, a deadline for the whole answer, a cap on its size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from caseline.errors import UnavailableError
+
+CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 3.05, 10.0, 30.0
+MAX_ANSWER = 8_000_000  # bytes
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Answer:
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Session:
+    """`request` is that of requests, as far as it goes; `now` is the clock."""
+
+    def __init__(self, hosts: Collection[str], now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._hosts, self.now, self._monotonic, self._session = frozenset(hosts), now, monotonic, requests.Session()
+        self._session.trust_env = False
+
+    def request(self, method: str, url: str, **options: Any) -> Answer:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or parts.netloc not in self._hosts:
+            raise UnavailableError(f"{parts.hostname} is not a host this channel may call")
+        end = self._monotonic() + TOTAL_SECONDS
+        try:
+            with self._session.request(method, url, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True, **options) as response:
+                return Answer(response.status_code, response.headers, self._read(response, end))
+        except requests.RequestException as error:
+            raise UnavailableError(f"{parts.hostname} did not answer: {type(error).__name__}") from error
+
+    def _read(self, response: requests.Response, end: float) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            content += chunk
+            if len(content) > MAX_ANSWER or self._monotonic() > end:
+                raise UnavailableError("the answer is too large or too slow")
+        return bytes(content)
