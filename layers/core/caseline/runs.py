@@ -34,6 +34,14 @@ class Run:
         return {"key": self.key, "number": self.number}
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The signals that wait, and the case the run's step wrote before it died, if it did."""
+
+    waiting: set[str]
+    case_key: str
+
+
 def run_key(customer_id: str, brand: str, category: str) -> str:
     return f"RUN#{customer_id}#{brand}#{category}"
 
@@ -60,20 +68,20 @@ class Runs:
             run = Run(row["PK"], max(row.get("number", 0), row.get("executing", 0)) + 1)
             self.start(run.name, json.dumps({"run": run.to_json()}))
 
-    def take(self, run: Run) -> set[str]:
-        """The signals that wait, with the lease taken; ConditionFailed when another run has it."""
+    def take(self, run: Run) -> Taken:
+        """What the run has to do, with the lease taken; ConditionFailed when another run has it."""
         now = self.clock()
         row = self.table.update(
             run.key, "RUN", "SET executing = :number, until = :until REMOVE failure",
             "attribute_not_exists(executing) OR executing = :number OR until < :now OR attribute_exists(failure)",
             number=run.number, until=int((now + LEASE).timestamp()), now=int(now.timestamp()),
         )
-        return set(row.get("waiting", ()))
+        return Taken(set(row.get("waiting", ())), row.get("case_key", "") if row.get("case_of") == run.number else "")
 
-    def handled(self, run: Run, signal_ids: Iterable[str]) -> None:
-        """These stand in the ledger now and wait no longer."""
+    def handled(self, run: Run, signal_ids: Iterable[str], case_key: str) -> None:
+        """These stand in the ledger now and wait no longer. The row remembers the case, for a step that dies after this line and runs again."""
         if ids := set(signal_ids):
-            self.table.update(run.key, "RUN", "DELETE waiting :ids", ids=ids)
+            self.table.update(run.key, "RUN", "SET case_key = :case_key, case_of = :number DELETE waiting :ids", case_key=case_key, number=run.number, ids=ids)
 
     def finish(self, run: Run) -> None:
         """Give the lease back and start the next run if more has come. Safe to repeat."""

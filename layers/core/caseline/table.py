@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from caseline.errors import UnavailableError
 Item = dict[str, Any]
 _CHUNK = {"get": 100, "statement": 25}
 NEVER = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied", "ResourceNotFound"})
+_WORD = re.compile(r"(?<![:#\w])[A-Za-z_]\w*")
+_SYNTAX = frozenset("SET REMOVE ADD DELETE AND OR NOT IN BETWEEN attribute_exists attribute_not_exists if_not_exists list_append contains begins_with size".split())
 _to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
@@ -87,8 +90,8 @@ class Table:
 
     def update(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Item:
         """Apply an update expression (`:name` for each keyword value, `names` for `#name`) and return the new item."""
-        request = _conditioned(condition, values, names)
-        answer = self._call("update_item", Key=_image(key(pk, sk)), UpdateExpression=expression, ReturnValues="ALL_NEW", **request)
+        request = _conditioned(condition, values, names, expression)
+        answer = self._call("update_item", Key=_image(key(pk, sk)), ReturnValues="ALL_NEW", **request)
         return deserialise(answer["Attributes"])
 
     def insert_many(self, items: Sequence[Item]) -> Inserted:
@@ -120,7 +123,7 @@ class Table:
         return {"Put": {"TableName": self.name, "Item": _image(item), **_expressions(condition, values)}}
 
     def update_write(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Mapping[str, Any]:
-        return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), "UpdateExpression": expression, **_expressions(condition, values, names)}}
+        return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values, names, expression)}}
 
     def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
@@ -174,22 +177,31 @@ def _query_request(pk: str, index: str | None, before: str | None, prefix: str |
     return request
 
 
-def _conditioned(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    request = _expressions(condition, values, names)
+def _conditioned(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None, update: str | None = None) -> dict[str, Any]:
+    request = _expressions(condition, values, names, update)
     if condition:
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     return request
 
 
-def _expressions(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _expressions(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None, update: str | None = None) -> dict[str, Any]:
+    """Expressions with every attribute behind a placeholder: DynamoDB reserves 573 words, and `until` and `owner` are among them."""
     request: dict[str, Any] = {}
-    if condition:
-        request["ConditionExpression"] = condition
+    aliases = dict(names or {})
+    for parameter, expression in (("ConditionExpression", condition), ("UpdateExpression", update)):
+        if expression:
+            request[parameter] = _WORD.sub(lambda found: _alias(found.group(), aliases), expression)
     if values:
         request["ExpressionAttributeValues"] = {f":{name}": serialise(value) for name, value in values.items()}
-    if names:
-        request["ExpressionAttributeNames"] = dict(names)
+    if aliases:
+        request["ExpressionAttributeNames"] = aliases
     return request
+
+
+def _alias(word: str, aliases: dict[str, str]) -> str:
+    if word in _SYNTAX:
+        return word
+    return aliases.setdefault(f"#{word}", word) and f"#{word}"
 
 
 def _translate(error: ClientError) -> Exception:

@@ -88,7 +88,7 @@ def read_signal(row: Mapping[str, Any]) -> Signal:
 
 def rank_of(signal: Signal) -> str:
     """Orders versions of one item: by the platform's revision, then by when we received it."""
-    return f"{signal.revision}|{isoformat(signal.received_at)}"
+    return f"{signal.revision} {isoformat(signal.received_at)}"  # a space sorts before every revision
 
 
 def expiry(received_at: datetime, retention: timedelta) -> int:

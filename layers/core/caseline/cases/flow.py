@@ -18,7 +18,7 @@ from caseline.errors import UnavailableError
 from caseline.policy import Policy
 from caseline.priority import Priority
 from caseline.priority.model import headline, priority_from_json, route, settle
-from caseline.runs import Run, Runs
+from caseline.runs import Run, Runs, Taken
 from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
@@ -76,13 +76,20 @@ class Flow:
     def prioritise(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Open or join the case of the run's waiting signals and write its next version to the ledger."""
         run = _run(state)
-        waiting = self._take(run)
+        taken = self._take(run)
+        if taken.case_key and not taken.waiting:
+            case = load_case(self.table, taken.case_key)
+        else:
+            case = self._handle(run, taken.waiting, "lookup_error" in state)
+        return {"run": run.to_json(), "case": _summary(case) if case else None, "alert": self._alert(case, run) if case else None}
+
+    def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
         customer = self._customer(run)
         signals = [row for row in load_signals(self.table, waiting).values() if row["state"] == LIVE or row.get("case_key")]
-        case = self._open_or_join(run, customer, signals, "lookup_error" in state) if customer and signals else None
+        case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
-        self.runs.handled(run, waiting)
-        return {"run": run.to_json(), "case": _summary(case) if case else None, "alert": self._alert(case, run) if case else None}
+        self.runs.handled(run, waiting, case["case_key"] if case else "")
+        return case
 
     def _open_or_join(self, run: Run, customer: Item, signals: list[Item], stale: bool) -> Item | None:
         for _ in range(10):
@@ -204,7 +211,7 @@ class Flow:
     def outbox(self) -> Outbox:
         return Outbox(self.table, self.crm, self.clock, self.case_url)
 
-    def _take(self, run: Run) -> set[str]:
+    def _take(self, run: Run) -> Taken:
         try:
             return self.runs.take(run)
         except ConditionFailed as error:

@@ -14,7 +14,7 @@ from caseline.priority.model import explain_lines, priority_from_json
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 
-LEASE = timedelta(seconds=90)  # longer than a push may take
+LEASE = timedelta(seconds=40)  # longer than a push may take
 ROUNDS = 10
 
 
