@@ -136,7 +136,7 @@ class ComprehendAnalyser:
 
     def _find_emotion(self, document: str) -> str:
         tokens = tokenise(document)
-        return find_emotion(self.model, tokens, read_facts(tokens, document, self.model.lexicon), pair_slots(tokens))
+        return find_emotion(self.model, tokens, read_facts(tokens, document, self.model.lexicons["en"]), pair_slots(tokens))
 
 
 def _wire_language(language: str | None, stated: str | None) -> str | None:

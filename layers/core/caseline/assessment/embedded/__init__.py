@@ -18,10 +18,11 @@ from caseline.assessment.text import clean_text, why_unscored
 
 OTHER_LANGUAGES = frozenset({"de", "es", "fr", "it", "nl", "pt"})
 TEMPERATURE = 1.6  # logits are divided by it: chosen on development sets, so that probabilities mean what they say
-SUPPORT_SHIFT = 1.1  # added to the negative logit: people write to a support channel about trouble
-REVIEW_CHANNELS = frozenset({"trustpilot", "google_play", "app_store", "google_business", "yelp", "tripadvisor"})  # rated, so not shifted
-OTHER_SHIFT = (0.0, 0.0, 0.0)
-MIXED_FROM = 0.25  # both sides at least this likely
+SUPPORT_SHIFT = 1.4  # added to the negative logit: people write to a support channel about trouble
+REVIEW_SHIFT = 0.7  # reviewers praise more often than those who write to support
+REVIEW_CHANNELS = frozenset({"trustpilot", "google_play", "app_store", "google_business", "yelp", "tripadvisor"})
+OTHER_SHIFT = (0.0, 0.75, 0.0)  # subtitles know few neutral lines; chosen on development sets
+MIXED_FROM = 0.35  # both sides at least this likely
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class EmbeddedAnalyser:
     def _score(self, cleaned: str, language: str | None, channel: str | None) -> Assessment:
         tokens = tokenise(cleaned)
         english = language == "en"
-        facts, pairs = read_facts(tokens, cleaned, self.model.lexicon if english else {}), pair_slots(tokens)
+        facts, pairs = read_facts(tokens, cleaned, self.model.lexicons["en" if english else "other"]), pair_slots(tokens)
         logits = self.model.heads["sentiment" if english else "sentiment_other"].logits(tokens, facts, pairs=pairs)
         shares = softmax(shift_prior(logits, channel, english))
         emotion = find_emotion(self.model, tokens, facts, pairs) if english else None
@@ -59,7 +60,7 @@ class EmbeddedAnalyser:
 
 def shift_prior(logits: Sequence[float], channel: str | None, english: bool = True) -> list[float]:
     """Tempered logits of negative, neutral and positive, with the prior of the channel and of the language."""
-    shift = 0.0 if channel in REVIEW_CHANNELS else SUPPORT_SHIFT
+    shift = REVIEW_SHIFT if channel in REVIEW_CHANNELS else SUPPORT_SHIFT
     shifts = (shift, 0.0, 0.0) if english else OTHER_SHIFT
     return [(logit + by) / TEMPERATURE for logit, by in zip(logits, shifts, strict=True)]
 

@@ -73,7 +73,7 @@ class Head:
 class Model:
     version: str
     heads: Mapping[str, Head]
-    lexicon: Mapping[str, float]
+    lexicons: Mapping[str, Mapping[str, float]]
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +91,9 @@ def read_model(packed: bytes) -> Model:
         end = start + WIDTH * len(head["labels"])
         heads[head["name"]] = _read_head(head, blob[start:end])
         start = end
-    return Model(facts["version"], heads, {word: value / facts["lexicon_scale"] for word, value in facts["lexicon"].items()})
+    scale = facts["lexicon_scale"]
+    lexicons = {name: {word: value / scale for word, value in words.items()} for name, words in facts["lexicons"].items()}
+    return Model(facts["version"], heads, lexicons)
 
 
 def _read_head(head: Mapping[str, Any], blob: bytes) -> Head:
