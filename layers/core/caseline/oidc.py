@@ -20,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import jwt
 
 from caseline.errors import CaselineError, UnavailableError
+from caseline.people import READER, ROLES
 
 ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
 LEEWAY = 30  # seconds between our clock and the issuer's
@@ -140,9 +141,10 @@ def check_host(url: str, settings: Settings) -> str:
 
 
 def read_roles(claims: Mapping[str, Any]) -> list[str]:
-    """Roles or groups of the token; people without any may read."""
-    listed = next((claims[name] for name in ROLE_CLAIMS if claims.get(name)), ["viewer"])
-    return [str(role) for role in (listed if isinstance(listed, list) else str(listed).split())]
+    """The roles or groups of the token that mean something here; whoever has none may read."""
+    listed: Any = next((claims[name] for name in ROLE_CLAIMS if claims.get(name)), [])
+    named = {role for role in (listed if isinstance(listed, list) else [listed]) if isinstance(role, str)}
+    return sorted(named & ROLES) or [READER]
 
 
 def read_name(claims: Mapping[str, Any]) -> str:

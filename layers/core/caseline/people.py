@@ -11,7 +11,8 @@ from caseline.errors import ForbiddenError
 from caseline.web import Headers
 
 READER, AGENT, ADMIN = "viewer", "agent", "admin"
-WRITERS = frozenset({AGENT, ADMIN})
+ROLES, WRITERS = frozenset({READER, AGENT, ADMIN}), frozenset({AGENT, ADMIN})
+SESSION = "__Host-caseline"  # a cookie of that prefix cannot be planted by another host
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,16 @@ def _is_intended(headers: Headers) -> bool:
     if origin is not None:
         return urlsplit(origin).netloc.lower() == (headers.get("host") or "").lower() != ""
     return site == "same-origin"
+
+
+def read_cookie(event: Mapping[str, Any], name: str) -> str:
+    """The value of a cookie of the request, "" where there is none."""
+    headers = Headers(event.get("headers") or {})
+    pairs = (pair.strip().partition("=") for pair in (headers.get("cookie") or "").split(";"))
+    return next((value for key, _, value in pairs if key == name), "")
+
+
+def read_token(event: Mapping[str, Any]) -> str:
+    """The token of a request: in the header for programs, in the session cookie for browsers."""
+    scheme, _, token = (Headers(event.get("headers") or {}).get("authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else read_cookie(event, SESSION)
