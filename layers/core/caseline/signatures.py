@@ -188,3 +188,24 @@ def sign_challenge(secrets: Sequence[str], text: str) -> bytes:
     if not keys:
         raise SignatureError("no secret is configured")
     return hmac.digest(keys[0], text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def sign_prefixed(name: str, prefix: str, signed: bytes, secret: str, encode: Callable[[bytes], str] = bytes.hex, algorithm: str = "sha256") -> dict[str, str]:
+    """The header that `verify_prefixed` accepts, for samples."""
+    return {name: prefix + encode(hmac.digest(secret.encode(), signed, algorithm))}
+
+
+def sign_standard_webhook(message_id: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """The headers that `verify_standard_webhook` accepts."""
+    timestamp = str(int(now.timestamp()))
+    signature = encode_base64(hmac.digest(standard_keys([secret])[0], f"{message_id}.{timestamp}.".encode() + body, "sha256"))
+    return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def sign_twilio(url: str, body: bytes, secret: str) -> dict[str, str]:
+    """The header that `verify_twilio` accepts of a form."""
+    return {"x-twilio-signature": encode_base64(hmac.digest(secret.encode(), (url + _join_fields(body)).encode(), "sha1"))}
+
+
+def encode_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -39,6 +39,9 @@ class WebhookRequest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", Headers(self.headers))
+
+    def with_headers(self, headers: Mapping[str, str]) -> WebhookRequest:
+        return replace(self, headers={**self.headers, **headers})
 
     @property
     def query(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ from caseline.web import WebhookRequest
 NAMESPACE = "google_play"
 HOSTS = ("androidpublisher.googleapis.com", "oauth2.googleapis.com")
 POLL_SECONDS = 900
+REQUIRED_SETTINGS = ("package",)
 API = "https://androidpublisher.googleapis.com/androidpublisher/v3/applications"
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 SCOPE = "https://www.googleapis.com/auth/androidpublisher"
@@ -36,6 +37,11 @@ Page = tuple[list[Signal | Unreadable], str]
 def verify(request: WebhookRequest, source: Source) -> None:
     """Nothing comes by webhook."""
     raise SignatureError("google_play is polled")
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """Nothing comes by webhook, so there is nothing to sign."""
+    return request
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -16,7 +16,7 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Rating, Signal, Unreadable
-from caseline.signatures import verify_prefixed, verify_token
+from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -34,6 +34,11 @@ SILENT_MESSAGES = frozenset({
 
 def verify(request: WebhookRequest, source: Source) -> None:
     verify_prefixed(request.headers, "x-hub-signature-256", "sha256=", request.body, source.secrets)
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """The request as the platform would send it, with the newest secret; for samples."""
+    return request.with_headers(sign_prefixed("x-hub-signature-256", "sha256=", request.body, source.secrets[0]))
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

@@ -5,6 +5,7 @@ Scheme: https://www.standardwebhooks.com (1.0.0). A wrong field is answered 422 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from caseline.errors import PayloadError
 from caseline.identity import is_own, normalise_identities, normalise_identity
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, KINDS, METRICS, OUTBOUND, PRIVATE_KINDS, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import verify_standard_webhook
+from caseline.signatures import sign_standard_webhook, verify_standard_webhook
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -26,6 +27,12 @@ SCALES = {"stars": (1.0, 5.0), "nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1
 
 def verify(request: WebhookRequest, source: Source) -> None:
     verify_standard_webhook(request.headers, request.body, source.secrets, request.received_at)
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """The request as the platform would send it, with the newest secret; for samples."""
+    message_id = "msg_" + hashlib.sha256(request.body).hexdigest()[:24]
+    return request.with_headers(sign_standard_webhook(message_id, request.body, source.secrets[0], request.received_at))
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -15,7 +15,7 @@ from caseline.batches import Item, read_batch
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable
-from caseline.signatures import read_basic_password, read_url_token, verify_token
+from caseline.signatures import encode_base64, read_basic_password, read_url_token, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -25,6 +25,11 @@ ACTIONS = {f"{kind}-review-{action}": action for kind in ("service", "product") 
 
 def verify(request: WebhookRequest, source: Source) -> None:
     verify_token(read_url_token(request.url) or read_basic_password(request.headers), source.secrets)
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """The request as the platform would send it, with the newest secret; for samples."""
+    return request.with_headers({"authorization": "Basic " + encode_base64(f"webhook:{source.secrets[0]}".encode())})
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

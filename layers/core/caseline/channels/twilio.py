@@ -13,7 +13,7 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import clean_text, read_form, read_json
 from caseline.signals import INBOUND, OUTBOUND, Signal, Unreadable
-from caseline.signatures import verify_twilio
+from caseline.signatures import sign_twilio, verify_twilio
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -25,6 +25,11 @@ Fields = Mapping[str, str]
 
 def verify(request: WebhookRequest, source: Source) -> None:
     verify_twilio(request.headers, request.url, request.body, source.secrets)
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """The request as the platform would send it, with the newest secret; for samples."""
+    return request.with_headers(sign_twilio(request.url, request.body, source.secrets[0]))
 
 
 def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:

@@ -18,7 +18,7 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable
-from caseline.signatures import decode_base64, sign_challenge, verify_prefixed
+from caseline.signatures import decode_base64, encode_base64, sign_challenge, sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -35,6 +35,11 @@ LEGACY_IGNORED = frozenset({
 
 def verify(request: WebhookRequest, source: Source) -> None:
     verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets, decode_base64)
+
+
+def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
+    """The request as the platform would send it, with the newest secret; for samples."""
+    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0], encode_base64))
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
