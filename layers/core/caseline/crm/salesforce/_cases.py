@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote as url_quote
 
 from caseline.crm import CaseRecord, SavedCase
 from caseline.crm._text import fit_text
@@ -77,7 +78,7 @@ class Cases:
         """Whether it was created. A newer version that came in between is left alone by the org's validation rule."""
         if standing and self._version(standing) >= record.version:
             return False
-        path = f"/sobjects/Case/{self._case_field('case_key')}/{record.case_key}"
+        path = f"/sobjects/Case/{self._case_field('case_key')}/{url_quote(record.case_key, safe='')}"
         answer = self._api.call("PATCH", path, body=self._body(record, standing), headers=self._headers(record), fine=(200, 201, 204, 300))
         if answer.status == 300:
             raise CrmRejectedError("several cases have the same key; make the field Unique", self._case_field("case_key"))

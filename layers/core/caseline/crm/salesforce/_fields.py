@@ -21,7 +21,7 @@ class OptionalFields:
 
     def of(self, entity: str, columns: Iterable[str]) -> list[str]:
         """The columns that exist as far as is known, each once."""
-        return [column for column in dict.fromkeys(filter(None, columns)) if not self._lacks(entity, column)]
+        return [column for column in dict.fromkeys(filter(None, columns)) if f"{entity}.{column}".casefold() not in self.missing]
 
     def has(self, entity: str) -> bool:
         return entity.casefold() not in self.missing
@@ -40,8 +40,3 @@ class OptionalFields:
             raise CrmRejectedError(str(error), name) from None
         self.missing.add(name.casefold())
         log.warning("Salesforce lacks %s: it is left out until the next start", name)
-
-    def _lacks(self, entity: str, column: str) -> bool:
-        """Salesforce names a relationship's column by its own entity: Owner.Name is Name of User or Owner of Account."""
-        names = {f"{entity}.{column}", f"{entity}.{column.partition('.')[0]}"}
-        return any(name.casefold() in self.missing for name in names)

@@ -1,0 +1,381 @@
+"""The simulated org: records, rules, locks and queries. State is plain and open to tests; one lock makes each operation whole, as a transaction is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any
+
+from tests.kit.salesforce.errors import SalesforceError, at, malformed, no_column
+from tests.kit.salesforce.ids import is_id, long_id, make_id
+from tests.kit.salesforce.schema import Entity, Field, default_entities
+from tests.kit.salesforce.soql import Column, Query, matches, parse, parse_search
+
+Record = dict[str, Any]
+VERSION_RULE = "CX_Version_Never_Falls: a newer version of this case stands"
+Rule = Callable[[Record | None, Record], str | None]
+
+
+def version_never_falls(before: Record | None, after: Record) -> str | None:
+    """What the validation rule of infra/crm/salesforce says."""
+    if before and before["CX_Version__c"] is not None and (after["CX_Version__c"] or 0) < before["CX_Version__c"]:
+        return VERSION_RULE
+    return None
+
+
+class Org:
+    """`locked` ids answer UNABLE_TO_LOCK_ROW. `find_duplicates(entity, record)` is a duplicate rule: ids of matching records.
+
+    `before_insert` runs between an upsert's lookup and its insert, where races are lost and won. `assignment_owner` is what the org's
+    assignment rule sets unless Sforce-Auto-Assign is FALSE. `unindexed` ids are not found by search yet.
+    """
+
+    def __init__(self) -> None:
+        self.entities: dict[str, Entity] = default_entities()
+        self.records: dict[str, dict[str, Record]] = {name: {} for name in self.entities}
+        self.rules: dict[str, list[Rule]] = {"Case": [version_never_falls]}
+        self.locked: set[str] = set()
+        self.unindexed: set[str] = set()
+        self.find_duplicates: Callable[[str, Record], list[str]] = lambda entity, record: []
+        self.duplicates_may_be_saved = True
+        self.before_insert: Callable[[], None] = lambda: None
+        self.assignment_owner = ""
+        self.batch_size = 2_000
+        self.lock = RLock()
+        self.now = datetime(2026, 11, 21, 10, tzinfo=UTC)
+        self._count = 0
+        self._pages: dict[str, list[Record]] = {}
+        self.user = self.add("User", Name="Integration User", Username="caseline@acme.example")
+
+    # What tests and admins do.
+    def add(self, entity: str, **values: Any) -> str:
+        """Insert past all rules; returns the id."""
+        with self.lock:
+            return self._insert(self.entities[entity], values)["Id"]
+
+    def drop_field(self, entity: str, name: str) -> None:
+        """As if the field were not installed, or hidden from the integration user."""
+        del self.entities[entity].fields[name]
+
+    def drop_entity(self, name: str) -> None:
+        del self.entities[name]
+
+    def all(self, entity: str) -> list[Record]:
+        with self.lock:
+            return [dict(record) for record in self.records[entity].values() if not record["IsDeleted"]]
+
+    # Single records.
+    def entity(self, name: str) -> Entity:
+        found = next((entity for entity in self.entities.values() if entity.name.casefold() == name.casefold()), None)
+        if not found:
+            raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
+        return found
+
+    def fetch(self, entity: Entity, record_id: str) -> Record:
+        record = self.records[entity.name].get(long_id(record_id))
+        if not record:
+            unknown = "The requested resource does not exist" if is_id(record_id) else "Provided external ID field does not exist or is not accessible: Id"
+            raise SalesforceError(404, "NOT_FOUND", unknown)
+        if record["IsDeleted"]:
+            raise SalesforceError(404, "ENTITY_IS_DELETED", "entity is deleted")
+        return record
+
+    def find_external(self, entity: Entity, field: str, value: str) -> list[Record]:
+        name = entity.column(field)
+        if not name or not entity.fields[name].external_id:
+            raise SalesforceError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field}")
+        return [r for r in self.records[entity.name].values() if not r["IsDeleted"] and str(r[name] or "").casefold() == value.casefold()]
+
+    def create(self, entity: Entity, values: Mapping[str, Any], headers: Mapping[str, str]) -> Record:
+        with self.lock:
+            self._check_duplicate_rule(entity, dict(values), headers)
+            return self._insert(entity, self._accept(entity, values, None), headers)
+
+    def update(self, entity: Entity, record_id: str, values: Mapping[str, Any], headers: Mapping[str, str]) -> Record:
+        with self.lock:
+            record = self.fetch(entity, record_id)
+            if record["Id"] in self.locked:
+                raise SalesforceError(400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: " + record["Id"], [])
+            changed = {**record, **self._accept(entity, values, record)}
+            record.update(self._derived(entity, changed), **self._stamp())
+            return record
+
+    def upsert(self, entity: Entity, field: str, value: str, values: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Record | list[Record], bool]:
+        """The record (or, if several match, all of them) and whether it was created."""
+        name = entity.column(field)
+        if name in {entity.column(given) for given in values} or "Id" in values:
+            raise SalesforceError(400, "INVALID_FIELD", f"The {field} field should not be specified in the sobject data.", [field])
+        with self.lock:
+            found = self.find_external(entity, field, value)
+        if len(found) > 1:
+            return found, False
+        if found:
+            return self.update(entity, found[0]["Id"], values, headers), False
+        self.before_insert()
+        return self.create(entity, {**values, str(name): value}, headers), True
+
+    def delete(self, entity: Entity, record_id: str) -> None:
+        with self.lock:
+            self.fetch(entity, record_id)["IsDeleted"] = True
+
+    # What a write goes through.
+    def _accept(self, entity: Entity, values: Mapping[str, Any], before: Record | None) -> Record:
+        accepted: Record = {}
+        for given, value in values.items():
+            if given == "attributes":
+                continue
+            name = entity.column(given)
+            if not name:
+                raise SalesforceError(400, "INVALID_FIELD", f"No such column '{given}' on sobject of type {entity.name}")
+            if not entity.fields[name].writable:
+                reason = f"Unable to create/update fields: {name}. Please check the security settings of this field."
+                raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", reason, [name])
+            accepted[name] = self._checked(name, entity.fields[name], value)
+        self._check_whole(entity, accepted, before)
+        return accepted
+
+    def _checked(self, name: str, field: Field, value: Any) -> Any:
+        if value is None or value == "":
+            return None
+        if field.kind == "number" and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise SalesforceError(400, "JSON_PARSER_ERROR", f"Cannot deserialize instance of double from value {value}")
+        if field.kind == "boolean" and not isinstance(value, bool):
+            raise SalesforceError(400, "JSON_PARSER_ERROR", f"Cannot deserialize instance of boolean from value {value}")
+        if field.kind in ("text", "textarea", "email", "phone", "url", "picklist") and _units(str(value)) > field.length:
+            raise SalesforceError(400, "STRING_TOO_LONG", f"{name}: data value too large: {str(value)[:80]} (max length={field.length})", [name])
+        if field.values and value not in field.values:
+            raise SalesforceError(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{name}: bad value for restricted picklist field: {value}", [name])
+        if field.kind == "reference":
+            return self._checked_reference(name, field, str(value))
+        return str(value) if field.kind not in ("number", "boolean") else value
+
+    def _checked_reference(self, name: str, field: Field, value: str) -> str:
+        if not is_id(value):
+            raise SalesforceError(400, "MALFORMED_ID", f"{name}: id value of incorrect type: {value}", [name])
+        for target in field.target:
+            if long_id(value) in self.records.get(target, {}):
+                return long_id(value)
+        raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [name])
+
+    def _check_whole(self, entity: Entity, accepted: Record, before: Record | None) -> None:
+        missing = [name for name, field in entity.fields.items() if field.required and not {**(before or {}), **accepted}.get(name)]
+        if missing:
+            raise SalesforceError(400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+        for name, value in accepted.items():
+            self._check_unique(entity, name, value, before)
+        for rule in self.rules.get(entity.name, ()):
+            if refusal := rule(before, {**self._blank(entity), **(before or {}), **accepted}):
+                raise SalesforceError(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", refusal, [])
+
+    def _check_unique(self, entity: Entity, name: str, value: Any, before: Record | None) -> None:
+        if not entity.fields[name].unique or value is None:
+            return
+        for other in self.records[entity.name].values():
+            if other is not before and not other["IsDeleted"] and str(other.get(name) or "").casefold() == str(value).casefold():
+                raise SalesforceError(400, "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {other['Id'][:15]}", [])
+
+    def _check_duplicate_rule(self, entity: Entity, values: Record, headers: Mapping[str, str]) -> None:
+        found = self.find_duplicates(entity.name, values)
+        allowed = self.duplicates_may_be_saved and "allowsave=true" in headers.get("Sforce-Duplicate-Rule-Header", "").replace(" ", "").casefold()
+        if found and not allowed:
+            similar = [{"matchConfidence": 100.0, "record": {"attributes": {"type": entity.name}, "Id": record_id}} for record_id in found]
+            result = {"allowSave": self.duplicates_may_be_saved, "duplicateRule": f"{entity.name}_Rule", "matchResults": [{"matchRecords": similar}]}
+            raise SalesforceError(400, "DUPLICATES_DETECTED", "Use one of these records?", [], duplicateResult=result)
+
+    def _insert(self, entity: Entity, values: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Record:
+        self._count += 1
+        record = {**self._blank(entity), **values, "Id": make_id(entity.prefix, self._count), "IsDeleted": False}
+        if "OwnerId" in entity.fields and (not record["OwnerId"] or self._is_assigned(entity, headers)):
+            record["OwnerId"] = self.assignment_owner if self._is_assigned(entity, headers) else self.user
+        if entity.name == "Case":
+            record["CaseNumber"] = f"{len(self.records['Case']) + 1001:08d}"
+        stamp = self._stamp()
+        record.update(self._derived(entity, record), CreatedDate=stamp["LastModifiedDate"], CreatedById=stamp["LastModifiedById"], **stamp)
+        self.records[entity.name][record["Id"]] = record
+        return record
+
+    def _is_assigned(self, entity: Entity, headers: Mapping[str, str] | None) -> bool:
+        return bool(self.assignment_owner) and entity.name == "Case" and headers is not None and headers.get("Sforce-Auto-Assign", "TRUE").upper() != "FALSE"
+
+    def _blank(self, entity: Entity) -> Record:
+        return {name: field.default for name, field in entity.fields.items()}
+
+    def _derived(self, entity: Entity, record: Record) -> Record:
+        if entity.name == "Case":
+            return {**record, "IsClosed": record["Status"] == "Closed"}
+        if "FirstName" in entity.fields:
+            return {**record, "Name": " ".join(filter(None, (record["FirstName"], record["LastName"])))}
+        return record
+
+    def _stamp(self) -> Record:
+        self.now += timedelta(seconds=1)
+        moment = self.now.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        return {"LastModifiedDate": moment, "SystemModstamp": moment, "LastModifiedById": getattr(self, "user", None)}
+
+    # Queries.
+    def query(self, text: str, root: str, include_deleted: bool = False) -> dict[str, Any]:
+        query = parse(text)
+        entity = next((e for e in self.entities.values() if e.name.casefold() == query.entity.casefold()), None)
+        if not entity:
+            raise SalesforceError(400, "INVALID_TYPE", f"{at(text, query.entity)}sObject type '{query.entity}' is not supported.")
+        self._check_query(query, entity, text)
+        with self.lock:
+            visible = [row for row in self.records[entity.name].values() if include_deleted or not row["IsDeleted"]]
+            rows = [row for row in visible if matches(query.where, row, self._getter(entity))]
+            return self._answer(query, entity, rows, root)
+
+    def _check_query(self, query: Query, entity: Entity, text: str) -> None:
+        for path in query.paths():
+            self._resolve(entity, path, text)
+        for condition in query.filters():
+            field = self._resolve(entity, condition.path, text)
+            if not field.filterable:
+                raise SalesforceError(400, "INVALID_FIELD", f"field '{condition.path}' can not be filtered in a query call")
+            if field.kind in ("number", "boolean") and isinstance(condition.value, str):
+                reason = f"value of filter criterion for field '{condition.path}' must be of type {field.kind} and should not be enclosed in quotes"
+                raise SalesforceError(400, "INVALID_FIELD", reason)
+        if query.group and any(not c.function and c.path not in query.group for c in query.columns):
+            raise malformed("Field must be grouped or aggregated")
+        if not query.group and any(c.function for c in query.columns) and any(not c.function for c in query.columns):
+            raise malformed("Field must be grouped or aggregated")
+
+    def _resolve(self, entity: Entity, path: str, text: str) -> Field:
+        head, _, rest = path.partition(".")
+        if not rest:
+            name = entity.column(head)
+            if not name:
+                raise no_column(head, entity.name, text)
+            return entity.fields[name]
+        found = entity.relationship(head)
+        if not found:
+            raise SalesforceError(400, "INVALID_FIELD", f"{at(text, head)}Didn't understand relationship '{head}' in field path.")
+        return self._resolve(self.entities[found[1].target[0]], rest, text)
+
+    def _getter(self, entity: Entity) -> Callable[[Mapping[str, Any], str], Any]:
+        def get(row: Mapping[str, Any], path: str) -> Any:
+            head, _, rest = path.partition(".")
+            if not rest:
+                return row[str(entity.column(head))]
+            name, field = entity.relationship(head)  # type: ignore[misc]
+            target, related = self._related(row[name], field)
+            return self._getter(target)(related, rest) if related else None
+
+        return get
+
+    def _related(self, record_id: str | None, field: Field) -> tuple[Entity, Record | None]:
+        for name in field.target:
+            if record_id in self.records[name]:
+                return self.entities[name], self.records[name][record_id]
+        return self.entities[field.target[0]], None
+
+    def _answer(self, query: Query, entity: Entity, rows: list[Record], root: str) -> dict[str, Any]:
+        get = self._getter(entity)
+        if [(c.function, c.path) for c in query.columns] == [("COUNT", "")]:
+            return {"totalSize": len(rows), "done": True, "records": []}
+        if any(c.function for c in query.columns) or query.group:
+            found = [_aggregate(query.columns, group, get) for group in _grouped(query.group, rows, get)]
+            return {"totalSize": len(found), "done": True, "records": found}
+        for path, descending, last in reversed(query.order):
+            keyed = sorted(rows, key=lambda row, p=path: _sortable(get(row, p)), reverse=descending)  # type: ignore[misc]
+            rows = sorted(keyed, key=lambda row, p=path, n=last: (get(row, p) is None) is n)  # type: ignore[misc]
+        rows = rows[query.offset :][: query.limit]
+        return self._page([self._shown(query, entity, row, root) for row in rows], root, 0, len(rows))
+
+    def _page(self, records: list[Record], root: str, start: int, total: int) -> dict[str, Any]:
+        page = {"totalSize": total, "done": start + self.batch_size >= total, "records": records[: self.batch_size]}
+        if not page["done"]:
+            locator = f"01g{self._count:09d}{start + self.batch_size:06d}-{start + self.batch_size}"
+            self._pages[locator] = records[self.batch_size :]
+            page["nextRecordsUrl"] = f"{root}/query/{locator}"
+            self._totals = {**getattr(self, "_totals", {}), locator: total}
+        return page
+
+    def next_page(self, locator: str, root: str) -> dict[str, Any]:
+        if locator not in self._pages:
+            raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+        return self._page(self._pages[locator], root, int(locator.rpartition("-")[2]), self._totals[locator])
+
+    def _shown(self, query: Query, entity: Entity, row: Record, root: str) -> Record:
+        shown: Record = {"attributes": attributes(entity, row, root)}
+        for column in query.columns:
+            self._show(shown, entity, row, column.path, root)
+        return shown
+
+    def _show(self, shown: Record, entity: Entity, row: Record, path: str, root: str) -> None:
+        head, _, rest = path.partition(".")
+        if not rest:
+            shown[str(entity.column(head))] = row[str(entity.column(head))]
+            return
+        name, field = entity.relationship(head)  # type: ignore[misc]
+        target, related = self._related(row[name], field)
+        if not related:
+            shown[field.relationship] = None
+            return
+        inner = shown.setdefault(field.relationship, {"attributes": attributes(target, related, root)})
+        self._show(inner, target, related, rest, root)
+
+    def search(self, text: str, root: str) -> dict[str, Any]:
+        terms, scope, name, columns = parse_search(text)
+        return {"searchRecords": self.find_terms(terms, scope, self.entity(name), columns, root)}
+
+    def find_terms(self, terms: Iterable[str], scope: str, entity: Entity, columns: list[str], root: str) -> list[Record]:
+        wanted = {"PHONE": "phone", "EMAIL": "email"}.get(scope)
+        names = [name for name, field in entity.fields.items() if field.kind in ((wanted,) if wanted else ("text", "email", "phone"))]
+        query = Query([Column(column) for column in columns], entity.name)
+        self._check_query(query, entity, f"RETURNING {entity.name}({','.join(columns)})")
+        with self.lock:
+            rows = [row for row in self.records[entity.name].values() if row["Id"] not in self.unindexed and not row["IsDeleted"]]
+            found = [row for row in rows if any(_contains(str(row[name] or ""), entity.fields[name].kind, term) for name in names for term in terms)]
+            return [self._shown(query, entity, row, root) for row in found]
+
+
+def _contains(value: str, kind: str, term: str) -> bool:
+    """Phones are indexed by their digits, texts by their words."""
+    if kind == "phone":
+        digits = re.sub(r"\D", "", term)
+        return bool(digits) and re.sub(r"\D", "", value) == digits
+    return term.casefold() in re.split(r"[\s,;]+", value.casefold())
+
+
+def _grouped(paths: list[str], rows: list[Record], get: Callable[..., Any]) -> list[list[Record]]:
+    if not paths:
+        return [rows]
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for row in rows:
+        groups.setdefault(tuple(get(row, path) for path in paths), []).append(row)
+    return list(groups.values())
+
+
+def _aggregate(columns: list[Column], rows: list[Record], get: Callable[..., Any]) -> Record:
+    shown: Record = {"attributes": {"type": "AggregateResult"}}
+    for column in columns:
+        if not column.function:
+            shown[column.path] = rows[0][column.path] if column.path in rows[0] else get(rows[0], column.path)
+            continue
+        values = [value for row in rows if (value := get(row, column.path)) is not None] if column.path else rows
+        shown[column.alias] = _FUNCTIONS[column.function](values)
+    return shown
+
+
+_FUNCTIONS: Mapping[str, Callable[[list[Any]], Any]] = {
+    "COUNT": len,
+    "COUNT_DISTINCT": lambda values: len(set(values)),
+    "SUM": lambda values: float(sum(values)) if values else None,
+    "AVG": lambda values: sum(values) / len(values) if values else None,
+    "MAX": lambda values: max(values, default=None),
+    "MIN": lambda values: min(values, default=None),
+}
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return value is not None, value.casefold() if isinstance(value, str) else (value or 0)
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def attributes(entity: Entity, row: Record, root: str) -> Record:
+    return {"type": entity.name, "url": f"{root}/sobjects/{entity.name}/{row['Id']}"}
