@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from caseline_local.cloud.patches import parse_insert
+from caseline_local.cloud.writes import parse_insert
 
 from tests.kit.aws import FakeCloud, aws
 

@@ -9,12 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Change:
-    """One item before and after one API call, in DynamoDB JSON; None where there was or is none."""
+    """One item before and after one API call, in DynamoDB JSON; None where there was or is none. `text` is the new one as it is stored."""
 
     table: Any
     keys: dict[str, Any]
     old: dict[str, Any] | None
     new: dict[str, Any] | None
+    text: str | None
 
 
 class Hooks:

@@ -30,14 +30,14 @@ class Journal:
                 if change.new is None:
                     write.execute(_DELETE_ITEM, place)
                 else:
-                    write.execute(_PUT_ITEM, (*place, json.dumps(change.new)))
+                    write.execute(_PUT_ITEM, (*place, change.text))
             records = self._streams.append(write, [change for change in changes if change.table.stream_specification["StreamEnabled"]])
         self._streams.show(records)
 
     def restore_items(self, tables: dict[str, Any]) -> None:
-        for name, image in self._database.read("SELECT table_name, image FROM items"):
+        for name, text in self._database.read("SELECT table_name, image FROM items"):
             if name in tables:
-                load_item(tables[name], json.loads(image))
+                load_item(tables[name], text)
 
     def put_object(self, bucket: str, name: str, body: bytes) -> None:
         with self._database.write() as write:

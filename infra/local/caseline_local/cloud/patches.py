@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import threading
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 from caseline_local.cloud.hooks import current_hooks
-from caseline_local.cloud.items import Changes, build_item, copy_item, index_of
+from caseline_local.cloud.index import query_table
+from caseline_local.cloud.items import Changes
 from caseline_local.cloud.limits import message_fault
+from caseline_local.cloud.stored import LazyAttributes, freeze, plain_image, select
+from caseline_local.cloud.writes import insert_item, parse_insert, update_item
 
 DYNAMO_LOCK = threading.RLock()
 CHANGES = Changes()
@@ -49,12 +51,11 @@ def lock_dynamodb() -> None:
 
 
 def freeze_items() -> None:
-    """Stored items never change (an update stores a copy), so copies of items and tables, which cost most of moto's time, are the things themselves."""
+    """Stored items never change (an update stores a copy), so a copy of a table, which costs a transaction most of its time, is the table itself."""
     from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
     from moto.dynamodb.models.table import SecondaryIndex, Table
 
     Item.__new__ = lambda cls, *args, **rest: object.__new__(cls)  # moto keeps every item ever made for its dashboard
-    Item.__deepcopy__ = lambda self, memo: self
     Table.__deepcopy__ = lambda self, memo: self
     LimitedSizeDict.__setitem__ = dict.__setitem__  # its check is quadratic; ours is made once a write
     SecondaryIndex.project = _project
@@ -65,7 +66,7 @@ def _project(index: Any, item: Any) -> Any:
     if kind == "ALL":
         return item
     names = {*index.table_key_attrs, *index.schema_key_attrs, *(index.projection.get("NonKeyAttributes", []) if kind == "INCLUDE" else [])}
-    return build_item(item.hash_key, item.range_key, {name: value for name, value in item.attrs.items() if name in names})
+    return select(freeze(item), names)
 
 
 def record_changes() -> None:
@@ -89,63 +90,13 @@ def update_copies() -> None:
 
     original = DynamoDBBackend.update_item
 
-    def update_item(self: Any, table_name: str, key: Any, update_expression: str, *args: Any, **rest: Any) -> Any:
+    def update(self: Any, table_name: str, key: Any, update_expression: str, *args: Any, **rest: Any) -> Any:
         if not update_expression or args:
             return original(self, table_name, key, update_expression, *args, **rest)
-        return _update_item(self, table_name, key, update_expression, **rest)
+        names, values = rest.pop("expression_attribute_names"), rest.pop("expression_attribute_values")
+        return update_item(self, table_name, key, update_expression, names, values, rest)
 
-    DynamoDBBackend.update_item = update_item
-
-
-def _update_item(backend: Any, table_name: str, key: Any, update_expression: str, expression_attribute_names: Any, expression_attribute_values: Any, **rest: Any) -> Any:
-    from moto.dynamodb.parsing.executors import UpdateExpressionExecutor
-    from moto.dynamodb.parsing.expressions import UpdateExpressionParser
-    from moto.dynamodb.parsing.validators import UpdateExpressionValidator
-
-    table = backend.get_table(table_name)
-    hash_key, range_key = backend.get_keys_value(table, key)
-    old = table.get_item(hash_key, range_key)
-    _check_condition(old, rest, expression_attribute_names, expression_attribute_values)
-    new = copy_item(old) if old else build_item(hash_key, range_key, _key_attributes(table, hash_key, range_key))
-    tree = UpdateExpressionParser.make(update_expression)
-    values = {"expression_attribute_names": expression_attribute_names, "expression_attribute_values": expression_attribute_values}
-    validated = UpdateExpressionValidator(tree, item=new, table=table, **values).validate()
-    validated.normalize()
-    UpdateExpressionExecutor(validated, new, expression_attribute_names).execute()
-    _validate_index_keys(new, table)
-    if range_key is not None:
-        table.items[hash_key][range_key] = new
-    else:
-        table.items[hash_key] = new
-    table.stream_shard.add(old, new)
-    return new
-
-
-def _check_condition(item: Any, request: dict[str, Any], names: Any, values: Any) -> None:
-    from moto.dynamodb.comparisons import get_expected, get_filter_expression
-    from moto.dynamodb.exceptions import ConditionalCheckFailed
-
-    if not get_expected(request.get("expected") or {}).expr(item):
-        raise ConditionalCheckFailed
-    if get_filter_expression(request.get("condition_expression"), names, values).expr(item):
-        return
-    wanted = request.get("return_values_on_condition_check_failure") == "ALL_OLD" and item is not None
-    raise ConditionalCheckFailed(item=item.to_json()["Attributes"]) if wanted else ConditionalCheckFailed
-
-
-def _key_attributes(table: Any, hash_key: Any, range_key: Any) -> dict[str, Any]:
-    keys = {table.hash_key_attr: hash_key}
-    return keys | {table.range_key_attr: range_key} if range_key is not None else keys
-
-
-def _validate_index_keys(item: Any, table: Any) -> None:
-    """An update may not leave an index key empty or of another type, as a put may not."""
-    from moto.dynamodb.exceptions import MockValidationException
-
-    types = {entry["AttributeName"]: entry["AttributeType"] for entry in table.attr}
-    for name, kind in types.items():
-        if name in item.attrs and (item.attrs[name].type != kind or item.attrs[name].value in ("", b"")):
-            raise MockValidationException(f"One or more parameter values were invalid: Type mismatch for Index Key {name} Expected: {kind} Actual: {item.attrs[name].type}")
+    DynamoDBBackend.update_item = update
 
 
 def query_by_index() -> None:
@@ -159,7 +110,7 @@ def query_by_index() -> None:
         odd = set(rest) - {"hash_key_conditions", "range_key_conditions", "index_name", "consistent_read", "filter_expression"}
         if odd or len(hashes) != 1 or len(ranges) > 1 or args[7:8] and _refused(self, *args[7:9]):
             return original(self, *args, **rest)
-        return _query(self, *args, **rest)
+        return query_table(self, *args, **rest)
 
     Table.query = query
 
@@ -168,72 +119,20 @@ def _refused(table: Any, index: str | None, consistent: bool = False) -> bool:
     return bool(index) and (consistent or index not in {each.name for each in table.all_indexes()})
 
 
-def _query(
-    table: Any, hash_key: Any, comparison: str | None, values: Any, limit: int | None, start: Any, forward: bool, projections: Any,
-    index_name: str | None = None, consistent_read: bool = False, filter_expression: Any = None, **_: Any,
-) -> Any:  # fmt: skip
-    index = index_of(table)
-    after = index.sort_key(index_name, start) if start is not None else None
-    found = index.partition(index_name, hash_key.cast_value).select(comparison, [value.cast_value for value in values], after, forward is not False)
-    page, last = _take_page(found, limit)
-    answer = [item for item in page if filter_expression is None or filter_expression.expr(item)]
-    secondary = table.get_index(index_name) if index_name else None
-    answer = [secondary.project(item) for item in answer] if secondary else answer
-    answer = [item.project(projections) for item in answer] if projections else answer
-    return answer, len(page), last and table._get_last_evaluated_key(last, index_name)
-
-
-def _take_page(found: Any, limit: int | None) -> tuple[list[Any], Any]:
-    """Up to `limit` items or 1 MB, and the last of them if there may be more."""
-    page: list[Any] = []
-    size = 0
-    for item in found:
-        page.append(item)
-        size += item.size()
-        if len(page) == limit or size > 1_000_000:
-            return page, item
-    return page, None
-
-
-def remember_sizes_and_plain_items() -> None:
-    """An item's size and its plain form are asked for at every read; stored items never change, so both are kept with the item."""
+def answer_stored_items() -> None:
+    """Answers are made of an item's JSON, not value by value."""
     from moto.dynamodb import responses
-    from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
 
-    size, plain = Item.size, responses.dynamo_to_dict
-
-    def item_size(self: Any) -> int:
-        if "wire" not in self.__dict__:  # not stored yet
-            return int(size(self))
-        if "kept_size" not in self.__dict__:
-            self.kept_size = size(self)
-        return int(self.kept_size)
+    plain = responses.dynamo_to_dict
 
     def to_plain(value: Any) -> Any:
-        if type(value) is LimitedSizeDict:
-            if "plain" not in value.__dict__:
-                value.plain = plain(value)
-            return value.plain
+        if type(value) is LazyAttributes:
+            return plain_image(value.image)
         if type(value) is dict:
             return {name: to_plain(each) for name, each in value.items()}
         return [to_plain(each) for each in value] if type(value) is list else plain(value)
 
-    Item.size = item_size
     responses.dynamo_to_dict = to_plain
-
-
-_INSERT = re.compile(r'\s*INSERT\s+INTO\s+"?([\w.-]+)"?\s+VALUE\s+\{(.*)\}\s*$', re.IGNORECASE | re.DOTALL)
-_FIELD = re.compile(r"\s*'((?:[^']|'')+)'\s*:\s*\?\s*(?:,|$)")
-
-
-@functools.lru_cache(maxsize=4096)
-def parse_insert(statement: str) -> tuple[str, list[str]] | None:
-    """The table and the attribute names of `INSERT INTO "T" VALUE {'A': ?, ...}`; None for anything else."""
-    found = _INSERT.match(statement)
-    if not found:
-        return None
-    names = [name.replace("''", "'") for name in _FIELD.findall(found[2])]
-    return (found[1], names) if not _FIELD.sub("", found[2]).strip() else None
 
 
 def insert_by_statement() -> None:
@@ -246,44 +145,9 @@ def insert_by_statement() -> None:
         parsed = [parse_insert(statement["Statement"]) for statement in statements]
         if not all(parsed):
             return list(original(self, statements))
-        return [_insert(self, *insert, statement.get("Parameters") or []) for insert, statement in zip(parsed, statements, strict=True) if insert]
+        return [insert_item(self, *insert, statement.get("Parameters") or []) for insert, statement in zip(parsed, statements, strict=True) if insert]
 
     DynamoDBBackend.batch_execute_statement = batch_execute_statement
-
-
-def _insert(backend: Any, table_name: str, names: list[str], parameters: list[Any]) -> dict[str, Any]:
-    from moto.dynamodb.exceptions import DynamodbException, MockValidationException
-    from moto.dynamodb.responses import validate_put_has_empty_attrs, validate_put_has_empty_keys, validate_put_has_gsi_keys_set_to_none
-
-    if table_name not in backend.tables:
-        return _statement_error("ResourceNotFound", "Requested resource not found")
-    if len(names) != len(parameters):
-        return _statement_error("ValidationError", "Number of parameters in request and statement don't match.")
-    table, item = backend.tables[table_name], dict(zip(names, parameters, strict=True))
-    try:
-        for check in (validate_put_has_empty_keys, validate_put_has_empty_attrs, validate_put_has_gsi_keys_set_to_none):
-            check(item, table)
-        if table.get_item(*backend.get_keys_value(table, item)):
-            return {"TableName": table_name} | _statement_error("DuplicateItem", "Duplicate primary key exists in table")
-        _put_strictly(table, item)
-    except (MockValidationException, DynamodbException) as error:
-        return _statement_error("ValidationError", error.message)
-    return {"TableName": table_name}
-
-
-def _put_strictly(table: Any, item: dict[str, Any]) -> None:
-    """One statement's failure must not leave its item behind, while its neighbours stay."""
-    from moto.dynamodb.exceptions import MockValidationException
-
-    from caseline_local.cloud.limits import item_fault
-
-    if fault := item_fault(item):
-        raise MockValidationException(fault)
-    table.put_item(item)
-
-
-def _statement_error(code: str, message: str) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": message}}
 
 
 def invoke_functions() -> None:
@@ -519,6 +383,6 @@ def keep_objects() -> None:
 
 
 _PATCHES = (
-    lock_dynamodb, freeze_items, record_changes, update_copies, query_by_index, remember_sizes_and_plain_items, insert_by_statement, invoke_functions,
+    lock_dynamodb, freeze_items, record_changes, update_copies, query_by_index, answer_stored_items, insert_by_statement, invoke_functions,
     run_state_machines, name_executions_once, deliver_messages, announce_alerts, route_events, answer_metrics, keep_objects,
 )  # fmt: skip

@@ -25,7 +25,7 @@ class Streams:
         self._changed = threading.Condition()
         rows = database.read("SELECT number, record FROM records ORDER BY number")
         self._numbers: list[int] = [number for number, _ in rows]
-        self._records: list[dict[str, Any]] = [json.loads(record) for _, record in rows]
+        self._records: list[str] = [record for _, record in rows]
         self._acknowledged: dict[str, int] = {}
         self._given = self._last()
 
@@ -36,20 +36,18 @@ class Streams:
             write.execute("INSERT OR IGNORE INTO consumers VALUES (?, ?)", (consumer, oldest))
             self._acknowledged[consumer] = write.execute("SELECT acknowledged FROM consumers WHERE name = ?", (consumer,)).fetchone()[0]
 
-    def append(self, write: sqlite3.Connection, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    def append(self, write: sqlite3.Connection, changes: Sequence[Change]) -> list[tuple[int, str]]:
         """Into the caller's transaction; `show` makes them readable once that is committed."""
-        records = []
-        for change in changes:
-            self._given += 1
-            record = as_record(change, self._given)
-            write.execute("INSERT INTO records VALUES (?, ?, ?)", (self._given, json.dumps(record), time.time()))
-            records.append(record)
+        first = self._given + 1
+        self._given += len(changes)
+        records = [(number, json.dumps(as_record(change, number))) for number, change in enumerate(changes, first)]
+        write.executemany("INSERT INTO records VALUES (?, ?, ?)", [(*record, time.time()) for record in records])
         return records
 
-    def show(self, records: Sequence[dict[str, Any]]) -> None:
+    def show(self, records: Sequence[tuple[int, str]]) -> None:
         with self._changed:
-            self._records += records
-            self._numbers += [record_number(record["dynamodb"]["SequenceNumber"]) for record in records]
+            self._numbers += [number for number, _ in records]
+            self._records += [text for _, text in records]
             self._changed.notify_all()
 
     def read(self, consumer: str, maximum: int, wait_seconds: float) -> list[dict[str, Any]]:
@@ -57,7 +55,8 @@ class Streams:
         with self._changed:
             self._changed.wait_for(lambda: self._first_unread(consumer) < len(self._numbers), wait_seconds)
             start = self._first_unread(consumer)
-            return self._records[start : start + maximum]
+            texts = self._records[start : start + maximum]
+        return [json.loads(text) for text in texts]
 
     def acknowledge(self, consumer: str, sequence_number: str) -> None:
         """This record and all before it are done."""
@@ -80,7 +79,7 @@ class Streams:
         with self._changed:
             if consumer not in self._acknowledged or (start := self._first_unread(consumer)) >= len(self._records):
                 return 0.0
-            return max(1.0, (time.time() - self._records[start]["dynamodb"]["ApproximateCreationDateTime"]) * 1000)
+            return max(1.0, (time.time() - json.loads(self._records[start])["dynamodb"]["ApproximateCreationDateTime"]) * 1000)
 
     def _first_unread(self, consumer: str) -> int:
         return bisect_right(self._numbers, self._acknowledged[consumer])
