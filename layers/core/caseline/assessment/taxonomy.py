@@ -9,11 +9,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from caseline.assessment import NEGATIVE, POSITIVE, Assessment
+from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
 
-UNKNOWN, PRAISE = "unknown", "praise"
+UNKNOWN, PRAISE, HOW_TO = "unknown", "praise", "how_to"
 _SURE = 0.6  # from this P(positive) on, words of praise outweigh the mention of a topic
 _GRAVE = frozenset({"safety", "legal", "security", "outage", "cancel"})  # never outweighed by praise
 _NOTHING = re.compile(r"(?!)")
@@ -60,7 +60,7 @@ class Taxonomy:
         return found
 
     def find_urgency(self, text: str, category: str, scored: Assessment) -> str:
-        """critical, high, normal or low. Level phrases count only where the customer is not pleased."""
+        """critical, high, normal or low. Level phrases count only where there is trouble."""
         folded = fold_words(text)
         for level in self.levels:
             if category in level.categories or (_is_troubled(category, scored) and level.phrases.search(folded)):
@@ -85,7 +85,9 @@ class Taxonomy:
 
 
 def _is_troubled(category: str, scored: Assessment) -> bool:
-    return category != PRAISE and scored.sentiment != POSITIVE
+    """Upset, or not known to be calm; a neutral text only where it names a trouble."""
+    calm = scored.sentiment == NEUTRAL and category in (UNKNOWN, HOW_TO)
+    return category != PRAISE and scored.sentiment != POSITIVE and not calm
 
 
 def compile_phrases(phrases: Iterable[str]) -> re.Pattern[str]:
