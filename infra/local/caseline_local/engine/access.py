@@ -13,12 +13,15 @@ AUTHORISED: Mapping[str, str] = {"principalId": "local", "roles": "admin"}
 _COOKIE = "caseline"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_HINT = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Caseline: sign in</title></head>
+_HINT = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Caseline: sign in</title></head>
 <body><main><h1>Sign in to Caseline</h1><p>Open the address that <code>caseline dev</code> printed, or paste the token of the file <code>api-token</code>.</p>
-<form action="/login"><label for="token">Token</label> <input id="token" name="token" type="password" autocomplete="off" required autofocus> <button>Sign in</button></form>
+<form action="/login"><label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="off" required autofocus> <button>Sign in</button></form>
 </main></body></html>"""
 _PRIVATE = [
-    ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,16 @@ from caseline_local.engine.resources import IGNORED, Resource, Stack, fill_defin
 
 Clients = Callable[[str], Any]
 _ROLE = "caseline-local"
-_EXISTS = ("AlreadyExists", "ResourceInUse", "ResourceConflict", "ResourceExists", "QueueNameExists", "BucketAlready", "EntityAlreadyExists", "StateMachineAlreadyExists")
+_EXISTS = (
+    "AlreadyExists",
+    "ResourceInUse",
+    "ResourceConflict",
+    "ResourceExists",
+    "QueueNameExists",
+    "BucketAlready",
+    "EntityAlreadyExists",
+    "StateMachineAlreadyExists",
+)
 
 
 def create_all(stack: Stack, clients: Clients) -> list[str]:
@@ -89,7 +98,12 @@ def _create_bus(resource: Resource, stack: Stack, clients: Clients) -> None:
 def _create_function(resource: Resource, stack: Stack, clients: Clients) -> None:
     """The services only have to know that it exists; the sandboxes run it."""
     clients("lambda").create_function(
-        FunctionName=resource.name, Runtime="python3.13", Role=_role_arn(stack), Handler="app.handler", Code={"ZipFile": b"local"}, Timeout=int(resource.properties.get("Timeout", 3))
+        FunctionName=resource.name,
+        Runtime="python3.13",
+        Role=_role_arn(stack),
+        Handler="app.handler",
+        Code={"ZipFile": b"local"},
+        Timeout=int(resource.properties.get("Timeout", 3)),
     )
 
 
@@ -97,7 +111,9 @@ def _create_state_machine(resource: Resource, stack: Stack, clients: Clients) ->
     properties = resource.properties
     definition = properties.get("DefinitionString") or json.dumps(properties["Definition"])
     filled = fill_definition(definition, properties.get("DefinitionSubstitutions", {}))
-    clients("stepfunctions").create_state_machine(name=resource.name, definition=filled, roleArn=_role_arn(stack), type=properties.get("StateMachineType", "STANDARD"))
+    clients("stepfunctions").create_state_machine(
+        name=resource.name, definition=filled, roleArn=_role_arn(stack), type=properties.get("StateMachineType", "STANDARD")
+    )
 
 
 def _create_rule(resource: Resource, stack: Stack, clients: Clients) -> None:

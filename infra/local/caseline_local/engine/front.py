@@ -124,5 +124,5 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return "caseline"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Requests are counted by the functions that answer them."""

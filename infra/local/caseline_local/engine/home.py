@@ -48,7 +48,9 @@ class Home:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise HomeInUseError(f"{self.path} is in use by another caseline dev ({file.read().strip() or 'starting'}); stop it, or choose another --home") from None
+            raise HomeInUseError(
+                f"{self.path} is in use by another caseline dev ({file.read().strip() or 'starting'}); stop it, or choose another --home"
+            ) from None
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "port": port}))
         file.flush()

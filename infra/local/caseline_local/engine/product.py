@@ -165,7 +165,7 @@ class Product:
         self._stopping.set()
 
     def _invoke(self, function: str, payload: bytes) -> Outcome:
-        assert self.sandboxes is not None  # noqa: S101
+        assert self.sandboxes is not None
         return self.sandboxes.invoke(function, payload)
 
     def _answer_invocation(self, function: str, payload: bytes, asynchronous: bool) -> tuple[bool, bytes]:

@@ -54,7 +54,12 @@ def build_event(request: HttpRequest, match: Match, public_url: SplitResult, aut
     """The proxy event, version 1.0. Bodies are base64: the API takes every media type as binary, so that signatures see raw bytes."""
     query = parse_qsl(request.query, keep_blank_values=True)
     trace = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    forwarded = [("X-Forwarded-For", request.client), ("X-Forwarded-Proto", public_url.scheme), ("X-Forwarded-Port", str(public_url.port or _PORTS[public_url.scheme])), ("X-Amzn-Trace-Id", trace)]
+    forwarded = [
+        ("X-Forwarded-For", request.client),
+        ("X-Forwarded-Proto", public_url.scheme),
+        ("X-Forwarded-Port", str(public_url.port or _PORTS[public_url.scheme])),
+        ("X-Amzn-Trace-Id", trace),
+    ]
     headers = [*request.headers, *forwarded]
     return {
         "resource": match.route.path,

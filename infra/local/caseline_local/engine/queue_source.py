@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from caseline_local.engine.environment import Outcome
 
 Record = Mapping[str, Any]
-_POLL, _QUIET, _LONGEST_DELAY = 1.0, 0.1, 30.0
+_POLL, _QUIET, _LONGEST_DELAY = 1.0, 0.1, 60.0
 
 
 class Queues(Protocol):
@@ -92,5 +92,6 @@ def failed_items(outcome: Outcome, ids: list[str], partial: bool) -> set[str]:
 
 
 def _retry_delay(record: Record) -> float:
+    """Soon at first; five receives last a minute and a half, so that a short outage sends nothing to the dead letters."""
     attempt = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
-    return float(min(0.5 * 2 ** (attempt - 1), _LONGEST_DELAY))
+    return float(min(0.5 * 6 ** (attempt - 1), _LONGEST_DELAY))

@@ -57,7 +57,9 @@ KINDS: Mapping[str, Kind] = {
     "AWS::SecretsManager::Secret": Kind("Name", _arn("secretsmanager", "secret:{name}"), _arn("secretsmanager", "secret:{name}"), {"Id": "{name}"}),
     "AWS::SSM::Parameter": Kind("Name", _arn("ssm", "parameter/{name}")),
     "AWS::Lambda::Function": Kind("FunctionName", _arn("lambda", "function:{name}")),
-    "AWS::StepFunctions::StateMachine": Kind("StateMachineName", _arn("states", "stateMachine:{name}"), _arn("states", "stateMachine:{name}"), {"Name": "{name}"}),
+    "AWS::StepFunctions::StateMachine": Kind(
+        "StateMachineName", _arn("states", "stateMachine:{name}"), _arn("states", "stateMachine:{name}"), {"Name": "{name}"}
+    ),
     "AWS::Events::EventBus": Kind("Name", _arn("events", "event-bus/{name}"), attributes={"Name": "{name}"}),
     "AWS::Events::Rule": Kind("Name", _arn("events", "rule/{name}")),
     "AWS::Scheduler::Schedule": Kind("Name", _arn("scheduler", "schedule/default/{name}")),
@@ -67,8 +69,9 @@ KINDS: Mapping[str, Kind] = {
     "AWS::KMS::Key": Kind("", _arn("kms", "key/{name}")),
 }
 IGNORED = {
-    "AWS::ApiGateway::Account", "AWS::ApiGateway::BasePathMapping", "AWS::ApiGateway::Deployment", "AWS::ApiGateway::GatewayResponse", "AWS::ApiGateway::RestApi",
-    "AWS::ApiGateway::Stage", "AWS::ApiGateway::UsagePlan", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard",
+    "AWS::ApiGateway::Account", "AWS::ApiGateway::BasePathMapping", "AWS::ApiGateway::Deployment", "AWS::ApiGateway::GatewayResponse",
+    "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage", "AWS::ApiGateway::UsagePlan", "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard",
     "AWS::Events::EventBusPolicy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::Role", "AWS::KMS::Alias", "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::Logs::MetricFilter",
     "AWS::Logs::QueryDefinition", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::WAFv2::WebACL",

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
-_NAMES = {name: str(number) for names, first in (("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", 1), ("SUN MON TUE WED THU FRI SAT", 1)) for number, name in enumerate(names.split(), first)}
+_NAMES = {
+    name: str(number)
+    for names, first in (("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", 1), ("SUN MON TUE WED THU FRI SAT", 1))
+    for number, name in enumerate(names.split(), first)
+}
 _FIRST_RUN = timedelta(seconds=2)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
-
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
+
 from caseline_local.engine.home import Home, read_json
 from caseline_local.engine.resources import STACK
 
@@ -39,7 +39,9 @@ def read_secrets(home: Home) -> dict[str, Any]:
 class Settings:
     """`changed` is called after an edit has been put in place, `report` with what is wrong with one."""
 
-    def __init__(self, home: Home, public_url: str, clients: Callable[[str], Any], changed: Callable[[], None], report: Callable[[str], None], stopping: threading.Event) -> None:
+    def __init__(
+        self, home: Home, public_url: str, clients: Callable[[str], Any], changed: Callable[[], None], report: Callable[[str], None], stopping: threading.Event
+    ) -> None:
         self._home, self._public_url, self._clients = home, public_url, clients
         self._changed, self._report, self._stopping = changed, report, stopping
         self._seen = home.state()

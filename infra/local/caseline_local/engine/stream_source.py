@@ -15,7 +15,7 @@ from caseline_local.engine.patterns import matches_any
 from caseline_local.engine.queue_source import failed_items
 
 Record = Mapping[str, Any]
-_POLL, _QUIET, _LONGEST_PAUSE = 1.0, 0.1, 5.0
+_POLL, _QUIET, _LONGEST_PAUSE = 1.0, 0.1, 10.0
 _ENDLESS = -1
 
 

@@ -33,7 +33,9 @@ def _read_function(resource: Resource, stack: Stack, root: Path, services: Mappi
     own = properties.get("Environment", {}).get("Variables", {})
     environment = {**_base_environment(resource.name, handler, memory, code, stack), **services, **{name: str(value) for name, value in own.items()}}
     reserved = int(properties.get("ReservedConcurrentExecutions", _MOST_AT_ONCE))
-    return Function(resource.name, stack.attribute(resource.logical_id, "Arn"), code, handler, timeout, memory, environment, max(1, min(reserved, _MOST_AT_ONCE)))
+    return Function(
+        resource.name, stack.attribute(resource.logical_id, "Arn"), code, handler, timeout, memory, environment, max(1, min(reserved, _MOST_AT_ONCE))
+    )
 
 
 def _base_environment(name: str, handler: str, memory: int, code: Path, stack: Stack) -> dict[str, str]:
