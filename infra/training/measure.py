@@ -12,9 +12,9 @@ from corpora import SENTIMENTS, is_held_back, read_rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers" / "core"))
 
-from caseline.assessment import Assessment, Text, open_analyser  # noqa: E402
-from caseline.assessment.embedded import EmbeddedAnalyser, create  # noqa: E402
-from caseline.assessment.language import identify_language  # noqa: E402
+from caseline.assessment import Assessment, Text, open_analyser
+from caseline.assessment.embedded import EmbeddedAnalyser, create
+from caseline.assessment.language import identify_language
 
 Labelled = list[tuple[str, str]]
 
@@ -105,7 +105,8 @@ def measure_speed(folder: Path) -> None:
     analyser.assess(texts[:1])
     cold = time.process_time()
     analyser.assess(texts)
-    print(f"speed: cold load and first text {cold - started:.2f} s, then {len(texts) / (time.process_time() - cold):,.0f} texts/s of one core, language unknown")
+    rate = len(texts) / (time.process_time() - cold)
+    print(f"speed: cold load and first text {cold - started:.2f} s, then {rate:,.0f} texts/s of one core, language unknown")
 
 
 if __name__ == "__main__":

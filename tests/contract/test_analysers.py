@@ -10,11 +10,11 @@ import sys
 import time
 from importlib import import_module
 
-import pytest
-
 import caseline.assessment
+import pytest
 from caseline.assessment import Text, open_analyser
 from caseline.errors import ConfigError, UnavailableError
+
 from tests.kit.comprehend import MOST_BYTES, MOST_DOCUMENTS, FakeComprehend
 
 NAMES = sorted(
@@ -22,9 +22,12 @@ NAMES = sorted(
 )
 TEXTS = ["The app crashes all the time", "Thank you, great help", "When do you open?", "The app crashes all the time", "Vielen Dank, super Service"]
 HOSTILE = {
-    "empty": "", "emoji": "😀", "nul": "bad\x00service", "lone surrogate": "bad \ud800 service", "right to left": "\u202eخدمة سيئة جدا\u202c", "1 MB": "angry " * 170_000,
-    "10k repeats": "refund " * 10_000, "one word": "a" * 5120, "marks": "!?" * 5000, "brackets": "((((" * 1250, "spaces": " " * 5000 + "x", "5 kB": ("not good at all " * 400)[:5120],
-    "controls": "".join(map(chr, range(32))) + "late", "combining": "e\u0301\u0302" * 2000, "zalgo": "ab" + "\u0336" * 5000, "link": "http://" + "a" * 5000,
+    "empty": "", "emoji": "😀", "nul": "bad\x00service", "lone surrogate": "bad \ud800 service", "right to left": "\u202eخدمة سيئة جدا\u202c",
+    "1 MB": "angry " * 170_000,
+    "10k repeats": "refund " * 10_000, "one word": "a" * 5120, "marks": "!?" * 5000, "brackets": "((((" * 1250,
+    "spaces": " " * 5000 + "x", "5 kB": ("not good at all " * 400)[:5120],
+    "controls": "".join(map(chr, range(32))) + "late", "link": "http://" + "a" * 5000,
+    "combining": "e\u0301\u0302" * 2000, "zalgo": "ab" + "\u0336" * 5000,
 }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
-
 from caseline.assessment import Text
 from caseline.assessment.embedded import create
 

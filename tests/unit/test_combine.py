@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from caseline.assessment import Text, open_analyser
 from caseline.assessment.combine import assess_signals, read_rating
 from caseline.signals import Rating, Signal
+from hypothesis import given
+from hypothesis import strategies as st
 
-NOW = datetime(2026, 1, 5, 9, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 class Counting:
@@ -39,7 +38,10 @@ def assess(one: Signal):
     return assess_signals(Counting(), [one])[0]
 
 
-@pytest.mark.parametrize(("value", "sentiment", "strength"), [(1, "negative", 0.5), (2, "negative", 0.25), (3, "neutral", 0.0), (4, "positive", 0.0), (5, "positive", 0.0)])
+@pytest.mark.parametrize(
+    ("value", "sentiment", "strength"),
+    [(1, "negative", 0.5), (2, "negative", 0.25), (3, "neutral", 0.0), (4, "positive", 0.0), (5, "positive", 0.0)],
+)
 def test_stars_without_words_speak_at_half_confidence_and_cost_nothing(value, sentiment, strength):
     analyser = Counting()
     said = assess_signals(analyser, [signal(rating=stars(value))])[0]
@@ -50,8 +52,10 @@ def test_stars_without_words_speak_at_half_confidence_and_cost_nothing(value, se
 @pytest.mark.parametrize(
     ("rating", "sentiment"),
     [
-        (Rating("nps", 0, 0, 10), "negative"), (Rating("nps", 6, 0, 10), "negative"), (Rating("nps", 7, 0, 10), "neutral"), (Rating("nps", 9, 0, 10), "positive"),
-        (Rating("csat", 1, 1, 5), "negative"), (Rating("csat", 5, 1, 5), "positive"), (Rating("ces", 2, 1, 7), "negative"), (Rating("ces", 7, 1, 7), "positive"),
+        (Rating("nps", 0, 0, 10), "negative"), (Rating("nps", 6, 0, 10), "negative"),
+        (Rating("nps", 7, 0, 10), "neutral"), (Rating("nps", 9, 0, 10), "positive"),
+        (Rating("csat", 1, 1, 5), "negative"),
+        (Rating("csat", 5, 1, 5), "positive"), (Rating("ces", 2, 1, 7), "negative"), (Rating("ces", 7, 1, 7), "positive"),
     ],
 )
 def test_other_ratings(rating, sentiment):

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from caseline.assessment import Text, open_analyser
 
 DATA = Path(__file__).parent / "data"

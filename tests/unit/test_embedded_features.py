@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from caseline.assessment.embedded.features import MASK, char_slots, mark_negated, pair_slots, tokenise
 from caseline.assessment.language import identify_language
 from caseline.assessment.text import MOST_CHARACTERS, clean_text, cut_bytes, primary_language
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_links_mentions_and_numbers_become_one_token_each():

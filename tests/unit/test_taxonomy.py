@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from caseline.assessment import Assessment
 from caseline.assessment.taxonomy import default_taxonomy, load_taxonomy, read_default
 from caseline.errors import ConfigError
