@@ -8,4 +8,4 @@ from caseline.wiring import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return wiring().flow.look_up(event)
+    return wiring().account_look_up.look_up(event)

@@ -8,4 +8,4 @@ from caseline.wiring import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return wiring().flow.prioritise(event)
+    return wiring().prioritiser.prioritise(event)

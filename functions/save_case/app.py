@@ -8,4 +8,4 @@ from caseline.wiring import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return wiring().flow.save(event)
+    return wiring().case_saver.save(event)

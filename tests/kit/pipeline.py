@@ -13,7 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from caseline.assessment import Analyser, Assessment, Text
-from caseline.cases.flow import Flow
+from caseline.cases.lookup import AccountLookUp
+from caseline.cases.outbox import Outbox
+from caseline.cases.prioritise import Prioritiser
+from caseline.cases.save import CaseSaver
 from caseline.crm import CaseRecord, Match, SavedCase, open_crm
 from caseline.errors import CaselineError
 from caseline.policy import load_policy
@@ -23,6 +26,7 @@ from caseline.runs import Runs
 from caseline.signals import Signal, isoformat
 from caseline.table import ConditionFailed, Table
 from caseline.triage import triage
+from caseline.watching import Watcher
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ROUNDS = 400
@@ -128,8 +132,20 @@ class Pipeline:
     def runs(self) -> Runs:
         return Runs(self.table, self.start, self.clock)
 
-    def flow(self) -> Flow:
-        return Flow(self.table, Mortal(self.crm, self.grim), self.policy, self.runs(), self.clock, lambda case_key: f"http://console/cases/{case_key}")
+    def look_up(self, state: dict[str, Any]) -> dict[str, Any]:
+        return AccountLookUp(self.table, Mortal(self.crm, self.grim), self.runs(), self.clock).look_up(state)
+
+    def prioritise(self, state: dict[str, Any]) -> dict[str, Any]:
+        return Prioritiser(self.table, self.crm.name, self.policy, self.runs(), self.clock, _case_url).prioritise(state)
+
+    def save(self, state: dict[str, Any]) -> dict[str, Any]:
+        return CaseSaver(self.outbox(), self.runs()).save(state)
+
+    def outbox(self) -> Outbox:
+        return Outbox(self.table, Mortal(self.crm, self.grim), self.clock, _case_url)
+
+    def watch(self) -> int:
+        return Watcher(self.table, self.runs(), self.outbox(), self.clock).watch()
 
     def start(self, name: str, data: str) -> None:
         def begin() -> None:
@@ -197,14 +213,14 @@ class Pipeline:
     def _run(self, name: str, state: dict[str, Any]) -> None:
         """The state machine of infra/statemachines, step by step; a step that dies is retried, a look-up that fails is caught."""
         try:
-            state = self._until_done(lambda: self.flow().look_up(state))
+            state = self._until_done(lambda: self.look_up(state))
         except AssertionError:
             state = state | {"lookup_error": {}}
         try:
-            state = self._until_done(lambda: self.flow().prioritise(state))
+            state = self._until_done(lambda: self.prioritise(state))
             if state["alert"]:
                 self.alerts.append(state["alert"])
-            self._until_done(lambda: self.flow().save(state))
+            self._until_done(lambda: self.save(state))
         except AssertionError:
             self.failed.append(name)
             self.raw_table.update(state["run"]["key"], "RUN", "SET failure = :f", f="failed")
@@ -226,6 +242,10 @@ class Pipeline:
             for source in row["sources"].values():
                 total = {name: total[name] + source.get(name, 0) for name in total}
         return total
+
+
+def _case_url(case_key: str) -> str:
+    return f"http://console/cases/{case_key}"
 
 
 def _is_due(record: Mapping[str, Any]) -> bool:

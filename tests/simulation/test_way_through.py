@@ -154,9 +154,7 @@ def test_the_crm_down_loses_nothing_and_is_visible(cloud):
     assert case["crm"]["sync"] == "failed" and case["due_shard"] == "due" and pipeline.failed
     crm.fail.clear()
     pipeline.now += timedelta(minutes=5)
-    from caseline.watching import Watcher
-
-    Watcher(pipeline.raw_table, pipeline.runs(), pipeline.flow().outbox, pipeline.clock).watch()
+    pipeline.watch()
     pipeline.settle()
     (case,) = pipeline.cases()
     assert case["crm"]["sync"] == "synced" and case["pushed_version"] == case["version"]

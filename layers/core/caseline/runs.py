@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.errors import UnavailableError
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 
@@ -30,8 +31,25 @@ class Run:
     def name(self) -> str:
         return f"{hashlib.sha256(self.key.encode()).hexdigest()[:40]}-{self.number}"
 
+    @property
+    def customer_id(self) -> str:
+        return self.key.split("#", 3)[1]
+
+    @property
+    def brand(self) -> str:
+        return self.key.split("#", 3)[2]
+
+    @property
+    def category(self) -> str:
+        return self.key.split("#", 3)[3]
+
     def to_json(self) -> dict[str, Any]:
         return {"key": self.key, "number": self.number}
+
+
+def read_run(state: Mapping[str, Any]) -> Run:
+    """The run in a state machine's state."""
+    return Run(state["run"]["key"], int(state["run"]["number"]))
 
 
 @dataclass(frozen=True)
@@ -69,13 +87,16 @@ class Runs:
             self.start(run.name, json.dumps({"run": run.to_json()}))
 
     def take(self, run: Run) -> Taken:
-        """What the run has to do, with the lease taken; ConditionFailed when another run has it."""
+        """What the run has to do, with the lease taken; UnavailableError while another run has it."""
         now = self.clock()
-        row = self.table.update(
-            run.key, "RUN", "SET executing = :number, until = :until REMOVE failure",
-            "attribute_not_exists(executing) OR executing = :number OR until < :now OR attribute_exists(failure)",
-            number=run.number, until=int((now + LEASE).timestamp()), now=int(now.timestamp()),
-        )
+        try:
+            row = self.table.update(
+                run.key, "RUN", "SET executing = :number, until = :until REMOVE failure",
+                "attribute_not_exists(executing) OR executing = :number OR until < :now OR attribute_exists(failure)",
+                number=run.number, until=int((now + LEASE).timestamp()), now=int(now.timestamp()),
+            )
+        except ConditionFailed as error:
+            raise UnavailableError("another run has the lease") from error
         return Taken(set(row.get("waiting", ())), row.get("case_key", "") if row.get("case_of") == run.number else "")
 
     def handled(self, run: Run, signal_ids: Iterable[str], case_key: str) -> None:

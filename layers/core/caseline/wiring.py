@@ -22,7 +22,10 @@ from caseline.sources import Source
 
 if TYPE_CHECKING:
     from caseline.assessment import Analyser
-    from caseline.cases.flow import Flow
+    from caseline.cases.lookup import AccountLookUp
+    from caseline.cases.outbox import Outbox
+    from caseline.cases.prioritise import Prioritiser
+    from caseline.cases.save import CaseSaver
     from caseline.crm import Crm
     from caseline.desk import Desk
     from caseline.intake import Intake
@@ -258,16 +261,34 @@ class Wiring:
         send_again(envelope, self.send_signals)
 
     @property
-    def flow(self) -> Flow:
-        from caseline.cases.flow import Flow
+    def account_look_up(self) -> AccountLookUp:
+        from caseline.cases.lookup import AccountLookUp
 
-        return Flow(self.table, self.crm, self.policy, self.runs, self.clock, self.case_url)
+        return AccountLookUp(self.table, self.crm, self.runs, self.clock)
+
+    @property
+    def prioritiser(self) -> Prioritiser:
+        from caseline.cases.prioritise import Prioritiser
+
+        return Prioritiser(self.table, self.config.crm.name, self.policy, self.runs, self.clock, self.case_url)
+
+    @property
+    def case_saver(self) -> CaseSaver:
+        from caseline.cases.save import CaseSaver
+
+        return CaseSaver(self.outbox, self.runs)
+
+    @property
+    def outbox(self) -> Outbox:
+        from caseline.cases.outbox import Outbox
+
+        return Outbox(self.table, self.crm, self.clock, self.case_url)
 
     @property
     def watcher(self) -> Watcher:
         from caseline.watching import Watcher
 
-        return Watcher(self.table, self.runs, self.flow.outbox, self.clock)
+        return Watcher(self.table, self.runs, self.outbox, self.clock)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
@@ -285,8 +306,8 @@ class Wiring:
         scopes = sorted(config.brands) if config.identity_scope == "brand" else [""]
         return Desk(
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams),
-            {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.flow.outbox.push(case_key),
-            lambda row: replay(row, self.table, config, self.intake), self.clock,
+            {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.outbox.push(case_key),
+            lambda row: replay(row, self.table, config, self.intake), self.clock, lambda: self.crm,
         )
 
     @cached_property

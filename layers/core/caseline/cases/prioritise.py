@@ -1,82 +1,44 @@
-"""The three steps of the state machine: look up the account, prioritise the case, save it. Each may run twice or die between any two lines."""
+"""Second step of the state machine: open or join the case of the run's waiting signals, and score it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from caseline.cases.evidence import Scene, judge, read_recent
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, change_case, claim_key, due, history_row, load_case, load_claims, open_case
-from caseline.cases.merging import follow_merge
-from caseline.cases.outbox import Outbox
-from caseline.crm import Account, Crm
-from caseline.customers import Claimed, link, load_customer
+from caseline.crm import Account
+from caseline.customers import load_customer
 from caseline.errors import UnavailableError
 from caseline.policy import Policy
 from caseline.priority import Priority
 from caseline.priority.model import headline, priority_from_json, route, settle
-from caseline.runs import Run, Runs, Taken
-from caseline.signals import isoformat, parse_time
+from caseline.runs import Run, Runs, read_run
+from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
 
-FRESH = timedelta(minutes=1)  # an account read this short ago is not read again
 ALERT_BAND = "P1"
 
 
 @dataclass(frozen=True)
-class Flow:
-    """`case_url(case_key)` links to the case's page in the console."""
+class Prioritiser:
+    """`crm_name` is where the case will stand; `case_url(case_key)` links to its page in the console."""
 
     table: Table
-    crm: Crm
+    crm_name: str
     policy: Policy
     runs: Runs
     clock: Callable[[], datetime]
     case_url: Callable[[str], str]
 
-    # ---- look up the account
-
-    def look_up(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the account value of the run's customer, and link whom the CRM knows. Errors are CRM errors, retried by class."""
-        run = _run(state)
-        self._take(run)
-        customer = self._customer(run)
-        if customer and not self._is_fresh(customer):
-            self._look_up(customer)
-        return {"run": run.to_json()}
-
-    def _look_up(self, customer: Item) -> None:
-        match = self.crm.find_account(customer["identities"])
-        now = isoformat(self.clock())
-        customer_id = self._link(customer, match.account, now) if match.account else customer["customer_id"]
-        self.table.update(
-            f"CUSTOMER#{customer_id}", "CUSTOMER", "SET account = :account, account_as_of = :now, #m = :match, candidates = :candidates", names={"#m": "match"},
-            account=match.account.to_json() if match.account else None, now=now, match=match.kind, candidates=[c.to_json() for c in match.candidates],
-        )
-
-    def _link(self, customer: Item, account: Account, now: str) -> str:
-        identities = [*customer["identities"], *account.identities]
-        provenance = f"crm:{self.crm.name}:{account.contact_id}"
-        claimed = Claimed(identities, provenance, now, "verified", account.contact_name or None, account.contact_id, customer.get("scope", ""))
-        customer_id, losers = link(self.table, claimed)
-        for loser in losers:
-            follow_merge(self.table, loser, customer_id, now)
-        return customer_id
-
-    def _is_fresh(self, customer: Item) -> bool:
-        as_of = customer.get("account_as_of")
-        return as_of is not None and customer.get("match") == "exact" and self.clock() - parse_time(as_of) < FRESH
-
-    # ---- prioritise the case
-
     def prioritise(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Open or join the case of the run's waiting signals and write its next version to the ledger."""
-        run = _run(state)
-        taken = self._take(run)
+        run = read_run(state)
+        taken = self.runs.take(run)
         if taken.case_key and not taken.waiting:
             case = load_case(self.table, taken.case_key)
         else:
@@ -84,7 +46,7 @@ class Flow:
         return {"run": run.to_json(), "case": _summary(case) if case else None, "alert": self._alert(case, run) if case else None}
 
     def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
-        customer = self._customer(run)
+        customer = load_customer(self.table, run.customer_id)
         signals = [row for row in load_signals(self.table, waiting).values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
@@ -143,7 +105,7 @@ class Flow:
         row: Item = {
             "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer["customer_id"], "brand": opener["brand"],
             "category": category, "status": OPEN, "opened_at": now, "version": 1, "pushed_version": 0, "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}",
-            "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": self.crm.name, "sync": "pending"}, "first_signal_at": opener["occurred_at"],
+            "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": self.crm_name, "sync": "pending"}, "first_signal_at": opener["occurred_at"],
         }
         return row | self._judged(run, row, priority, fresh, scene)
 
@@ -186,8 +148,7 @@ class Flow:
         return Scene(read_recent(self.table, customer), other_cases, account, stale, len(customer.get("candidates") or ()), self.clock())
 
     def _issue(self, run: Run) -> tuple[str, str]:
-        _, _, brand, category = run.key.split("#", 3)
-        return brand, category if self.policy.join.by == "category" else "any"
+        return run.brand, run.category if self.policy.join.by == "category" else "any"
 
     def _alert(self, case: Item, run: Run) -> dict[str, str] | None:
         """Once for each case, also when this step runs twice: the run that first saw a P1 alerts."""
@@ -196,33 +157,6 @@ class Flow:
         link_to = self.case_url(case["case_key"])
         subject = f"{case['priority']['band']} {case['category']} case for {case['brand']}, queue {case['queue']}"
         return {"subject": subject.encode("ascii", "replace").decode()[:100], "message": f"{case['headline']}\n\n{link_to}"}
-
-    # ---- save the case
-
-    def save(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Push what the ledger says to the CRM, and end the run."""
-        run = _run(state)
-        if state.get("case"):
-            self.outbox.push(state["case"]["case_key"])
-        self.runs.finish(run)
-        return {"run": run.to_json(), "case": state.get("case")}
-
-    @property
-    def outbox(self) -> Outbox:
-        return Outbox(self.table, self.crm, self.clock, self.case_url)
-
-    def _take(self, run: Run) -> Taken:
-        try:
-            return self.runs.take(run)
-        except ConditionFailed as error:
-            raise UnavailableError("another run has the lease") from error
-
-    def _customer(self, run: Run) -> Item | None:
-        return load_customer(self.table, run.key.split("#", 3)[1])
-
-
-def _run(state: Mapping[str, Any]) -> Run:
-    return Run(state["run"]["key"], int(state["run"]["number"]))
 
 
 def _summary(case: Item) -> dict[str, Any]:

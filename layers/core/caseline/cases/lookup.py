@@ -1,0 +1,56 @@
+"""First step of the state machine: the account value of the run's customer, and whom the CRM knows it to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from caseline.cases.merging import follow_merge
+from caseline.crm import Account, Crm
+from caseline.customers import Claimed, link, load_customer
+from caseline.runs import Runs, read_run
+from caseline.signals import isoformat, parse_time
+from caseline.table import Item, Table
+
+FRESH = timedelta(minutes=1)  # an account read this short ago is not read again
+
+
+@dataclass(frozen=True)
+class AccountLookUp:
+    table: Table
+    crm: Crm
+    runs: Runs
+    clock: Callable[[], datetime]
+
+    def look_up(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the account value of the run's customer, and link whom the CRM knows. Errors are CRM errors, retried by class."""
+        run = read_run(state)
+        self.runs.take(run)
+        customer = load_customer(self.table, run.customer_id)
+        if customer and not self._is_fresh(customer):
+            self._look_up(customer)
+        return {"run": run.to_json()}
+
+    def _look_up(self, customer: Item) -> None:
+        match = self.crm.find_account(customer["identities"])
+        now = isoformat(self.clock())
+        customer_id = self._link(customer, match.account, now) if match.account else customer["customer_id"]
+        self.table.update(
+            f"CUSTOMER#{customer_id}", "CUSTOMER", "SET account = :account, account_as_of = :now, #m = :match, candidates = :candidates", names={"#m": "match"},
+            account=match.account.to_json() if match.account else None, now=now, match=match.kind, candidates=[c.to_json() for c in match.candidates],
+        )
+
+    def _link(self, customer: Item, account: Account, now: str) -> str:
+        identities = [*customer["identities"], *account.identities]
+        provenance = f"crm:{self.crm.name}:{account.contact_id}"
+        claimed = Claimed(identities, provenance, now, "verified", account.contact_name or None, account.contact_id, customer.get("scope", ""))
+        customer_id, losers = link(self.table, claimed)
+        for loser in losers:
+            follow_merge(self.table, loser, customer_id, now)
+        return customer_id
+
+    def _is_fresh(self, customer: Item) -> bool:
+        as_of = customer.get("account_as_of")
+        return as_of is not None and customer.get("match") == "exact" and self.clock() - parse_time(as_of) < FRESH

@@ -1,0 +1,24 @@
+"""Last step of the state machine: what the ledger says goes to the CRM, and the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caseline.cases.outbox import Outbox
+from caseline.runs import Runs, read_run
+
+
+@dataclass(frozen=True)
+class CaseSaver:
+    outbox: Outbox
+    runs: Runs
+
+    def save(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Errors are CRM errors, retried by class; the run ends only when the CRM has the newest version."""
+        run = read_run(state)
+        if state.get("case"):
+            self.outbox.push(state["case"]["case_key"])
+        self.runs.finish(run)
+        return {"run": run.to_json(), "case": state.get("case")}
