@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
-
 from caseline.recording import Message, read_message
 from caseline.wiring import wiring
 

@@ -63,6 +63,12 @@ def read_stats() -> Response[str]:
     return answer(desk().read_stats())
 
 
+@app.post("/api/v1/crm/import")
+def import_accounts() -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().import_accounts(app.current_event.decoded_body or ""))
+
+
 @app.get("/api/v1/quarantine")
 def list_quarantine() -> Response[str]:
     return answer(desk().list_quarantine(query().get("limit"), query().get("before")))

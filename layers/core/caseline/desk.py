@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ _SHOWN = ("id", "channel", "source", "brand", "reason", "field", "whole", "recei
 class Desk:
     """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
 
-    `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel.
+    `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM.
     """
 
     table: Table
@@ -33,6 +33,7 @@ class Desk:
     push: Callable[[str], Any]
     replay: Callable[[Item], Any]
     clock: Callable[[], datetime]
+    crm: Callable[[], Any] = lambda: None
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
         return views.find_customers(self.table, identity, self.scopes)
@@ -64,6 +65,13 @@ class Desk:
 
     def read_stats(self) -> dict[str, Any]:
         return views.read_stats(self.table, self.gauges, self.sources, self.clock())
+
+    def import_accounts(self, text: str) -> dict[str, Any]:
+        """`{"accounts": {created, updated, unchanged}, "contacts": {...}, "errors": [{line, column, name, message}]}` of a CSV file for the built-in CRM."""
+        crm = self.crm()
+        if not hasattr(crm, "import_accounts"):
+            raise ConflictError("the configured CRM has its own accounts; files go into the built-in one: `crm: {name: builtin}`")
+        return asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
 
     def list_quarantine(self, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         """`{"quarantine": [...], "next"}`, newest first, without the payloads."""

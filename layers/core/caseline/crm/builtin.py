@@ -1,6 +1,6 @@
 """The built-in CRM: accounts and contacts from CSV, cases that people work, all in Caseline's own table.
 
-For teams that try Caseline or have no CRM. Accounts come in through `_builtin_import.import_accounts`.
+For teams that try Caseline or have no CRM. Accounts come in from CSV files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from caseline.crm import CaseRecord, Change, Match, SavedCase
 from caseline.crm._builtin_accounts import Accounts
 from caseline.crm._builtin_cases import Cases
+from caseline.crm._builtin_import import ImportReport, import_accounts
 from caseline.table import Table
 
 
@@ -30,7 +31,12 @@ class BuiltinCrm:
     name = "builtin"
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table, self._clock = table, clock
         self._accounts, self._cases = Accounts(table, clock), Cases(table, clock)
+
+    def import_accounts(self, data: bytes) -> ImportReport:
+        """Accounts and contacts of a CSV file, a row per contact. Importing again updates; bad rows are reported, the good ones go in."""
+        return import_accounts(self._table, data, self._clock())
 
     def find_account(self, identities: Sequence[str]) -> Match:
         """Exact also where several contacts of one account match; the contact is named if one matches best."""
