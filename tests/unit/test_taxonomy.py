@@ -28,6 +28,8 @@ def test_the_shipped_categories_stand_in_order_of_gravity():
         ("such a cool life hack", "unknown"), ("you stole my heart", "unknown"), ("my identity was stolen", "security"),
         ("is there a fire stick remote", "unknown"), ("the battery started smoking", "safety"), ("the laptop battery is fully charged", "unknown"),
         ("Bill Gates spoke", "unknown"), ("please cancel my order", "unknown"), ("please cancel my contract", "cancel"),
+        ("i need to cancel a flight", "unknown"), ("are you going to leave today", "unknown"), ("we are going to leave you", "cancel"),
+        ("true southern hospitality", "unknown"), ("she was hospitalised", "safety"),
         ("a broken heart", "unknown"), ("the handle is broken", "defect"),
     ],
 )
