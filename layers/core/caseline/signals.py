@@ -75,6 +75,8 @@ class Signal:
         """A JSON object without the fields that are at their default."""
         compact = {k: v for k, v in asdict(self).items() if v not in (None, "", (), [], {})}
         compact["occurred_at"], compact["received_at"] = isoformat(self.occurred_at), isoformat(self.received_at)
+        if self.identities:
+            compact["identities"] = list(self.identities)
         compact["schema"] = SCHEMA_VERSION
         return compact
 
@@ -84,6 +86,7 @@ class Signal:
         values = {k: v for k, v in data.items() if k in known}
         for name in ("occurred_at", "received_at"):
             values[name] = parse_time(values[name])
+        values["identities"] = tuple(values.get("identities", ()))
         if values.get("rating"):
             values["rating"] = Rating(**values["rating"])
         return cls(**values)

@@ -15,7 +15,7 @@ from caseline.batches import Item, list_items, read_batch
 from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Rating, Signal, Unreadable
+from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
@@ -177,7 +177,7 @@ class _Entry:
         mine = echo or self._is_own(namespace, sender)
         customer = recipient if mine else sender
         moment = settle_time(event["timestamp"].epoch(0.001), self.received_at, event["timestamp"].path)
-        revision = moment.isoformat() if facts.get("action") == UPDATED else ""
+        revision = isoformat(moment) if facts.get("action") == UPDATED else ""
         return Signal(
             channel="meta", source=self.source.name, native_id=native_id, kind=kind, direction=OUTBOUND if mine else INBOUND, revision=revision,
             occurred_at=moment, received_at=self.received_at, identities=normalise_identities([f"{namespace}:{customer}"]),
@@ -194,7 +194,7 @@ class _Entry:
         identities = [] if mine or not author_id else [f"{namespace}:{author_id}", *([f"{namespace}:@{handle}"] if handle else [])]
         return Signal(
             channel="meta", source=self.source.name, native_id=native_id, kind=kind, action=action, direction=OUTBOUND if mine else INBOUND, public=True,
-            occurred_at=moment, received_at=self.received_at, revision=self._time(Field(None, "")).isoformat() if action == UPDATED else "",
+            occurred_at=moment, received_at=self.received_at, revision=isoformat(self._time(Field(None, ""))) if action == UPDATED else "",
             identities=normalise_identities(identities), agent=(name.text_or_none() or author_id) if mine else None,
             author_name=None if mine or action == DELETED else name.text_or_none(), **({} if action == DELETED else facts),
         )

@@ -168,12 +168,12 @@ class _Reader:
         mine = self._is_own(author_id, account) or self.source.owns("x", f"@{(handle or '').casefold()}")
         if mine:
             to = None if addressee is None or self._is_own(addressee, account) else addressee
-            who: dict[str, Any] = {"direction": OUTBOUND, "agent": _agent(author_id, handle), "identities": _identities(to, users.get(to or ""))}
+            who: dict[str, Any] = {"direction": OUTBOUND, "agent": _agent(author_id, handle), "identities": _identities(to, users.get(to or "")), "reach": None}
         else:
             who = {"direction": INBOUND, "author_name": author_name, "identities": _identities(author_id, handle)}
         return Signal(
             channel="x", source=self.source.name, native_id=native_id, kind=kind, public=True, occurred_at=self._settle(moment, "created_at"),
-            received_at=self.received_at, url=f"https://x.com/{handle or 'i'}/status/{native_id}", **who, **facts,
+            received_at=self.received_at, url=f"https://x.com/{handle or 'i'}/status/{native_id}", **{**facts, **who},
         )
 
     def _is_own(self, user_id: str | None, account: str | None) -> bool:

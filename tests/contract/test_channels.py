@@ -1,0 +1,207 @@
+"""Every channel module, found by itself, against its samples and against what strangers may send. No sample, no green build."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from caseline.channels import channel_names, open_channel
+from caseline.errors import PayloadError, SignatureError, UnavailableError, UnknownChannelError
+from caseline.signals import Signal, parse_time
+from caseline.sources import Source
+
+from tests.kit.samples import Sample, as_json, changed_headers, samples
+
+ALL = [sample for name in channel_names() for sample in samples(name)]
+WEB = [sample for sample in ALL if "request" in sample.data]
+PARSED = [sample for sample in WEB if "response" not in sample.expected]
+SIGNED = [sample for sample in PARSED if sample.source.secrets]
+PROBED = list({sample.channel: sample for sample in SIGNED}.values())
+POLLED = [sample for sample in ALL if "exchanges" in sample.data]
+HOSTILE = {
+    "empty": b"", "not JSON": b"<xml/>", "scalar": b"1", "null": b"null", "list": b"[]", "string": b'"x"', "NaN": b'{"a": NaN}', "infinity": b'{"a": 1e999}',
+    "deep list": b"[" * 100_000, "deep object": b'{"a":' * 40 + b"1" + b"}" * 40, "5,000 digits": b'{"a": ' + b"9" * 5000 + b"}", "39 digits": b'{"a": ' + b"9" * 39 + b"}",
+    "surrogate": b'{"a": "\\ud800"}', "surrogate key": b'{"\\udfff": 1}', "NUL": b'{"a": "\\u0000"}', "raw NUL": b"\x00", "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "UTF-32": '{"a": 1}'.encode("utf-32"), "latin-1": '{"a": "é"}'.encode("latin-1"), "BOM": b'\xef\xbb\xbf{"a": 1}', "twice": b'{"a": 1, "a": 2}', "2 MB": b'{"a": "' + b"x" * 2_000_000 + b'"}',
+    "many values": b"[" + b"1," * 300_000 + b"1]", "trailing": b"{} {}", "comment": b"{} // x", "form": b"a=1&b=2&&=&%ff=%zz", "percent": b"Body=%ff%fe&MessageSid=%00",
+}
+
+
+def names(values: list[Sample]) -> list[str]:
+    return [f"{sample.channel}/{sample.name}" for sample in values]
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_every_channel_has_samples_and_says_what_it_needs(name: str) -> None:
+    channel = open_channel(name)
+    assert samples(name), f"write events/channels/{name}/<case>.json"
+    assert callable(channel.verify) and callable(channel.parse) and callable(channel.sign)
+    assert "redential" in (channel.__doc__ or ""), "the docstring says what the credential is"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "_x", "", "..", "x.y", "os", "errors", "x/../y", "ｘ"])
+def test_nothing_but_a_channel_can_be_opened(name: str) -> None:
+    with pytest.raises(UnknownChannelError):
+        open_channel(name)
+
+
+@pytest.mark.parametrize("sample", PARSED, ids=names(PARSED))
+def test_sample_reads_as_expected(sample: Sample) -> None:
+    request, source = sample.request, sample.source
+    if "error" in sample.expected:
+        with pytest.raises(PayloadError) as caught:
+            sample.module.parse(request, source)
+        assert {"message": caught.value.message, "field": caught.value.field} == sample.expected["error"]
+        return
+    assert as_json(sample.module.parse(request, source)) == sample.expected
+    assert as_json(sample.module.parse(request, source)) == sample.expected, "parse is pure"
+    for item in sample.module.parse(request, source):
+        if isinstance(item, Signal):
+            assert Signal.from_json(json.loads(json.dumps(item.to_json()))).to_json() == item.to_json()
+
+
+@pytest.mark.parametrize("sample", SIGNED, ids=names(SIGNED))
+def test_sample_is_accepted_with_each_live_secret_and_refused_without(sample: Sample) -> None:
+    request, source, verify = sample.request, sample.source, sample.module.verify
+    assert verify(request, source) is None
+    other = [secret.swapcase() for secret in source.secrets]
+    verify(request, replace(source, secrets=[*other, *source.secrets]))
+    verify(request, replace(source, secrets=["", *source.secrets, *other]))
+    for secrets in ((), [""], ["  "], other, ["whsec_"], ["é"], [""] * 3):
+        with pytest.raises(SignatureError):
+            verify(request, replace(source, secrets=secrets))
+
+
+@pytest.mark.parametrize("sample", SIGNED, ids=names(SIGNED))
+def test_spoilt_proof_is_refused(sample: Sample) -> None:
+    """Every proving header, spoilt in every way; the other ones stay right."""
+    request = sample.request
+    for how, spoilt in changed_headers(request):
+        with pytest.raises(SignatureError):
+            sample.module.verify(spoilt, sample.source)
+            pytest.fail(f"{how} was accepted")
+    bare = replace(request, headers={"content-type": "application/json"}, url=request.url.partition("?")[0])
+    with pytest.raises(SignatureError):
+        sample.module.verify(bare, sample.source)
+
+
+@pytest.mark.parametrize("sample", [s for s in SIGNED if s.channel != "trustpilot"], ids=lambda s: f"{s.channel}/{s.name}")
+def test_changed_body_is_refused(sample: Sample) -> None:
+    request = sample.request
+    for body in (request.body + b" ", request.body[:-1], request.body[:-1] + b"\x00", b"", request.body * 2):
+        with pytest.raises(SignatureError):
+            sample.module.verify(replace(request, body=body), sample.source)
+
+
+@pytest.mark.parametrize("sample", SIGNED, ids=names(SIGNED))
+def test_stale_request_is_refused_where_the_platform_signs_the_time(sample: Sample) -> None:
+    request = sample.request
+    if not any("timestamp" in name for name in request.headers):
+        return
+    for seconds, right in ((0, True), (300, True), (-300, True), (301, False), (-301, False), (86_400 * 400, False)):
+        moved = replace(request, received_at=request.received_at + timedelta(seconds=seconds))
+        if right:
+            sample.module.verify(moved, sample.source)
+        else:
+            with pytest.raises(SignatureError):
+                sample.module.verify(moved, sample.source)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("sample", PROBED, ids=names(PROBED))
+def test_hostile_body_never_crashes(sample: Sample, kind: str) -> None:
+    request = replace(sample.request, body=HOSTILE[kind])
+    with pytest.raises(SignatureError):
+        if sample.channel == "trustpilot":
+            request = replace(request, headers={})
+        sample.module.verify(request, sample.source)
+    try:
+        json.dumps(as_json(sample.module.parse(request, sample.source))).encode()
+    except PayloadError as error:
+        error.message.encode()
+
+
+@pytest.mark.parametrize("sample", [s for s in PARSED if s.expected.get("signals") and "json" in s.data["request"]], ids=lambda s: f"{s.channel}/{s.name}")
+def test_each_field_may_be_anything(sample: Sample) -> None:
+    """Every value of the payload, one at a time, becomes something else: signals, unreadables or PayloadError, nothing else."""
+    body = sample.data["request"]["json"]
+    for path in _paths(body):
+        for value in (None, "", [], {}, -1, 2**70, 1.5, True, "x" * 9000, "\u0000", [None], {"a": {}}, "2026-99-99T00:00:00Z"):
+            request = replace(sample.request, body=json.dumps(_with(body, path, value)).encode())
+            try:
+                items = sample.module.parse(request, sample.source)
+            except PayloadError:
+                continue
+            assert all(item.native_id and isinstance(item.native_id, str) and item.occurred_at <= request.received_at for item in items if isinstance(item, Signal))
+            json.dumps(as_json(items)).encode()
+
+
+@pytest.mark.parametrize("sample", [s for s in WEB if "response" in s.expected], ids=lambda s: f"{s.channel}/{s.name}")
+def test_answer_is_the_platforms(sample: Sample) -> None:
+    expected, request = sample.expected["response"], sample.request
+    if expected.get("refused"):
+        with pytest.raises(SignatureError):
+            sample.module.challenge(request, sample.source)
+        return
+    challenge = getattr(sample.module, "challenge", lambda request, source: None)
+    response = challenge(request, sample.source) or sample.module.acknowledge(request, sample.source, [])
+    assert response.status == expected["status"]
+    assert "json" not in expected or json.loads(response.body) == expected["json"]
+    assert response.body == expected.get("body", response.body)
+    assert response.headers.get("Content-Type", "").startswith(expected.get("content_type", ""))
+
+
+class Recorded:
+    """Plays recorded exchanges, and insists on their order."""
+
+    def __init__(self, exchanges: list[dict[str, Any]], now: str) -> None:
+        self.exchanges, self._now = list(exchanges), parse_time(now)
+
+    def now(self) -> Any:
+        return self._now
+
+    def request(self, method: str, url: str, params: Any = None, **options: Any) -> Any:
+        exchange = self.exchanges.pop(0)
+        assert exchange["request"] == {"method": method, "url": url, **({"params": params} if params else {})}
+        answer = exchange["response"]
+        return type("Answer", (), {"status_code": answer["status"], "content": json.dumps(answer["json"]).encode(), "headers": {}})
+
+
+@pytest.mark.parametrize("sample", POLLED, ids=names(POLLED))
+def test_recorded_exchange_is_polled_as_expected(sample: Sample, service_account: str) -> None:
+    source = Source("default", "acme", (), [service_account], sample.source.settings)
+    session = Recorded(sample.data["exchanges"], sample.data["received_at"])
+    pages, cursor, failure = [], sample.data["cursor"], None
+    try:
+        for items, cursor in sample.module.fetch(session, source, cursor):
+            pages.append([as_json([item])["signals"][0] if isinstance(item, Signal) else {"unreadable": item.field} for item in items])
+    except UnavailableError as error:
+        failure = type(error).__name__
+    assert pages == sample.expected["pages"] and cursor == sample.expected["cursor"] and failure == sample.expected.get("error")
+    assert not session.exchanges
+
+
+@pytest.fixture(scope="module")
+def service_account() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    return json.dumps({"client_email": "poller@example.com", "private_key": pem})
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for name, member in members for found in ((*path, name), *_paths(member, (*path, name)))]
+
+
+def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _with(value[path[0]], path[1:], new)
+    return copy

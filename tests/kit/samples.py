@@ -1,0 +1,90 @@
+"""The channels' samples: `events/channels/<channel>/<case>.json`, each a request (or recorded exchanges) and what should come of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from caseline.channels import open_channel
+from caseline.signals import Signal, Unreadable, parse_time
+from caseline.sources import Source
+from caseline.web import WebhookRequest
+
+FOLDER = Path(__file__).parents[2] / "events" / "channels"
+
+
+@dataclass(frozen=True)
+class Sample:
+    channel: str
+    name: str
+    data: dict[str, Any]
+
+    @property
+    def module(self) -> Any:
+        return open_channel(self.channel)
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        return self.data["expected"]
+
+    @property
+    def source(self) -> Source:
+        described = self.data.get("source", {})
+        return Source("default", "acme", tuple(described.get("own_ids", ())), self.data.get("secrets", ()), described.get("settings", {}))
+
+    @property
+    def request(self) -> WebhookRequest:
+        """As the platform sends it: signed in the file, or now."""
+        sent = self.data["request"]
+        request = WebhookRequest(sent["method"], sent["url"], sent["headers"], read_body(sent), parse_time(self.data["received_at"]))
+        return request if self.data.get("signed") or not self.source.secrets or sent["method"] != "POST" else self.module.sign(request, self.source)
+
+
+def read_body(sent: dict[str, Any]) -> bytes:
+    if "form" in sent:
+        return urlencode(sent["form"]).encode()
+    if "json" in sent:
+        return json.dumps(sent["json"], ensure_ascii=False, separators=(",", ":")).encode()
+    return sent.get("body", "").encode()
+
+
+def samples(channel: str) -> list[Sample]:
+    return [Sample(channel, path.stem, json.loads(path.read_text())) for path in sorted((FOLDER / channel).glob("*.json"))]
+
+
+def as_json(items: list[Signal | Unreadable]) -> dict[str, Any]:
+    signals = [item.to_json() for item in items if isinstance(item, Signal)]
+    unreadable = [{"reason": item.reason, "field": item.field, "raw": item.raw} for item in items if isinstance(item, Unreadable)]
+    plain: dict[str, Any] = json.loads(json.dumps({"signals": signals, **({"unreadable": unreadable} if unreadable else {})}))
+    return plain
+
+
+def changed_headers(request: WebhookRequest) -> Iterator[tuple[str, WebhookRequest]]:
+    """The request with each of its proving headers spoilt in every way a stranger may think of."""
+    for name in [name for name in request.headers if name not in ("content-type",)]:
+        value = request.headers[name]
+        for how, spoilt in _spoil(value):
+            if spoilt != value:
+                yield f"{name} {how}", request.with_headers({name: spoilt})
+
+
+def _spoil(value: str) -> Iterator[tuple[str, str]]:
+    yield "empty", ""
+    yield "blank", " "
+    yield "padded", f" {value}"
+    yield "cut", value[:-1]
+    yield "longer", value + "A"
+    yield "non-ASCII", value[:-2] + "é²"
+    yield "other case", value.swapcase()
+    yield "twice", f"{value}, {value}"
+    yield "eight KB", value + "0" * 8192
+    yield "no prefix", value.partition("=")[2] or value.partition(",")[2] or "x"
+    yield "prefix alone", value.partition("=")[0] + "="
+    yield "a comma", ","
+    yield "NUL", value + "\x00"
+    yield "surrogate", "\ud800" + value
+    yield "not base64", "sha256=!!!!"
