@@ -196,11 +196,11 @@ def test_only_loopback_names_are_served(product, host, status):
 def test_an_edited_configuration_is_taken_up_and_a_wrong_one_reported(product, reports):
     before = json.loads(ask(product, "GET", "/settings")[1])
     assert before["config"]["public_url"] == product.url
-    product.home.secrets_file.write_text(json.dumps({"standard_webhooks/default": ["whsec_bmV3"]}))
-    wait_for(lambda: json.loads(ask(product, "GET", "/settings")[1])["secrets"] == ["whsec_bmV3"])
+    product.home.secrets_file.write_text(json.dumps({"standard_webhooks/default": ["whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieQ=="]}))
+    wait_for(lambda: json.loads(ask(product, "GET", "/settings")[1])["secrets"] == ["whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieQ=="])
     product.home.secrets_file.write_text('{"standard_webhooks/default": [}')
     wait_for(lambda: any(report.startswith("secrets.json:1:") for report in reports))
-    assert json.loads(ask(product, "GET", "/settings")[1])["secrets"] == ["whsec_bmV3"]
+    assert json.loads(ask(product, "GET", "/settings")[1])["secrets"] == ["whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieQ=="]
 
 
 def test_what_cannot_be_created_here_is_said(reports, product):

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 _DEFAULT_CONFIG = """\
 # What Caseline listens to. A change is taken up within a minute; a mistake is reported with its line and column.
@@ -107,14 +107,3 @@ def _write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(text)
     unfinished.replace(file)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file that people edit; ValueError says where it is wrong."""
-    try:
-        found = json.loads(file.read_text() or "{}")
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file.name}:{error.lineno}:{error.colno}: {error.msg}; write a JSON object") from None
-    if not isinstance(found, dict):
-        raise ValueError(f'{file.name}:1:1: write a JSON object, {{"<channel>/<source>": ["newest", "older"]}}')
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -88,14 +89,15 @@ class Product:
 
         self.cloud: Cloud = Cloud(self.home.path, self._answer_invocation)
         self._undo.append(self.cloud.stop)
+        logging.getLogger("moto").setLevel(logging.CRITICAL + 1)  # its state machines log inputs and whole stack traces
         self.cloud.on_alert = lambda subject, message: self._progress(f"alert: {subject or message}")
         self.cloud.start()
 
     def _create_resources(self) -> None:
         from caseline_local.engine.creators import create_all
-        from caseline_local.engine.settings import Settings, read_config
+        from caseline_local.engine.settings import Settings, read_home_config
 
-        self.public_url = str(read_config(self.home).get("public_url") or self.url)
+        self.public_url = str(read_home_config(self.home).get("public_url") or self.url)
         self._door.guard(Access(self.home.token, self.public_url), self.public_url)
         services = self.cloud.environment
         place = Place(services["AWS_REGION"], _ACCOUNT, services["AWS_ENDPOINT_URL"], self.public_url)

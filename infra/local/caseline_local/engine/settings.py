@@ -9,31 +9,32 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from caseline.config_text import read_yaml
+from caseline.configuration import read_config, read_secrets
 from caseline.errors import ConfigError
+from caseline.policy import load_policy
 
-from caseline_local.engine.home import Home, read_json
+from caseline_local.engine.home import Home
 from caseline_local.engine.resources import STACK
 
 _WATCH_SECONDS = 1.0
 
 
-def read_config(home: Home) -> dict[str, Any]:
+def read_home_config(home: Home) -> dict[str, Any]:
     """The configuration as plain data; ConfigError with line and column where it is wrong."""
-    return dict(read_yaml(home.config_file.read_text(), home.config_file.name) or {})
+    return read_config(home.config_file.read_text(encoding="utf-8"), home.config_file.name)
 
 
-def read_policy(home: Home, config: Mapping[str, Any]) -> str:
+def read_home_policy(home: Home, config: Mapping[str, Any]) -> str:
     """The policy as the functions read it: JSON, or `default` for the shipped one."""
     name = config.get("policy")
-    return json.dumps(read_yaml((home.path / name).read_text(), name), default=str) if name else "default"
-
-
-def read_secrets(home: Home) -> dict[str, Any]:
-    """`<channel>/<source>` to its secrets, newest first, and `crm/<name>` to an object."""
+    if not name:
+        return "default"
     try:
-        return read_json(home.secrets_file)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+        text = (home.path / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{home.config_file.name}: policy: {name} cannot be read ({error.strerror}); write the name of a file in {home.path}") from None
+    load_policy(text, name)
+    return json.dumps(read_yaml(text, name), default=str)
 
 
 class Settings:
@@ -50,8 +51,9 @@ class Settings:
 
     def put(self) -> None:
         """Put all in place; ConfigError where a file is wrong, and then nothing has changed."""
-        config, secrets = read_config(self._home), read_secrets(self._home)
-        policy = read_policy(self._home, config)
+        config = read_home_config(self._home)
+        secrets = read_secrets(self._home.secrets_file.read_text(encoding="utf-8"), config, self._home.secrets_file.name)
+        policy = read_home_policy(self._home, config)
         config = {**config, "public_url": config.get("public_url") or self._public_url}
         for name, text in (("config", json.dumps(config, default=str)), ("policy", policy)):
             self._clients("ssm").put_parameter(Name=f"/{STACK}/{name}", Value=text, Type="String", Tier="Advanced", Overwrite=True)
