@@ -47,6 +47,8 @@ class Api:
             with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            if error.code == 503:
+                raise UnreachableError(f"{self.url} is starting, stopping or without a service it needs; try again in a moment") from None
             raise FindingsError(_refusal(error, address, self.home)) from None
         except OSError as error:
             raise UnreachableError(f"{self.url} does not answer ({error}); start it with `caseline dev --home {self.home}`") from None

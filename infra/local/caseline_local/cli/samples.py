@@ -1,0 +1,150 @@
+"""Sample requests of channels (events/channels), made fresh: new ids, and times moved to now."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from caseline.signals import parse_time
+from caseline_local.cli.terminal import FindingsError
+
+SAMPLES = Path(__file__).resolve().parents[4] / "events" / "channels"
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_CREATED = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \+0000 \d{4}")
+_CREATED_FORMAT = "%a %b %d %H:%M:%S +0000 %Y"
+_FAR = timedelta(days=400)
+
+
+def sample_names(channel: str) -> list[str]:
+    """Those that can be posted: with signals to come of them, and no handshake."""
+    return sorted(file.stem for file in (SAMPLES / channel).glob("*.json") if _is_postable(json.loads(file.read_text())))
+
+
+def load_sample(channel: str, name: str) -> dict[str, Any]:
+    names = sample_names(channel)
+    if name not in names:
+        raise FindingsError(f"no sample {channel}.{name}; `caseline trigger --list` lists them" if names else f"no samples in events/channels/{channel}")
+    sample: dict[str, Any] = json.loads((SAMPLES / channel / f"{name}.json").read_text())
+    return sample
+
+
+def first_sample(channel: str) -> str:
+    """The one to take where none is named: one signal that somebody wrote, the longest text."""
+    names = [name for name in sample_names(channel) if _is_plain(load_sample(channel, name))]
+    if not names:
+        raise FindingsError(f"no samples in events/channels/{channel}")
+    return max(names, key=lambda name: len(load_sample(channel, name)["expected"]["signals"][0]["text"]))
+
+
+def freshen(sample: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The sample's request with times moved so that it was received now, and with new ids of what it brings."""
+    request = {name: value for name, value in sample["request"].items() if name != "headers"}
+    received = parse_time(sample["received_at"])
+    renamed = {old: _renew(old) for old in _native_ids(sample)}
+    return {"headers": _plain_headers(sample), **_walk(request, lambda value: _freshen_value(value, received, now - received, renamed))}
+
+
+def set_value(request: dict[str, Any], path: str, value: Any) -> None:
+    """Set what stands at a dotted path (`data.author.name`, `events.0.eventData.stars`) of the request's JSON or form."""
+    *parents, last = path.split(".")
+    place: Any = request.get("json", request.get("form"))
+    try:
+        for part in parents:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        if isinstance(place, list):
+            place[int(last)] = value
+        else:
+            place[last] = value
+    except (LookupError, ValueError, TypeError):
+        raise FindingsError(f"there is no {path} in the sample") from None
+
+
+def body_of(request: Mapping[str, Any]) -> bytes:
+    if "form" in request:
+        return urlencode(request["form"]).encode()
+    return json.dumps(request["json"], ensure_ascii=False).encode() if "json" in request else str(request.get("body", "")).encode()
+
+
+def _is_postable(sample: Mapping[str, Any]) -> bool:
+    request = sample.get("request") or {}
+    return "/webhooks/" in request.get("url", "") and request.get("method") == "POST" and bool({"json", "form"} & request.keys()) and bool((sample.get("expected") or {}).get("signals"))
+
+
+def _is_plain(sample: Mapping[str, Any]) -> bool:
+    signals = sample["expected"]["signals"]
+    return len(signals) == 1 and signals[0].get("direction") == "inbound" and signals[0].get("action") == "created" and bool(signals[0].get("text"))
+
+
+def _plain_headers(sample: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in sample["request"].get("headers", {}).items() if name.lower() == "content-type"}
+
+
+def _native_ids(sample: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of the signals' ids: what the payload calls them."""
+    for signal in sample["expected"].get("signals", ()):
+        yield from (part for part in signal.get("native_id", "").split("/") if part)
+
+
+def _renew(old: str) -> str:
+    """An id of the same shape: the same length, letters and digits where there were some, its beginning kept."""
+    keep = max(len(old) - 10, min(2, len(old) - 1))
+    fresh = "".join(secrets.choice("123456789") if letter.isdigit() else secrets.choice("abcdef") if letter.isalpha() else letter for letter in old[keep:])
+    return old[:keep] + fresh
+
+
+def _walk(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: _walk(member, change) for name, member in value.items()}
+    return [_walk(member, change) for member in value] if isinstance(value, list) else change(value)
+
+
+def _freshen_value(value: Any, received: datetime, shift: timedelta, renamed: Mapping[str, str]) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return _shift_epoch(value, received, shift) or int(renamed.get(str(value), value))
+    if not isinstance(value, str):
+        return value
+    if value in renamed:
+        return renamed[value]
+    if value.isdigit() and (moved := _shift_epoch(int(value), received, shift)):
+        return str(moved)
+    return _CREATED.sub(lambda found: _shift_created(found[0], shift), _ISO.sub(lambda found: _shift_iso(found, shift), _rename(value, renamed)))
+
+
+def _rename(text: str, renamed: Mapping[str, str]) -> str:
+    """Ids that stand inside longer ids and addresses."""
+    for old, new in renamed.items():
+        if len(old) > 5:
+            text = text.replace(old, new)
+    return text
+
+
+def _shift_epoch(number: int, received: datetime, shift: timedelta) -> int | None:
+    """A number that is a time near the sample's own, in seconds or milliseconds, moved; else None."""
+    for scale in (1, 1000):
+        if abs(number / scale - received.timestamp()) < _FAR.total_seconds():
+            return number + round(shift.total_seconds() * scale)
+    return None
+
+
+def _shift_iso(found: re.Match[str], shift: timedelta) -> str:
+    moment = (parse_time(found[0]) + shift).astimezone(UTC)
+    return moment.strftime(f"%Y-%m-%d{found[1]}%H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if found[2] else "") + ("Z" if found[3] else "")
+
+
+def _shift_created(text: str, shift: timedelta) -> str:
+    return (datetime.strptime(text, _CREATED_FORMAT).replace(tzinfo=UTC) + shift).strftime(_CREATED_FORMAT)
+
+
+def list_samples(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(`channel.sample`, what it is)."""
+    for channel in channels:
+        for name in sample_names(channel):
+            yield f"{channel}.{name}", str(load_sample(channel, name).get("about") or "")
