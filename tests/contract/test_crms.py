@@ -11,7 +11,7 @@ import pytest
 from caseline.crm import CaseRecord, SavedCase, crm_names
 from caseline.errors import CrmAuthError, CrmConflictError, CrmNotFoundError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
 
-from tests.kit.crms import World, kit_names, open_world
+from tests.kit.crms import RECORD, World, kit_names, open_world
 
 NASTY = (
     "o'brien",
@@ -25,11 +25,6 @@ NASTY = (
     "\ud83d lone",
     "x" * 32_000,
 )
-RECORD = CaseRecord(
-    case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
-    reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",
-    url="https://desk.example/cases/cx-0123456789abcdef", opened_at="2026-11-21T10:00:00.000000Z", signal_count=1, channels=("x",),
-)  # fmt: skip
 
 
 def test_each_crm_has_a_kit() -> None:
@@ -100,7 +95,8 @@ def test_facts_say_where_and_when_they_were_read(world: World) -> None:
     found = world.adapter().find_account(["email:ann@example.com"]).account
     assert found
     facts = found.facts
-    assert (facts["tier"].value, facts["deal_value"].value, facts["renewal_date"].value, facts["open_cases"].value) == ("strategic", "120000.5", "2026-12-15", 0)
+    values = [facts[name].value for name in ("tier", "deal_value", "renewal_date", "open_cases")]
+    assert values == ["strategic", "120000.5", "2026-12-15", 0]
     assert all(fact.source.lower().startswith(world.adapter().name) and fact.as_of == "2026-11-21T10:00:00.000000Z" for fact in facts.values())
 
 

@@ -13,9 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from caseline.crm import Crm
+from caseline.crm import CaseRecord, Crm
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+RECORD = CaseRecord(
+    case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
+    reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",
+    url="https://desk.example/cases/cx-0123456789abcdef", opened_at="2026-11-21T10:00:00.000000Z", signal_count=1, channels=("x",),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -318,7 +318,8 @@ class Org:
 
     def search(self, text: str, root: str) -> dict[str, Any]:
         terms, scope, name, columns = parse_search(text)
-        return {"searchRecords": self.find_terms(terms, scope, self.entity(name), columns, root)}
+        entities = [self.entity(name)] if name else [*self.entities.values()]
+        return {"searchRecords": [record for entity in entities for record in self.find_terms(terms, scope, entity, columns, root)]}
 
     def find_terms(self, terms: Iterable[str], scope: str, entity: Entity, columns: list[str], root: str) -> list[Record]:
         wanted = {"PHONE": "phone", "EMAIL": "email"}.get(scope)

@@ -125,7 +125,7 @@ class Simulator:
             return "invalid_grant", "expired authorization code"
         except jwt.PyJWTError:
             return "invalid_grant", "invalid assertion"
-        if claims["exp"] > time.time() + 300:
+        if float(claims["exp"]) > time.time() + 300:
             return "invalid_grant", "invalid assertion"
         if claims["iss"] != CLIENT_ID:
             return "invalid_client_id", "client identifier invalid"

@@ -302,9 +302,9 @@ _RESERVED = re.compile(r"(?<!\\)[?&|!\[\]()^~:\"'+\-]")
 
 
 def parse_search(text: str) -> tuple[list[str], str, str, list[str]]:
-    """(terms joined by OR, scope, entity, columns) of `FIND {a OR b} IN PHONE FIELDS RETURNING Contact(Id LIMIT 5)`."""
+    """(terms joined by OR, scope, entity or "" for all, columns) of `FIND {a OR b} IN PHONE FIELDS RETURNING Contact(Id LIMIT 5)`."""
     found = _SOSL.match(text.strip())
-    returned = re.match(r"(\w+)\s*(?:\(([^)]*)\))?\s*\Z", found["returning"] or "") if found else None
+    returned = re.match(r"(\w*)\s*(?:\(([^)]*)\))?\s*\Z", found["returning"] or "") if found else None
     if not found or not returned or _RESERVED.search(found["terms"]):
         raise malformed("line 1: unexpected token in SOSL")
     columns = re.sub(r"\bLIMIT\s+\d+\s*\Z", "", returned[2] or "Id", flags=re.IGNORECASE)
