@@ -26,7 +26,7 @@ REGION = "eu-central-1"
 _INDEXES = {"timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",  # noqa: S105
+    "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -111,7 +111,9 @@ def create_table(client: Any, name: str) -> None:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in sorted(names)],
         KeySchema=_key_schema("PK", "SK"),
-        GlobalSecondaryIndexes=[{"IndexName": index, "KeySchema": _key_schema(*keys), "Projection": {"ProjectionType": "ALL"}} for index, keys in _INDEXES.items()],
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": _key_schema(*keys), "Projection": {"ProjectionType": "ALL"}} for index, keys in _INDEXES.items()
+        ],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
 

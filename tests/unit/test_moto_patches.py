@@ -53,7 +53,10 @@ def code(refused: Any) -> str:
 
 def statement(**attributes: Any) -> dict[str, Any]:
     fields = ", ".join(f"'{name}': ?" for name in attributes)
-    return {"Statement": f'INSERT INTO "Caseline" VALUE {{{fields}}}', "Parameters": [{"S": value} if isinstance(value, str) else value for value in attributes.values()]}
+    return {
+        "Statement": f'INSERT INTO "Caseline" VALUE {{{fields}}}',
+        "Parameters": [{"S": value} if isinstance(value, str) else value for value in attributes.values()],
+    }
 
 
 def test_moto_is_the_version_that_was_patched() -> None:
@@ -275,6 +278,12 @@ def test_state_machines_call_functions_and_catch_their_errors(cloud: FakeCloud) 
     found = run_machine(cloud, states, '{"a": 1}')
     assert found["status"] == "SUCCEEDED" and len(tries) == 2
     assert json.loads(found["output"])["error"]["Error"] == "CrmAuthError"
+
+
+def test_the_clients_of_tasks_are_kept(cloud: FakeCloud) -> None:
+    from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
+
+    assert boto_client_for("eu-central-1", "sns") is boto_client_for("eu-central-1", "sns")
 
 
 def test_jsonata_is_evaluated(cloud: FakeCloud) -> None:

@@ -39,7 +39,8 @@ def _no_functions(function: str, payload: bytes, asynchronous: bool) -> tuple[bo
 
 
 class Cloud:
-    """`home/data` holds all state. `invoke(function, payload, asynchronous)` gives (ok, payload or error JSON); `on_alert(subject, message)` hears what topics are told."""
+    """`home/data` holds all state. `invoke(function, payload, asynchronous)` gives (ok, payload or error JSON).
+    `on_alert(subject, message)` hears what topics are told."""
 
     def __init__(self, home: Path, invoke: Invoke = _no_functions) -> None:
         self.invoke = invoke
@@ -92,7 +93,7 @@ class Cloud:
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_SQS": self.endpoint,
             "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",  # noqa: S105
+            "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_CONFIG_FILE": os.devnull,
@@ -111,7 +112,9 @@ class Cloud:
             return self._clients[service]
 
     def _make_client(self, service: str) -> Any:
-        config = Config(max_pool_connections=50, retries={"total_max_attempts": 2}, read_timeout=900, account_id_endpoint_mode="disabled", s3={"addressing_style": "path"})
+        config = Config(
+            max_pool_connections=50, retries={"total_max_attempts": 2}, read_timeout=900, account_id_endpoint_mode="disabled", s3={"addressing_style": "path"}
+        )
         session = boto3.Session("local", "local", region_name=REGION)
         return session.client(service, endpoint_url=self.endpoint, config=config)
 

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS messages (number INTEGER PRIMARY KEY AUTOINCREMENT, q
 CREATE TABLE IF NOT EXISTS accepted (source TEXT PRIMARY KEY, signals INTEGER);
 CREATE TABLE IF NOT EXISTS metrics (namespace TEXT, name TEXT, dimensions TEXT, value REAL, PRIMARY KEY (namespace, name, dimensions));
 CREATE TABLE IF NOT EXISTS executions (arn TEXT PRIMARY KEY, machine TEXT, name TEXT, input TEXT, status TEXT, started REAL, finished REAL);
-CREATE TABLE IF NOT EXISTS objects (bucket TEXT, name TEXT, body BLOB, content_type TEXT, PRIMARY KEY (bucket, name));
+CREATE TABLE IF NOT EXISTS objects (bucket TEXT, name TEXT, body BLOB, PRIMARY KEY (bucket, name));
 """
 
 

@@ -13,7 +13,7 @@ from caseline_local.cloud.streams import Streams
 
 _PUT_ITEM = "INSERT INTO items VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET image = excluded.image"
 _DELETE_ITEM = "DELETE FROM items WHERE table_name = ? AND pk = ? AND sk = ?"
-_PUT_OBJECT = "INSERT INTO objects VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+_PUT_OBJECT = "INSERT INTO objects (bucket, name, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 
 
 class Journal:
@@ -41,7 +41,7 @@ class Journal:
 
     def put_object(self, bucket: str, name: str, body: bytes) -> None:
         with self._database.write() as write:
-            write.execute(_PUT_OBJECT, (bucket, name, body, ""))
+            write.execute(_PUT_OBJECT, (bucket, name, body))
 
     def delete_object(self, bucket: str, name: str) -> None:
         with self._database.write() as write:

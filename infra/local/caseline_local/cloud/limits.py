@@ -53,7 +53,11 @@ def message_fault(body: str, attributes: dict[str, Any] | None = None) -> tuple[
 
 
 def message_size(body: str, attributes: dict[str, Any]) -> int:
-    parts = [text for name, value in attributes.items() for text in (name, value.get("DataType") or "", str(value.get("StringValue") or value.get("BinaryValue") or ""))]
+    parts = [
+        text
+        for name, value in attributes.items()
+        for text in (name, value.get("DataType") or "", str(value.get("StringValue") or value.get("BinaryValue") or ""))
+    ]
     return len(body.encode(errors="surrogatepass")) + sum(len(part.encode()) for part in parts)
 
 

@@ -44,7 +44,11 @@ def service_of(request: Request) -> str:
 
 def _environment(request: Request) -> dict[str, Any]:
     target = urlsplit(request.target)
-    headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items() if name not in ("content-type", "content-length", "transfer-encoding")}
+    headers = {
+        f"HTTP_{name.upper().replace('-', '_')}": value
+        for name, value in request.headers.items()
+        if name not in ("content-type", "content-length", "transfer-encoding")
+    }
     host, _, port = request.headers.get("host", "127.0.0.1:80").partition(":")
     return {
         "REQUEST_METHOD": request.method,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import threading
 import uuid
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
+
+import boto3
+from botocore.config import Config
 
 from caseline_local.cloud.hooks import current_hooks
 from caseline_local.cloud.index import query_table
@@ -40,6 +45,11 @@ def run_atomically(call: Any) -> tuple[int, Any, Any]:
             raise
         CHANGES.undo()
         return answer
+
+
+def quiet_logs() -> None:
+    """The interpreter of state machines logs each failed task with its input: the execution's own history has it."""
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
 
 
 def lock_dynamodb() -> None:
@@ -99,6 +109,13 @@ def update_copies() -> None:
     DynamoDBBackend.update_item = update
 
 
+def parse_expressions_once() -> None:
+    """moto parses an update expression twice for each call; validation works on a copy, so that the parsed form can be kept."""
+    from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+
+    UpdateExpressionParser.make = functools.lru_cache(maxsize=1024)(UpdateExpressionParser.make)
+
+
 def query_by_index() -> None:
     """moto's Query reads the whole table: half a second at 20,000 items. Sorted partitions answer it; odd requests go to moto's own."""
     from moto.dynamodb.models.table import Table
@@ -108,7 +125,7 @@ def query_by_index() -> None:
     def query(self: Any, *args: Any, **rest: Any) -> Any:
         hashes, ranges = rest.get("hash_key_conditions") or [], rest.get("range_key_conditions") or []
         odd = set(rest) - {"hash_key_conditions", "range_key_conditions", "index_name", "consistent_read", "filter_expression"}
-        if odd or len(hashes) != 1 or len(ranges) > 1 or args[7:8] and _refused(self, *args[7:9]):
+        if odd or len(hashes) != 1 or len(ranges) > 1 or (args[7:8] and _refused(self, *args[7:9])):
             return original(self, *args, **rest)
         return query_table(self, *args, **rest)
 
@@ -177,30 +194,24 @@ def run_state_machines() -> None:
     from moto.stepfunctions.parser.asl.utils import boto_client
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    original = boto_client.boto_client_for
-    boto_client.boto_client_for = lambda region, service, state_credentials=None: _task_client(current_hooks().endpoint, region, service, original)
+    boto_client.boto3 = SimpleNamespace(client=_task_client)
     moto_jsonata._eval_jsonata = _evaluate_jsonata
     AmazonStateLanguageParser.parse = staticmethod(functools.lru_cache(maxsize=64)(AmazonStateLanguageParser.parse))
 
 
 _CLIENT_LOCK = threading.Lock()
 _CLIENTS: dict[Any, Any] = {}
+_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
-def _task_client(endpoint: str | None, region: str, service: str, original: Any) -> Any:
+def _task_client(service_name: str, region_name: str, **_: Any) -> Any:
+    endpoint = current_hooks().endpoint
     with _CLIENT_LOCK:
-        key = (endpoint, region, service)
+        key = (endpoint, region_name, service_name)
         if key not in _CLIENTS:
-            _CLIENTS[key] = _make_client(endpoint, region, service) if endpoint else original(region=region, service=service)
+            config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=900, max_pool_connections=100)
+            _CLIENTS[key] = boto3.client(service_name, region_name, endpoint_url=endpoint, config=config, **_CREDENTIALS)
         return _CLIENTS[key]
-
-
-def _make_client(endpoint: str, region: str, service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=900, max_pool_connections=100)
-    return boto3.client(service, region_name=region, endpoint_url=endpoint, aws_access_key_id="local", aws_secret_access_key="local", config=config)  # noqa: S106
 
 
 def _evaluate_jsonata(expression: str) -> Any:
@@ -247,7 +258,7 @@ def _fail_broken_executions() -> None:
     def run_or_fail(self: Any) -> None:
         try:
             run(self)
-        except Exception as error:  # noqa: BLE001 - a thread of the interpreter: without this the execution would run for ever
+        except Exception as error:
             execution = self._execution_communication.execution
             execution.exec_status, execution.error, execution.cause = ExecutionStatus.FAILED, "States.Runtime", type(error).__name__
             execution.stop_date = datetime.now(UTC)
@@ -383,6 +394,21 @@ def keep_objects() -> None:
 
 
 _PATCHES = (
-    lock_dynamodb, freeze_items, record_changes, update_copies, query_by_index, answer_stored_items, insert_by_statement, invoke_functions,
-    run_state_machines, name_executions_once, deliver_messages, announce_alerts, route_events, answer_metrics, keep_objects,
-)  # fmt: skip
+    quiet_logs,
+    lock_dynamodb,
+    freeze_items,
+    record_changes,
+    update_copies,
+    parse_expressions_once,
+    query_by_index,
+    answer_stored_items,
+    insert_by_statement,
+    invoke_functions,
+    run_state_machines,
+    name_executions_once,
+    deliver_messages,
+    announce_alerts,
+    route_events,
+    answer_metrics,
+    keep_objects,
+)

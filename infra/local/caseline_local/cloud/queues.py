@@ -13,6 +13,9 @@ from typing import Any
 from caseline_local.cloud.database import Database
 from caseline_local.cloud.queue import Message, Queue
 
+_LOAD = "SELECT id, body, attributes, message_group, sent, due, number, receives, first_received, origin_queue FROM messages WHERE queue = ? ORDER BY number"
+_RECEIVE = "UPDATE messages SET receives = ?, first_received = ? WHERE number = ?"
+_COUNT = "INSERT INTO accepted VALUES (?, ?) ON CONFLICT DO UPDATE SET signals = signals + excluded.signals"
 COUNTED_ORIGINS = {"door", "poll"}
 
 
@@ -62,8 +65,7 @@ class Queues:
             with self._database.write() as write:
                 for message in messages:
                     message.number = self._insert(write, target.name, message)
-                for source, signals in counts.items():
-                    write.execute("INSERT INTO accepted VALUES (?, ?) ON CONFLICT DO UPDATE SET signals = signals + excluded.signals", (source, signals))
+                write.executemany(_COUNT, counts.items())
             for source, signals in counts.items():
                 self._accepted[source] = self._accepted.get(source, 0) + signals
             for message in messages:
@@ -139,9 +141,8 @@ class Queues:
         return int(write.execute("INSERT INTO messages (queue, id, body, attributes, message_group, sent, due) VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid)
 
     def _load(self, queue: Queue) -> None:
-        columns = "number, id, body, attributes, message_group, sent, due, receives, first_received, origin_queue"
-        for number, id_, body, attributes, group, sent, due, receives, first, origin in self._database.read(f"SELECT {columns} FROM messages WHERE queue = ? ORDER BY number", queue.name):  # noqa: S608
-            queue.add(Message(id_, body, json.loads(attributes), group, sent, due, number, receives, first, origin), time.time())
+        for id_, body, attributes, *rest in self._database.read(_LOAD, queue.name):
+            queue.add(Message(id_, body, json.loads(attributes), *rest), time.time())
 
     def _pick(self, queue: Queue, maximum: int, hidden: float) -> list[Message]:
         now = time.time()
@@ -158,7 +159,7 @@ class Queues:
                     taken.append(message)
             if taken:
                 with self._database.write() as write:
-                    write.executemany("UPDATE messages SET receives = ?, first_received = ? WHERE number = ?", [(m.receives, m.first_received, m.number) for m in taken])
+                    write.executemany(_RECEIVE, [(message.receives, message.first_received, message.number) for message in taken])
         return taken
 
     def _bury(self, queue: Queue, target: Queue, message: Message, now: float) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
+import logging
 import socket
 import socketserver
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_LOG = logging.getLogger(__name__)
+_REQUESTS = itertools.count(1)
 _MAXIMUM_BODY = 64 * 1024 * 1024
 
 
@@ -47,11 +51,13 @@ class Server(socketserver.ThreadingTCPServer):
 
     def stop(self) -> None:
         """No further request is answered, also on connections that are open."""
-        self.shutdown()
+        if self._thread.is_alive():
+            self.shutdown()
         self.server_close()
         for connection in list(self._open):
             _close(connection)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def opened(self, connection: socket.socket) -> None:
         self._open.add(connection)
@@ -78,13 +84,20 @@ class _Connection(socketserver.StreamRequestHandler):
         self.server.opened(self.connection)
         try:
             while (request := self._read_request()) is not None:
-                self._write(request, *self.server.answer(request))
+                self._write(request, *self._answer(request))
                 if request.headers.get("connection", "").lower() == "close":
                     return
         except (ConnectionError, TimeoutError):
             return
         finally:
             self.server.closed(self.connection)
+
+    def _answer(self, request: Request) -> Answer:
+        try:
+            return self.server.answer(request)
+        except Exception:  # a fault of ours must not look like a lost connection, which clients would try again in silence
+            _LOG.exception("%s %s %s", request.method, request.target, request.headers.get("x-amz-target", ""))
+            return 500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalFailure", "message": "a fault of the local services"}'
 
     def _read_request(self) -> Request | None:
         line = self.rfile.readline(65536)
@@ -121,6 +134,8 @@ class _Connection(socketserver.StreamRequestHandler):
         return body.getvalue()
 
     def _write(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> None:
-        lengths = {} if request.method == "HEAD" else {"Content-Length": str(len(body))}
-        lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in (headers | lengths).items()), "", ""]
+        added = {"x-amzn-RequestId": f"{next(_REQUESTS):016x}"}  # the interpreter of state machines reads it
+        if request.method != "HEAD":
+            added["Content-Length"] = str(len(body))
+        lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in (added | headers).items()), "", ""]
         self.connection.sendall("\r\n".join(lines).encode("latin-1") + (b"" if request.method == "HEAD" else body))

@@ -75,7 +75,7 @@ class SqsApi:
         queue, entries = self._queue(body["QueueUrl"]), body["Entries"]
         _check_batch(entries)
         if sum(message_size(entry["MessageBody"], entry.get("MessageAttributes", {})) for entry in entries) > MAXIMUM_MESSAGE_BYTES:
-            raise SqsError("BatchRequestTooLong", f"Batch requests cannot be longer than {MAXIMUM_MESSAGE_BYTES} bytes.", "AWS.SimpleQueueService.BatchRequestTooLong")
+            raise _batch_error("BatchRequestTooLong", f"Batch requests cannot be longer than {MAXIMUM_MESSAGE_BYTES} bytes.")
         faults = {entry["Id"]: fault for entry in entries if (fault := _entry_fault(entry))}
         good = [entry for entry in entries if entry["Id"] not in faults]
         messages = self._queues.send_many(queue.name, [_entry(entry) for entry in good]) if good else []
@@ -86,7 +86,7 @@ class SqsApi:
         queue = self._queue(body["QueueUrl"])
         maximum, wait = body.get("MaxNumberOfMessages", 1), body.get("WaitTimeSeconds", queue.number("ReceiveMessageWaitTimeSeconds", 0))
         if not 1 <= maximum <= 10:
-            raise SqsError("InvalidParameterValue", f"Value {maximum} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.")
+            raise SqsError("InvalidParameterValue", f"Value {maximum} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10.")
         taken = self._queues.take(queue.name, maximum, wait, body.get("VisibilityTimeout"))
         return {"Messages": [_received(message, body) for message in taken]} if taken else {}
 
@@ -130,11 +130,15 @@ class SqsApi:
 def _check_batch(entries: list[Body]) -> None:
     ids = [entry["Id"] for entry in entries]
     if not ids:
-        raise SqsError("EmptyBatchRequest", "There should be at least one entry in the request.", "AWS.SimpleQueueService.EmptyBatchRequest")
+        raise _batch_error("EmptyBatchRequest", "There should be at least one entry in the request.")
     if len(ids) > 10:
-        raise SqsError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
+        raise _batch_error("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.")
     if len(set(ids)) < len(ids):
-        raise SqsError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+        raise _batch_error("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
+
+
+def _batch_error(code: str, message: str) -> SqsError:
+    return SqsError(code, message, f"AWS.SimpleQueueService.{code}")
 
 
 def _entry_fault(entry: Body) -> tuple[str, str] | None:
