@@ -22,7 +22,7 @@ CASE_FACTS = (
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone
 _CHUNK = 100
-SIGNALS_SHOWN = 200
+SIGNALS_SHOWN, REASONS = 200, 3
 
 
 def list_cases(table: Table, query: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -55,7 +55,14 @@ def case_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in CASE_FACTS} | {
         "customer_id": row["customer_id"], "waiting_since": row.get("waiting_since") or row.get("opened_at"), "channels": sorted(row.get("channels") or ()),
         "priority": {name: priority.get(name) for name in ("score", "band", "auto_band", "override")}, "crm": {name: crm.get(name) for name in CRM_FACTS},
+        "reasons": _weightiest(priority.get("lines") or ()),
     }
+
+
+def _weightiest(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The reasons that weigh most, in words, for one line."""
+    counted = sorted((line for line in lines if line["points"]), key=lambda line: -int(line["points"]))
+    return [str(line["text"]) for line in counted[:REASONS]]
 
 
 def with_customers(table: Table, rows: list[Item]) -> list[dict[str, Any]]:

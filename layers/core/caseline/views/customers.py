@@ -10,6 +10,7 @@ from typing import Any
 from caseline.cases.ledger import OPEN, load_cases, load_claims
 from caseline.customers import customer_id_of, load_customer, load_customers
 from caseline.errors import NotFoundError, QueryError
+from caseline.identity import normalise_identity
 from caseline.table import Item, Table
 from caseline.views.cases import case_summary
 from caseline.views.timeline import newest_rows
@@ -21,7 +22,8 @@ def find_customers(table: Table, identity: str | None, scopes: Iterable[str] = (
     """`{"customers": [{customer_id, name, identities}]}`; one for each scope that knows the identity."""
     if not identity:
         raise QueryError("identity", "write an identity such as email:ann@example.com")
-    rows = load_customers(table, {customer_id_of(spelling, scope) for spelling in _spellings(identity) for scope in scopes})
+    spellings = {identity, normalise_identity(identity) or identity}
+    rows = load_customers(table, {customer_id_of(spelling, scope) for spelling in spellings for scope in scopes})
     return {"customers": [customer_summary(row) for row in {row["customer_id"]: row for row in rows.values()}.values()]}
 
 
@@ -76,10 +78,3 @@ def _open_cases(table: Table, customer_id: str) -> list[dict[str, Any]]:
 
 def _rank(row: Item) -> str:
     return str(row.get("list_rank", ""))
-
-
-def _spellings(identity: str) -> set[str]:
-    """As asked for, and as channels store addresses and handles: without regard to case."""
-    namespace, _, value = identity.partition(":")
-    folded = namespace == "email" or value.startswith("@")
-    return {identity, f"{namespace}:{value.casefold()}"} if folded else {identity}
