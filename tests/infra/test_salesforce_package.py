@@ -60,9 +60,10 @@ def test_the_permission_set_grants_each_field_and_no_more_than_needed() -> None:
     granted = read(SOURCE / "permissionsets/Caseline_Integration.permissionset-meta.xml")
     fields = {text(each, "field"): text(each, "editable") == "true" for each in granted.iter(f"{NAMESPACE}fieldPermissions")}
     assert fields == {name: name.startswith("Case.") for name in own_defaults()}
-    objects = {text(each, "object"): [text(each, right) for right in ("allowCreate", "allowDelete", "modifyAllRecords")] for each in granted.iter(f"{NAMESPACE}objectPermissions")}
+    rights = ("allowCreate", "allowDelete", "modifyAllRecords")
+    objects = {text(each, "object"): [text(each, right) for right in rights] for each in granted.iter(f"{NAMESPACE}objectPermissions")}
     assert objects.pop("Case") == ["true", "false", "false"]
-    assert all(rights == ["false", "false", "false"] for rights in objects.values())
+    assert all(given == ["false", "false", "false"] for given in objects.values())
 
 
 def test_the_validation_rule_says_what_the_simulator_says() -> None:
