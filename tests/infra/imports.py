@@ -66,10 +66,12 @@ def called(tree: ast.AST) -> set[str]:
 
 
 class Reach:
-    """What one function reaches: `third_party` packages, and `environment` variables."""
+    """What one function reaches: `third_party` packages, `environment` variables, and what it asks of AWS: `table` methods, (service, operation) `calls`."""
 
     def __init__(self, function: str) -> None:
         self.third_party: set[str] = set()
+        self.table: set[str] = set()
+        self.calls: set[tuple[str, str]] = set()
         self._seen: set[str] = set()
         self._members: set[str] = set()
         own = [parse(file) for file in sorted((ROOT / "functions" / function).glob("*.py"))]
@@ -83,6 +85,9 @@ class Reach:
             self._follow(name for name in modules() if name.startswith(f"{package}."))
         self._follow(each.module for each in imports(tree))
         self._use(wired(tree))
+        asked = [(node.func, node.args) for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+        self.table |= {method.attr for method, _ in asked if _last_name(method.value).strip("_") == "table"}
+        self.calls |= set(_service_calls(asked))
 
     def _follow(self, names: Iterable[str]) -> None:
         for name in names:
@@ -123,6 +128,19 @@ def _last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Call):
         return _last_name(node.func)
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _service_calls(asked: Iterable[tuple[ast.Attribute, list[ast.expr]]]) -> Iterator[tuple[str, str]]:
+    """Calls in the wiring's two forms: `_call("sqs", "send_message", ...)` and `client("sqs").send_message(...)`."""
+    for method, arguments in asked:
+        if method.attr == "_call" and len(arguments) == 2:
+            yield _text(arguments[0]), _text(arguments[1])
+        if isinstance(method.value, ast.Call) and _last_name(method.value) == "client":
+            yield _text(method.value.args[0]), method.attr
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _asked_of_environ(tree: ast.AST) -> list[ast.AST]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.deployment import CONSOLE, deploy
+from tests.infra.deployment import CONSOLE, deploy, target
+from tests.infra.imports import Reach
+from tests.infra.test_functions import NEVER_START_A_RUN
 
 ALL = deploy(**CONSOLE, CertificateArn="arn", AlertEmail="care@example.com", PermissionsBoundaryArn="arn:boundary")
 ROLES = ALL.of_type("AWS::IAM::Role")
@@ -30,6 +32,11 @@ UNNARROWABLE = {
 }
 # AWS's own policies, which name no resource of ours.
 FOREIGN = {"ApiAccountRole": "service-role/AmazonAPIGatewayPushToCloudWatchLogs is what API Gateway asks of the account's role"}
+TABLE = {
+    "get": "GetItem", "get_many": "BatchGetItem", "query": "Query", "insert_many": "PartiQLInsert", "delete": "DeleteItem", "delete_write": "DeleteItem",
+    "put": "PutItem", "put_write": "PutItem", "update": "UpdateItem", "update_write": "UpdateItem",
+}
+SERVICE = {"stepfunctions": "states"}
 
 
 def listed(value: Any) -> list[Any]:
@@ -72,3 +79,13 @@ def test_only_the_service_that_needs_it_may_take_a_role() -> None:
     for role in ROLES.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert set(statement["Principal"]) == {"Service"} and statement["Action"] == "sts:AssumeRole"
+
+
+@pytest.mark.parametrize("function", ALL.functions())
+def test_a_function_may_do_what_it_does(function: str) -> None:
+    reach = Reach(function)
+    asked = {f"dynamodb:{TABLE[method]}" for method in reach.table & set(TABLE)}
+    asked |= {f"{SERVICE.get(service, service)}:{operation.title().replace('_', '')}" for service, operation in reach.calls if service}
+    asked -= {"states:StartExecution"} if function in NEVER_START_A_RUN else set()
+    role = target(ALL.functions()[function]["Role"])
+    assert asked <= {action for statement in ALL.statements(role) for action in listed(statement["Action"])}
