@@ -26,15 +26,14 @@ _EXISTS = (
 
 def create_all(stack: Stack, clients: Clients) -> list[str]:
     """Create what the stack has, dead-letter queues before the queues that name them; returns `logical id (kind)` of what this runtime cannot create."""
-    _create_role(clients)
     for kind, create in _CREATORS.items():
         for resource in sorted(stack.of_kind(kind), key=lambda resource: "RedrivePolicy" in resource.properties):
             _create(create, resource, stack, clients)
     return [f"{resource.logical_id} ({resource.kind})" for resource in stack.all if resource.kind not in {*_CREATORS, *IGNORED, *_ELSEWHERE}]
 
 
-_ELSEWHERE = {"AWS::Lambda::EventSourceMapping", "AWS::Scheduler::Schedule"}
-"""Wired by the runtime's own pollers and clock."""
+_ELSEWHERE = {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Function", "AWS::Scheduler::Schedule"}
+"""Run by the sandboxes, and wired by the runtime's own pollers and clock."""
 
 
 def _create(create: Callable[[Resource, Stack, Clients], None], resource: Resource, stack: Stack, clients: Clients) -> None:
@@ -45,16 +44,8 @@ def _create(create: Callable[[Resource, Stack, Clients], None], resource: Resour
             raise
 
 
-def _create_role(clients: Clients) -> None:
-    """One role for all: nothing checks permissions here, the template's own are checked by tests."""
-    try:
-        clients("iam").create_role(RoleName=_ROLE, AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
-    except ClientError as error:
-        if "EntityAlreadyExists" not in error.response["Error"]["Code"]:
-            raise
-
-
 def _role_arn(stack: Stack) -> str:
+    """A name suffices: nothing checks permissions here, the template's own are checked by tests."""
     return f"arn:aws:iam::{stack.place.account}:role/{_ROLE}"
 
 
@@ -95,18 +86,6 @@ def _create_bus(resource: Resource, stack: Stack, clients: Clients) -> None:
     clients("events").create_event_bus(Name=resource.name)
 
 
-def _create_function(resource: Resource, stack: Stack, clients: Clients) -> None:
-    """The services only have to know that it exists; the sandboxes run it."""
-    clients("lambda").create_function(
-        FunctionName=resource.name,
-        Runtime="python3.13",
-        Role=_role_arn(stack),
-        Handler="app.handler",
-        Code={"ZipFile": b"local"},
-        Timeout=int(resource.properties.get("Timeout", 3)),
-    )
-
-
 def _create_state_machine(resource: Resource, stack: Stack, clients: Clients) -> None:
     properties = resource.properties
     definition = properties.get("DefinitionString") or json.dumps(properties["Definition"])
@@ -141,7 +120,6 @@ _CREATORS: Mapping[str, Callable[[Resource, Stack, Clients], None]] = {
     "AWS::SecretsManager::Secret": _create_secret,
     "AWS::SSM::Parameter": _create_parameter,
     "AWS::Events::EventBus": _create_bus,
-    "AWS::Lambda::Function": _create_function,
     "AWS::StepFunctions::StateMachine": _create_state_machine,
     "AWS::Events::Rule": _create_rule,
 }
