@@ -116,7 +116,8 @@ def wiring_members() -> dict[str, ast.AST]:
 
 def wired(tree: ast.AST) -> set[str]:
     """The attributes that are asked of the wiring: of a call or a name of that name, or of what such a call was assigned to."""
-    names = {"wiring"} | {target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) and _is_wiring(node.value) for target in node.targets if isinstance(target, ast.Name)}
+    assigned = (node.targets for node in ast.walk(tree) if isinstance(node, ast.Assign) and _is_wiring(node.value))
+    names = {"wiring", *(target.id for targets in assigned for target in targets if isinstance(target, ast.Name))}
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _last_name(node.value).strip("_") in names}
 
 

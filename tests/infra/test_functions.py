@@ -39,7 +39,7 @@ def attached(function: str) -> set[str]:
 
 
 def test_every_function_is_deployed_and_every_deployed_one_is_there() -> None:
-    assert FUNCTIONS == sorted(app.parent.name for app in (ROOT / "functions").glob("*/app.py"))
+    assert sorted(app.parent.name for app in (ROOT / "functions").glob("*/app.py")) == FUNCTIONS
 
 
 def test_the_door_and_the_template_have_the_same_routes() -> None:

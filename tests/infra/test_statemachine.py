@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from caseline import errors
 from statelint.cli import main as statelint
 
-from caseline import errors
 from tests.infra.deployment import ROOT, deploy, machine
 
 STATES: dict[str, Any] = machine()["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 PRODUCT = {name for name, state in TASKS.items() if "lambda" in state["Resource"]}
 HOPELESS = {"CrmAuthError", "CrmRejectedError", "CrmNotFoundError"}
-SERVICE_FAULTS = {"UnavailableError", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException", "Lambda.Unknown"}
+SERVICE_FAULTS = {"UnavailableError"} | {
+    f"Lambda.{name}" for name in ("ServiceException", "AWSLambdaException", "SdkClientException", "TooManyRequestsException", "Unknown")
+}
 
 
 def retried(state: Any) -> set[str]:
