@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from caseline.table import Table
+from caseline.table import ConditionFailed, Table
 from caseline_local.cloud import Cloud
 
 from tests.kit.writer import open_cloud, send
@@ -104,6 +104,15 @@ def test_a_restart_keeps_everything(start: Callable[[], Cloud]) -> None:
     assert cloud.metrics.sum("Caseline", "Rejected", {"Source": "x/acme"}) == 2
     keys = [entry["Key"] for entry in cloud.client("s3").list_objects_v2(Bucket="private")["Contents"]]
     assert keys == ["intake/a b.json"]
+
+
+def test_binary_comes_back_as_it_went(cloud: Cloud) -> None:
+    table = table_of(cloud)
+    table.put({"PK": "A", "SK": "1", "blob": b"\x00\xff"})
+    assert table.update("A", "1", "SET x = :x", x=1)["blob"].value == b"\x00\xff"
+    with pytest.raises(ConditionFailed) as lost:
+        table.put({"PK": "A", "SK": "1"}, "attribute_not_exists(PK)")
+    assert lost.value.item and lost.value.item["blob"].value == b"\x00\xff"
 
 
 def test_an_item_that_stood_before_a_restart_is_a_duplicate_after(start: Callable[[], Cloud]) -> None:

@@ -132,6 +132,35 @@ def test_a_failed_transaction_writes_nothing(cloud: FakeCloud, dynamodb: Any) ->
     assert cloud.stream_records() == []
 
 
+def test_what_cannot_be_kept_is_not_written(cloud: FakeCloud, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(changes: Any) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud, "commit_changes", fail)
+        with pytest.raises(OSError, match="disk full"):
+            put(dynamodb, "A", identity="i", at="1")
+    assert get(dynamodb, "A") is None
+    assert query(dynamodb, "identity", "i", "timeline")["Items"] == []
+
+
+def test_scans_and_projections_read_stored_items(dynamodb: Any) -> None:
+    put(dynamodb, "A", m={"M": {"x": {"B": b"1"}, "y": {"S": "2"}}})
+    projected = {"ProjectionExpression": "#m.x", "ExpressionAttributeNames": {"#m": "m"}}
+    assert dynamodb.scan(TableName="Caseline", **projected)["Items"] == [{"m": {"M": {"x": {"B": b"1"}}}}]
+    assert query(dynamodb, "PK", "A", ProjectionExpression="SK")["Items"] == [{"SK": {"S": "1"}}]
+    everything = dynamodb.batch_get_item(RequestItems={"Caseline": {"Keys": [image("A")]}})
+    assert everything["Responses"]["Caseline"] == [image("A", m={"M": {"x": {"B": b"1"}, "y": {"S": "2"}}})]
+
+
+def test_an_update_that_returns_binary_returns_it_once_encoded(dynamodb: Any) -> None:
+    put(dynamodb, "A", blob={"B": b"\x00"})
+    answer = update(dynamodb, "A", "SET x = :x", ExpressionAttributeValues={":x": {"S": "y"}}, ReturnValues="ALL_NEW")
+    assert answer["Attributes"]["blob"] == {"B": b"\x00"}
+    answer = dynamodb.delete_item(TableName="Caseline", Key=image("A"), ReturnValues="ALL_OLD")
+    assert answer["Attributes"]["blob"] == {"B": b"\x00"}
+
+
 def test_stream_records_look_as_lambda_sees_them(cloud: FakeCloud, dynamodb: Any) -> None:
     update(dynamodb, "A", "SET x = :x", ExpressionAttributeValues={":x": {"B": b"\x00\x01"}})
     put(dynamodb, "A", x="2")

@@ -38,11 +38,13 @@ class Changes:
             store_item(table, hash_key, range_key, old)
         self._written.clear()
 
-    def take(self) -> list[Change]:
-        """The changes that changed something; starts afresh."""
-        changes = [_change(*written) for written in self._written.values() if _text(written[1]) != _text(written[2])]
+    def list(self) -> list[Change]:
+        """The changes that changed something."""
+        return [_change(*written) for written in self._written.values() if _text(written[1]) != _text(written[2])]
+
+    def forget(self) -> None:
+        """They are kept elsewhere: nothing is left to undo."""
         self._written.clear()
-        return changes
 
 
 def _text(item: StoredItem | None) -> str | None:

@@ -38,13 +38,11 @@ def run_atomically(call: Any) -> tuple[int, Any, Any]:
         try:
             answer: tuple[int, Any, Any] = call()
             if answer[0] < 400:
-                current_hooks().commit_changes(CHANGES.take())
-                return answer
-        except BaseException:
+                current_hooks().commit_changes(CHANGES.list())
+                CHANGES.forget()
+            return answer
+        finally:
             CHANGES.undo()
-            raise
-        CHANGES.undo()
-        return answer
 
 
 def quiet_logs() -> None:
@@ -154,11 +152,14 @@ def answer_stored_items() -> None:
 
 def insert_by_statement() -> None:
     """moto's PartiQL reads all tables at each statement, loses parameters of maps, and overwrites where AWS answers DuplicateItem."""
+    from moto.dynamodb.exceptions import MockValidationException
     from moto.dynamodb.models import DynamoDBBackend
 
     original = DynamoDBBackend.batch_execute_statement
 
     def batch_execute_statement(self: Any, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(statements) > 25:
+            raise MockValidationException("Member must have length less than or equal to 25")
         parsed = [parse_insert(statement["Statement"]) for statement in statements]
         if not all(parsed):
             return list(original(self, statements))

@@ -35,9 +35,10 @@ def update_item(backend: Any, table_name: str, key: Any, expression: str, names:
     validated.normalize()
     UpdateExpressionExecutor(validated, new, names).execute()
     _validate_index_keys(new, table)
-    store_item(table, hash_key, range_key, freeze(new))
-    table.stream_shard.add(old, new)
-    return new
+    stored = freeze(new)
+    store_item(table, hash_key, range_key, stored)
+    table.stream_shard.add(old, stored)
+    return stored
 
 
 def _check_condition(item: Any, request: dict[str, Any], names: Any, values: Any) -> None:
