@@ -62,12 +62,14 @@ class _Cleaner:
 
     def clean(self, value: Any, depth: int) -> Any:
         self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise PayloadError("the body has too many values")
         if isinstance(value, str):
             return clean_text(value)
         if not isinstance(value, dict | list):
             return value
-        if depth >= MAX_DEPTH or self.nodes > MAX_NODES:
-            raise PayloadError("the body is nested too deeply" if depth >= MAX_DEPTH else "the body has too many values")
+        if depth >= MAX_DEPTH:
+            raise PayloadError("the body is nested too deeply")
         if isinstance(value, dict):
             return {clean_text(name): self.clean(member, depth + 1) for name, member in value.items()}
         return [self.clean(member, depth + 1) for member in value]
