@@ -40,8 +40,8 @@ class Frame:
 
     def render(self, template: str, here: str, **values: Any) -> str:
         words = {
-            "since": partial(wording.say_since, now=self.now), "ago": partial(wording.say_ago, now=self.now), "renewal": partial(wording.say_renewal, now=self.now),
-            "fact": partial(wording.say_fact, now=self.now),
+            "since": partial(wording.say_since, now=self.now), "ago": partial(wording.say_ago, now=self.now),
+            "renewal": partial(wording.say_renewal, now=self.now), "fact": partial(wording.say_fact, now=self.now),
         }
         return _templates().get_template(template).render(here=here, person=self.person, now=self.now, base=self.base, static=_versions(), **words, **values)
 
@@ -58,8 +58,8 @@ class Console:
 
     def show_queue(self, query: Mapping[str, str]) -> str:
         """The cases that wait, the most urgent first; tab, filters and order stand in the query string."""
-        tab = query.get("tab") if query.get("tab") in TABS else "prioritised"
-        known = {name: value for name, value in query.items() if name in (*FILTERS, "band", "sort", "after") and value}
+        tab = query.get("tab", "") if query.get("tab") in TABS else "prioritised"
+        known: dict[str, str] = {name: value for name, value in query.items() if name in (*FILTERS, "band", "sort", "after") and value}
         asked = known | {"status": "closed" if tab == "closed" else "open", "limit": PAGE}
         if tab == "prioritised" and "band" not in known:
             asked["band"] = URGENT
@@ -90,16 +90,13 @@ class Console:
         """One person's timeline across all channels: theirs on the left, the brand's on the right."""
         customer = self.desk.show_customer(customer_id)
         page = self.desk.read_timeline(customer_id, PAGE, query.get("before"))
-        return self.frame.render(
-            "customer.html", "customers", customer=customer, facts=_facts(customer), days=self._by_day(page["entries"]), next=page["next"], paged="before" in query
-        )
+        days, paged = self._by_day(page["entries"]), "before" in query
+        return self.frame.render("customer.html", "customers", customer=customer, facts=_facts(customer), days=days, next=page["next"], paged=paged)
 
     def show_channels(self, query: Mapping[str, str], problem: str = "", saved: str = "") -> str:
         """Counts for each source, whether they balance, and what was not understood."""
-        return self.frame.render(
-            "channels.html", "channels", channels=self.desk.list_channels(), stats=self.desk.read_stats(), held=self.desk.list_quarantine(PAGE, query.get("before")),
-            problem=problem, saved=saved,
-        )
+        channels, stats, held = self.desk.list_channels(), self.desk.read_stats(), self.desk.list_quarantine(PAGE, query.get("before"))
+        return self.frame.render("channels.html", "channels", channels=channels, stats=stats, held=held, problem=problem, saved=saved)
 
     def show_quarantined(self, quarantine_id: str) -> str:
         item = self.desk.show_quarantined(quarantine_id)
@@ -115,8 +112,11 @@ class Console:
 
 
 def _facts(customer: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The account's facts in the order people read them, those we have no place for last."""
-    facts = customer["account"]["facts"]
+    """The account's facts in the order people read them, those we have no place for last; an amount stands with its currency."""
+    facts = dict(customer["account"]["facts"])
+    if "deal_value" in facts:
+        currency = facts.pop("currency", {}).get("value")
+        facts["deal_value"] = facts["deal_value"] | {"value": wording.say_amount(facts["deal_value"]["value"], currency)}
     return [(name, facts[name]) for name in (*(name for name in FACTS if name in facts), *sorted(set(facts) - set(FACTS)))]
 
 
@@ -146,7 +146,7 @@ def _versions() -> dict[str, str]:
 def _templates() -> Environment:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
-        "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "name": wording.name_of, "mood": wording.mood_of,
+        "channel": wording.say_channel, "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "name": wording.name_of, "mood": wording.mood_of,
         "rating": wording.say_rating, "safe_url": wording.safe_url,
     }
     environment.globals |= {"band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS}

@@ -12,6 +12,7 @@ from caseline.signals import parse_time
 BAND_WORDS = {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}
 SYNC_WORDS = {"synced": "in the CRM", "pending": "on its way", "failed": "not saved"}
 _CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£"}
+_ACRONYMS = frozenset({"sla", "smb", "crm", "nps", "csat", "ces"})
 _MAGNITUDES = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
 
 
@@ -72,23 +73,32 @@ def say_money(value: Any, currency: Any = "") -> str:
     return f"{sign}{amount:.0f}"
 
 
+def say_amount(value: Any, currency: Any) -> str:
+    """EUR 2,500,000: in full, for the account's card."""
+    try:
+        return f"{currency or ''} {float(value):,.0f}".strip()
+    except (TypeError, ValueError):
+        return f"{value} {currency or ''}".strip()
+
+
 def say_fact(name: str, fact: Mapping[str, Any], now: datetime) -> str:
     """The value of an account fact in full."""
     value = fact["value"]
     if name == "renewal_date" and value:
         return f"{value} ({say_renewal(value, now)})"
-    if name == "deal_value":
-        try:
-            return f"{float(value):,.0f}"
-        except (TypeError, ValueError):
-            return str(value)
     return "–" if value in (None, "") else str(value)
 
 
 def name_of(word: Any) -> str:
-    """A name of ours in plain words: how_to, google_play."""
+    """A name of ours in plain words: how_to, google_play, sla."""
+    if str(word) in _ACRONYMS:
+        return str(word).upper()
     text = str(word or "").replace("_", " ").replace("-", " ")
     return text[:1].upper() + text[1:]
+
+
+def say_channel(name: Any) -> str:
+    return str(name or "").replace("_", " ").title()
 
 
 def mood_of(assessment: Mapping[str, Any] | None) -> dict[str, str]:
@@ -97,8 +107,8 @@ def mood_of(assessment: Mapping[str, Any] | None) -> dict[str, str]:
     if not found.get("sentiment"):
         return {"word": "unscored", "number": "", "tone": "none", "why": str(found.get("unscored") or "not analysed")}
     balance = float(found.get("positive", 0)) - float(found.get("negative", 0))
-    sentiment = str(found["sentiment"])
-    return {"word": sentiment, "number": f"{balance:+.2f}".replace("-", "−"), "tone": sentiment, "why": f"confidence {float(found.get('confidence', 0)):.2f}"}
+    sentiment, number = str(found["sentiment"]), f"{balance:+.2f}".replace("-", "−") if round(balance, 2) else "0"
+    return {"word": sentiment, "number": number, "tone": sentiment, "why": f"confidence {float(found.get('confidence', 0)):.2f}"}
 
 
 def say_rating(rating: Mapping[str, Any] | None) -> str:

@@ -22,6 +22,7 @@ CASE_FACTS = (
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone
 _CHUNK = 100
+_BESIDE = frozenset({"value", "renewal", "severity"})
 SIGNALS_SHOWN, REASONS = 200, 3
 
 
@@ -60,8 +61,8 @@ def case_summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _weightiest(lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The reasons that weigh most, in words, for one line."""
-    counted = sorted((line for line in lines if line["points"]), key=lambda line: -int(line["points"]))
+    """The reasons that weigh most, in words, for one line; what stands beside it anyhow (category, account) is left out."""
+    counted = sorted((line for line in lines if line["points"] and line["factor"] not in _BESIDE), key=lambda line: -int(line["points"]))
     return [str(line["text"]) for line in counted[:REASONS]]
 
 
