@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -127,7 +127,7 @@ class Pipeline:
     # ---- the parts, made anew for each delivery as a new process would
 
     def recorder(self) -> Recorder:
-        return Recorder(self.table, self.analyser, self.policy, lambda brand: self.scope and brand, self.requeue, self.clock)
+        return Recorder(self.table, self.analyser, self.policy, lambda brand: self.scope and brand, self.requeue, self.clock, WordAnalyser())
 
     def runs(self) -> Runs:
         return Runs(self.table, self.start, self.clock)
@@ -177,7 +177,7 @@ class Pipeline:
             failed = set(self.recorder().record(batch))
         except (Killed, CaselineError, ConditionFailed):
             failed = {message.message_id for message in batch}
-        self.queue += [message for message in batch if message.message_id in failed]
+        self.queue += [replace(message, receives=message.receives + 1) for message in batch if message.message_id in failed]
         return True
 
     def _deliver_stream(self) -> bool:

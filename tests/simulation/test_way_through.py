@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from caseline.crm import Account, Fact
-from caseline.errors import CrmRateLimitError, CrmUnavailableError
+from caseline.errors import CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 
 from tests.kit.aws import aws
@@ -205,3 +205,54 @@ def test_killed_at_every_call_the_state_is_the_same(after):
             assert crm.created == 1 and case["pushed_version"] == case["version"] and case["priority"]["band"] == "P1", call
             assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}, call
             assert pipeline.alerts, call
+
+
+class SilentAnalyser:
+    """Down until it is told otherwise."""
+
+    def assess(self, texts):
+        raise UnavailableError("throttled")
+
+
+def test_an_analyser_that_is_down_delays_once_and_is_then_stood_in_for(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip()}), analyser=SilentAnalyser())
+    pipeline.send(a_signal())
+    pipeline.settle()
+    assert [case["priority"]["band"] for case in pipeline.cases()] == ["P1"]
+    assert pipeline.rows("signal")[0]["assessment"]["model"] == "words" and pipeline.counts()["recorded"] == 1
+
+
+def test_a_poison_message_comes_again_alone(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    poison = pipeline.send(a_signal("bad"))
+    poison.envelope["signals"][0]["occurred_at"] = 7
+    pipeline.send(a_signal("good", text=PRAISE))
+    failed = pipeline.recorder().record(pipeline.queue)
+    assert failed == [poison.message_id] and [row["native_id"] for row in pipeline.rows("signal")] == ["good"]
+
+
+def test_a_signal_the_table_refuses_delays_none_of_its_envelope(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    huge = a_signal("huge", text=PRAISE, attributes={"notes": "n" * 500_000})
+    pipeline.send(a_signal("one", text=PRAISE), huge, a_signal("two", text=PRAISE))
+    message = pipeline.queue.pop()
+    assert pipeline.recorder().record([message]) == []
+    assert {row["native_id"] for row in pipeline.rows("signal")} == {"one", "two"}
+    (again,) = pipeline.queue
+    assert [signal["native_id"] for signal in again.envelope["signals"]] == ["huge"]
+    assert pipeline.recorder().record([again]) == [again.message_id]
+
+
+def test_a_claim_raced_by_two_runs_is_one_case(cloud):
+    """Two identities of one person, unknown to be one until the CRM says so, complain at once on two channels."""
+    crm = FakeCrm({"x:100": vip(), "email:ann@north.example": vip()})
+    pipeline = Pipeline(cloud, crm)
+    pipeline.send(a_signal(), a_signal("e-1", channel="mail", kind="email", public=False, identities=("email:ann@north.example",)))
+    pipeline._deliver_queue()
+    pipeline._deliver_stream()
+    states = [pipeline.executions[name] for name in pipeline.waiting]
+    states = [pipeline.look_up(state) for state in states]
+    states = [pipeline.prioritise(state) for state in states]
+    for state in states:
+        pipeline.save(state)
+    assert len(pipeline.cases("open")) == 1

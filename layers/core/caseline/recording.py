@@ -22,14 +22,16 @@ from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import signal_row
 
 CACHED_CUSTOMERS = 20_000
+PATIENCE = 2  # deliveries that wait for the analyser
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of the queue: its id there, and the envelope."""
+    """One message of the queue: its id there, the envelope, and how often the queue has delivered it."""
 
     message_id: str
     envelope: Mapping[str, Any]
+    receives: int = 1
 
 
 @dataclass
@@ -46,7 +48,10 @@ class Entry:
 
 @dataclass
 class Recorder:
-    """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked."""
+    """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
+
+    `fallback` judges where the analyser does not answer a second time: an angry customer must not wait for a service to come back.
+    """
 
     table: Table
     analyser: Analyser
@@ -54,6 +59,7 @@ class Recorder:
     scope_of: Callable[[str], str]
     requeue: Callable[[Mapping[str, Any]], None]
     clock: Callable[[], datetime]
+    fallback: Analyser | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
 
     @property
@@ -73,12 +79,21 @@ class Recorder:
         return sorted(failed)
 
     def _assess(self, entries: Sequence[Entry]) -> None:
-        assessments = assess_signals(self.analyser, [entry.signal for entry in entries])
+        assessments = self._assessments(entries)
         replies = Replies.load(self.table, [entry.signal for entry in entries])
         for entry, assessment in zip(entries, assessments, strict=True):
             entry.assessment = assessment
             entry.signal = replies.addressed(entry.signal)
             entry.row = self._row(entry)
+
+    def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
+        signals = [entry.signal for entry in entries]
+        try:
+            return assess_signals(self.analyser, signals)
+        except UnavailableError:
+            if self.fallback is None or all(entry.message.receives < PATIENCE for entry in entries):
+                raise
+            return assess_signals(self.fallback, signals)
 
     def _row(self, entry: Entry) -> Item:
         brand = entry.message.envelope["brand"]
@@ -153,14 +168,14 @@ class Recorder:
             failed.add(entry.message.message_id)
 
 
-def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message:
+def read_message(message_id: str, body: str, fetch: Callable[[str], bytes], receives: int = 1) -> Message:
     """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison."""
     envelope = json.loads(body)
     if "body" in envelope:
         envelope = json.loads(fetch(envelope["body"]["bucket_key"]))
     if envelope["v"] != 1:
         raise ValueError(f"unknown envelope version {envelope['v']!r}")
-    return Message(message_id, envelope)
+    return Message(message_id, envelope, receives)
 
 
 def _entries(messages: Sequence[Message]) -> tuple[list[Entry], set[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from caseline.replies import release
 from caseline.signals import CREATED, UPDATED
 from caseline.table import ConditionFailed, Item, Table
-from caseline.timeline import EXPECTED, GONE, fingerprint, read_text
+from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, read_text
 
 CONTENT = (
     "text text_z text_cut rating attributes need need_reason category assessment author_name engagement reach url language revision rank previous deleted_at".split()
@@ -50,7 +50,7 @@ def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     if old["state"] == EXPECTED:
         return {name: value for name, value in row.items() if name not in ("PK", "SK", "deliveries", "revisions")}
     if old["state"] == GONE:
-        return None
+        return _placed(old, row)
     if row["state"] == GONE:
         return _erased(row)
     if fingerprint(old) != fingerprint(row) and row["rank"] > old["rank"]:
@@ -60,7 +60,14 @@ def _changes(old: Item, row: Item) -> dict[str, Any] | None:
 
 def _erased(row: Item) -> dict[str, Any]:
     gone: dict[str, Any] = dict.fromkeys(CONTENT)
-    return gone | {"state": GONE, "need": "none", "need_reason": "deleted", "rank": row["rank"], "assessment": {"unscored": "deleted"}, "deleted_at": row["received_at"]}
+    return gone | ERASED | {"state": GONE, "rank": row["rank"], "deleted_at": row["received_at"]}
+
+
+def _placed(old: Item, row: Item) -> dict[str, Any] | None:
+    """A deletion that came first knew neither customer nor time: the original still says where the gap stands, and nothing more."""
+    if "identity" in old or "identity" not in row:
+        return None
+    return {name: row[name] for name in ("identity", "at", "identities", "occurred_at", "born")}
 
 
 def _born(old: Item, row: Item) -> dict[str, Any]:

@@ -19,6 +19,8 @@ COMPRESS_FROM = 1_000  # bytes: below it zlib saves no write unit
 TEXT_LIMIT = 300_000  # bytes as stored; an item may have 400 KB
 FACTS = "channel source native_id kind direction public revision author_name agent language url thread_id parent_id reach engagement provider_sentiment".split()
 
+ERASED: Item = {"need": "none", "need_reason": "deleted", "assessment": {"unscored": "deleted"}}
+
 
 def signal_key(signal_id: str) -> Item:
     return key(f"SIGNAL#{signal_id}", "SIGNAL")
@@ -38,7 +40,7 @@ def signal_row(signal: Signal, brand: str, scope: str, assessment: Assessment, n
         "identities": list(signal.identities), "deliveries": {delivery}, "revisions": 0, "expires": expiry(signal.received_at, retention),
     }
     row |= {name: getattr(signal, name) for name in FACTS if getattr(signal, name) is not None}
-    row |= content_of(signal, assessment, need)
+    row |= ERASED if signal.action == DELETED else content_of(signal, assessment, need)
     return row | placement(signal.identities, row["occurred_at"], signal.signal_id, scope)
 
 

@@ -247,10 +247,12 @@ class Wiring:
     @property
     def recorder(self) -> Recorder:
         """Made once; the policy it judges by is the newest."""
+        from caseline.assessment import open_analyser
         from caseline.recording import Recorder
 
         if "recorder" not in self._clients:
-            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock)
+            fallback = open_analyser("embedded") if self.config.analysis.name != "embedded" else None
+            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback)
         recorder: Recorder = self._clients["recorder"]
         recorder.policy, recorder.analyser = self.policy, self.analyser
         return recorder
