@@ -146,8 +146,8 @@ def _versions() -> dict[str, str]:
 def _templates() -> Environment:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
-        "channel": wording.say_channel, "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "name": wording.name_of, "mood": wording.mood_of,
-        "rating": wording.say_rating, "safe_url": wording.safe_url,
+        "channel": wording.say_channel, "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "mood": wording.mood_of,
+        "name": wording.name_of, "rating": wording.say_rating, "safe_url": wording.safe_url,
     }
-    environment.globals |= {"band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS}
+    environment.globals |= {"band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS, "told_words": wording.TOLD_WORDS}
     return environment

@@ -11,6 +11,7 @@ from caseline.signals import parse_time
 
 BAND_WORDS = {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}
 SYNC_WORDS = {"synced": "in the CRM", "pending": "on its way", "failed": "not saved"}
+TOLD_WORDS = {"sync": "Saved in the CRM", "joined": "Another signal", "override": "Band"}
 _CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£"}
 _ACRONYMS = frozenset({"sla", "smb", "crm", "nps", "csat", "ces"})
 _MAGNITUDES = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
