@@ -119,11 +119,12 @@ def test_an_account_value_that_is_unknown_is_no_fact(world: World) -> None:
     assert found and not {"tier", "deal_value", "renewal_date"} & set(found.facts)
 
 
-@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-def test_what_strangers_write_finds_only_itself(world: World, text: str) -> None:
+def test_what_strangers_write_finds_only_itself(world: World) -> None:
     world.add_contact(world.add_account("Globex"), "Ann", "ann@example.com", handles="x:@ann")
-    for identity in (f"email:{text}@example.com", f"x:{text}", f"x:@{text}", f"phone:{text}", text):
-        assert world.adapter().find_account([identity]).kind == "none"
+    crm = world.adapter()
+    for text in NASTY:
+        for identity in (f"email:{text}@example.com", f"x:{text}", f"x:@{text}", f"phone:{text}", text):
+            assert crm.find_account([identity]).kind == "none", identity[:80]
 
 
 def test_a_quote_in_an_address_is_found(world: World) -> None:
@@ -175,13 +176,12 @@ def test_numbers_differ(world: World) -> None:
     assert len({each.number for each in saved}) == len({each.crm_id for each in saved}) == 3
 
 
-@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-def test_any_text_can_be_saved(world: World, text: str) -> None:
+def test_any_text_can_be_saved(world: World) -> None:
     crm = world.adapter()
-    saved = crm.save_case(replace(RECORD, subject=text, headline=text, reasons=(text, text), category=text[:50]))
-    crm.add_note(saved.crm_id, "n-1", text)
-    [case] = world.cases()
-    assert case.version == 1 and len(case.notes) == 1
+    for place, text in enumerate(NASTY):
+        saved = crm.save_case(replace(RECORD, case_key=f"cx-{place}", subject=text, headline=text, reasons=(text, text), category=text))
+        crm.add_note(saved.crm_id, "n-1", text)
+    assert [len(case.notes) for case in world.cases()] == [1] * len(NASTY)
 
 
 # ---- notes
@@ -195,6 +195,20 @@ def test_adds_a_note_once(world: World) -> None:
     [case] = world.cases()
     assert len(case.notes) == 3
     assert any("text of n-2" in note for note in case.notes)
+
+
+def test_a_note_to_a_case_that_is_gone(world: World) -> None:
+    crm = world.adapter()
+    saved = crm.save_case(RECORD)
+    world.lose_case(saved.crm_id)
+    with pytest.raises(CrmNotFoundError):
+        crm.add_note(saved.crm_id, "n-1", "text")
+
+
+def test_a_case_that_is_gone_is_made_again(world: World) -> None:
+    crm = world.adapter()
+    world.lose_case(crm.save_case(RECORD).crm_id)
+    assert crm.save_case(replace(RECORD, version=2)).created and len(world.cases()) == 1
 
 
 # ---- what goes wrong on the wire
@@ -225,12 +239,11 @@ def test_retry_after_is_passed_on(remote: Any, header: str, seconds: float | Non
 
 
 @pytest.mark.parametrize(
-    "fault", [("drop_before", {}), ("malformed", {}), ("drip", {"pause": 0.05}), ("pause", {"pause": 0.8}), ("redirect", {})], ids=lambda fault: fault[0]
+    "fault", [("drop_before", {}), ("malformed", {}), ("drip", {"pause": 0.05}), ("pause", {"pause": 1.6}), ("redirect", {})], ids=lambda fault: fault[0]
 )
 @pytest.mark.parametrize("action", ["find", "save"])
 def test_an_answer_that_does_not_come_is_unavailable(remote: Any, action: str, fault: tuple[str, dict[str, Any]]) -> None:
     crm = remote.adapter(impatient=True)
-    crm.find_account(["email:warm@example.com"])
     remote.wire.break_off(remote.wire.reading, fault[0], **fault[1])
     with pytest.raises(CrmUnavailableError) as caught:
         _act(crm, action)

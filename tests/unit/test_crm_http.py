@@ -11,7 +11,7 @@ from caseline.crm._http import MAX_RETRY_AFTER, HttpApi, check_base_url, parse_r
 from caseline.crm._text import fit_text
 from caseline.crm.salesforce._soql import phone_search, quote, quote_like
 from caseline.errors import ConfigError, CrmUnavailableError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.salesforce.soql import Condition, matches, parse, parse_search
@@ -48,17 +48,20 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_retry_after_crashes(value: str) -> None:
     found = parse_retry_after(value, NOW)
     assert found is None or (0 <= found <= MAX_RETRY_AFTER and not math.isnan(found))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 80_000))
 def test_an_http_date_counts_from_now(seconds: int) -> None:
     assert parse_retry_after((NOW + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT"), NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_text_fits(text: str, limit: int) -> None:
     fitted = fit_text(text, limit)
@@ -67,6 +70,7 @@ def test_text_fits(text: str, limit: int) -> None:
     assert not set(fitted) & {"\x00", "\ud800"}
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60), st.sampled_from(["", "x", "' OR Name != '"]))
 def test_a_value_in_a_query_is_only_ever_that_value(text: str, other: str) -> None:
     where = parse(f"SELECT Id FROM Contact WHERE Email = {quote(text)} AND Name LIKE {quote_like(text)}").where
@@ -76,6 +80,7 @@ def test_a_value_in_a_query_is_only_ever_that_value(text: str, other: str) -> No
     assert text.casefold() in other.casefold() or not matches(where[2], {"Name": other}, get)
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True), min_size=1, max_size=4))
 def test_a_phone_search_holds_digits_only(numbers: list[str]) -> None:
     terms, scope, entity, columns = parse_search(phone_search(numbers, ["Id", "Phone"]))

@@ -53,11 +53,13 @@ class World(Protocol):
     wire: Wire | None
 
     def adapter(self, impatient: bool = False) -> Crm:
-        """A fresh adapter; an impatient one gives up within half a second."""
+        """A fresh adapter; an impatient one gives up within a second or so."""
 
     def add_account(self, name: str, tier: str = "", deal_value: str = "", renewal_date: str = "") -> str: ...
     def add_contact(self, account_id: str, name: str, email: str = "", phone: str = "", handles: str = "") -> str: ...
     def cases(self) -> list[StoredCase]: ...
+    def lose_case(self, crm_id: str) -> None:
+        """As when somebody deletes it in the CRM."""
 
 
 def kit_names() -> list[str]:

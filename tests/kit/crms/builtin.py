@@ -42,6 +42,9 @@ class BuiltinWorld:
         rows = [row for status in ("open", "pending", "closed") for row in self.adapter().list_cases(status)]
         return [self._stored(row["case_key"]) for row in rows]
 
+    def lose_case(self, crm_id: str) -> None:
+        self.table.delete(f"CRM#CASE#{crm_id}", "CASE")
+
     def _stored(self, crm_id: str) -> StoredCase:
         row = self.adapter().read_case(crm_id)
         notes = [note["text"] for note in row["notes"]]

@@ -13,7 +13,7 @@ from tests.kit.crms import NOW, StoredCase
 from tests.kit.salesforce import CLIENT_ID, CLIENT_SECRET, Simulator, salesforce
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.5, read=0.3, total=0.5)
+IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 
 
 class SalesforceWire:
@@ -54,6 +54,9 @@ class SalesforceWorld:
 
     def cases(self) -> list[StoredCase]:
         return [self._stored(row) for row in self.org.all("Case")]
+
+    def lose_case(self, crm_id: str) -> None:
+        del self.org.records["Case"][crm_id]
 
     def _stored(self, row: Mapping[str, Any]) -> StoredCase:
         notes = [comment["CommentBody"] for comment in self.org.all("CaseComment") if comment["ParentId"] == row["Id"]]

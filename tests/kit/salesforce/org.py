@@ -233,6 +233,9 @@ class Org:
             field = self._resolve(entity, condition.path, text)
             if not field.filterable:
                 raise SalesforceError(400, "INVALID_FIELD", f"field '{condition.path}' can not be filtered in a query call")
+            given = condition.value if isinstance(condition.value, list) else [condition.value]
+            if field.kind in ("id", "reference") and condition.operator != "LIKE" and not all(value is None or is_id(str(value)) for value in given):
+                raise SalesforceError(400, "INVALID_QUERY_FILTER_OPERATOR", f"{at(text, condition.path)}invalid ID field: {given[0]}")
             if field.kind in ("number", "boolean") and isinstance(condition.value, str):
                 reason = f"value of filter criterion for field '{condition.path}' must be of type {field.kind} and should not be enclosed in quotes"
                 raise SalesforceError(400, "INVALID_FIELD", reason)

@@ -18,6 +18,7 @@ from caseline.signals import isoformat
 
 # Of these each, more would be a scan of the org: nobody has so many addresses, and an office phone is nobody's.
 MAX_WANTED, MAX_CONTACTS, MAX_ACCOUNTS = 30, 200, 10
+ACCOUNT_PREFIX = "001"
 PHONES = ("Phone", "MobilePhone")
 OPEN_CASES = "SELECT AccountId, COUNT(Id) n FROM Case WHERE AccountId IN {ids} AND IsClosed = false GROUP BY AccountId"
 WON = "SELECT AccountId, SUM(Amount) total, COUNT(Id) n FROM Opportunity WHERE AccountId IN {ids} AND IsWon = true GROUP BY AccountId"
@@ -76,8 +77,9 @@ class Accounts:
         return plain or (f"phone:+{code}{digits}" if code else "")
 
     def _values(self, ids: Sequence[str]) -> Mapping[str, list[Record]]:
-        """Accounts, won opportunities, contracts and open cases of these accounts, in one call."""
-        return self._optional.attempt(lambda: self._api.query_all(self._value_queries(quote_list(ids))))
+        """Accounts, won opportunities, contracts and open cases of these accounts, in one call; contacts without account have no value."""
+        accounts = [account_id for account_id in ids if account_id.startswith(ACCOUNT_PREFIX)]
+        return self._optional.attempt(lambda: self._api.query_all(self._value_queries(quote_list(accounts)))) if accounts else {}
 
     def _value_queries(self, ids: str) -> dict[str, str]:
         columns = self._optional.of("Account", ["Id", "Name", "Type", *self._settings.account_fields.values()])

@@ -33,6 +33,7 @@ _CODES: Mapping[str, type[CrmError]] = {
     "DUPLICATE_VALUE": CrmConflictError,
     "NOT_FOUND": CrmNotFoundError,
     "ENTITY_IS_DELETED": CrmNotFoundError,
+    "INVALID_CROSS_REFERENCE_KEY": CrmNotFoundError,
     "SERVER_UNAVAILABLE": CrmUnavailableError,
     "UNKNOWN_EXCEPTION": CrmUnavailableError,
     "QUERY_TIMEOUT": CrmUnavailableError,
