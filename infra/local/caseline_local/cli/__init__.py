@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import click
-
 from caseline import __version__
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -18,8 +17,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "crm": ("crm", "The built-in CRM: import accounts and contacts."),
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
-    "config": ("validate", "Check a config.yaml."),
-    "policy": ("validate", "Check a policy."),
+    "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),
+    "policy": ("validate", "Check a policy; put it where a deployed stack reads it."),
 }
 
 

@@ -122,6 +122,7 @@ def _import_offline(data: bytes, home: Path) -> Report:
     from datetime import UTC, datetime
 
     from caseline.crm.builtin import create
+
     from caseline_local.engine.home import HomeInUseError
     from caseline_local.engine.offline import open_table
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-
 from caseline import __version__
+
 from caseline_local.cli.sources import read_home_config
 from caseline_local.cli.terminal import FindingsError, home_option, say, show
 
@@ -78,6 +78,7 @@ def play_once(home: Path, stopping: threading.Event) -> None:
 
 def _start(home: Path, port: int) -> Product:
     from caseline.errors import ConfigError
+
     from caseline_local.engine.home import HomeInUseError
     from caseline_local.engine.product import Product
 

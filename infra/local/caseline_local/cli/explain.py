@@ -58,7 +58,8 @@ def explain_case(case: Mapping[str, Any], customer: Mapping[str, Any]) -> Iterat
     yield ""
     yield f"Signals: {case['signal_count']}"
     for signal in case["signals"]:
-        yield f"  {signal['occurred_at'][:19]}Z {signal['channel']} {signal['direction']} {_sentiment(signal)}: {clean(signal.get('text') or '(no text)', _QUOTE)}"
+        said = clean(signal.get("text") or "(no text)", _QUOTE)
+        yield f"  {signal['occurred_at'][:19]}Z {signal['channel']} {signal['direction']} {_sentiment(signal)}: {said}"
 
 
 def headline(case: Mapping[str, Any], customer: Mapping[str, Any]) -> str:

@@ -17,7 +17,10 @@ from zoneinfo import ZoneInfo
 
 from caseline.signals import isoformat, parse_time
 
-TOP = ("id", "kind", "public", "occurred_at", "author", "to", "text", "language", "rating", "url", "thread_id", "parent_id", "direction", "engagement", "channel_label", "attributes")
+TOP = (
+    "id", "kind", "public", "occurred_at", "author", "to", "text", "language", "rating", "url", "thread_id", "parent_id", "direction", "engagement",
+    "channel_label", "attributes",
+)  # fmt: skip
 RULE = {"column", "value", "format", "timezone", "map", "default", "split"}
 _NEEDED = ("id", "occurred_at", "author")
 _HOLE = re.compile(r"\{([^{}]+)\}")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
 from caseline.signals import isoformat, parse_time
+
 from caseline_local.cli.mapping import MappingError, check_mapping, columns_of, map_row, shift_times
 from caseline_local.cli.sources import Sender, find_sender
 from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, say, show
@@ -35,14 +35,16 @@ Signal = dict[str, Any]
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--map", "map_file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="How a row becomes a signal (YAML).")
 @click.option("--source", default="default", show_default=True, help="The source of standard_webhooks to post to.")
-@click.option("--rebase", type=click.Choice(["now", "none"]), default="now", show_default=True, help="now: shift all times by one offset, so that the last is now.")
+@click.option("--rebase", type=click.Choice(["now", "none"]), default="now", show_default=True, help="now: shift all times alike, so that the last is now.")
 @click.option("--backfill", is_flag=True, help="History: keep the times, and open no cases.")
 @click.option("--limit", type=click.IntRange(min=1), help="The first N rows alone.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many signals a second.")
 @click.option("--connections", type=click.IntRange(1, 16), default=4, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Map and check; print the signals as JSON lines, post nothing.")
 @home_option
-def replay(file: Path, map_file: Path, source: str, rebase: str, backfill: bool, limit: int | None, rate: float | None, connections: int, dry_run: bool, home: Path) -> None:
+def replay(
+    file: Path, map_file: Path, source: str, rebase: str, backfill: bool, limit: int | None, rate: float | None, connections: int, dry_run: bool, home: Path
+) -> None:
     """Post FILE (.csv or .jsonl) as signals. Posting it again changes nothing: a signal is known by its id.
 
     The map has the shape of the signal; events/scenarios/posts_map.yaml is an example.
@@ -132,7 +134,8 @@ class Tally:
         return self.accepted + sum(self.refused.values())
 
     def describe(self) -> Iterator[str]:
-        yield f"accepted {self.accepted} in {self.seconds:.1f} s ({self.accepted / max(self.seconds, 0.001):.0f} a second)" + (f", {self.retried} tries again" if self.retried else "")
+        again = f", {self.retried} tries again" if self.retried else ""
+        yield f"accepted {self.accepted} in {self.seconds:.1f} s ({self.accepted / max(self.seconds, 0.001):.0f} a second){again}"
         for reason, count in self.refused.most_common():
             yield f"refused {count}: {reason}"
 
@@ -178,7 +181,8 @@ class Poster:
             with self._tally.lock:
                 self._tally.retried += 1
             time.sleep(pause)
-        raise UnreachableError(f"{self._sender.local_url} does not take signals ({answer or status}); start it with `caseline dev`, then run this again: nothing is doubled")
+        advice = "start it with `caseline dev`, then run this again: nothing is doubled"
+        raise UnreachableError(f"{self._sender.local_url} does not take signals ({answer or status}); {advice}")
 
     def _connection(self) -> http.client.HTTPConnection:
         if getattr(self._own, "connection", None) is None:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from caseline.signals import parse_time
+
 from caseline_local.cli.terminal import FindingsError
 
 SAMPLES = Path(__file__).resolve().parents[4] / "events" / "channels"
@@ -73,12 +74,13 @@ def body_of(request: Mapping[str, Any]) -> bytes:
 
 def _is_postable(sample: Mapping[str, Any]) -> bool:
     request = sample.get("request") or {}
-    return "/webhooks/" in request.get("url", "") and request.get("method") == "POST" and bool({"json", "form"} & request.keys()) and bool((sample.get("expected") or {}).get("signals"))
+    posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
+    return posts and bool((sample.get("expected") or {}).get("signals"))
 
 
 def _is_plain(sample: Mapping[str, Any]) -> bool:
     signals = sample["expected"]["signals"]
-    return len(signals) == 1 and signals[0].get("direction") == "inbound" and signals[0].get("action") == "created" and bool(signals[0].get("text"))
+    return len(signals) == 1 and not sample["expected"].get("unreadable") and signals[0].get("direction") == "inbound" and signals[0].get("action") == "created" and bool(signals[0].get("text"))
 
 
 def _plain_headers(sample: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from caseline.channels import open_channel
 from caseline.signatures import standard_keys
 from caseline.web import WebhookRequest
+
 from caseline_local.cli.terminal import FindingsError
 
 Signer = Callable[[WebhookRequest, str, datetime], WebhookRequest]

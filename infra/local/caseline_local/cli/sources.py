@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
 from caseline.web import WebhookRequest
+
 from caseline_local.cli.api import find_url
 from caseline_local.cli.signing import sign
 from caseline_local.cli.terminal import FindingsError, UnreachableError

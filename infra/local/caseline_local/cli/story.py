@@ -14,6 +14,7 @@ from typing import Any
 
 from caseline.config_text import read_yaml
 from caseline.crm._builtin_csv import HEADER
+
 from caseline_local.cli.api import Api
 from caseline_local.cli.crm import import_running
 from caseline_local.cli.explain import explain_case

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 from caseline.channels import channel_names, open_channel
 from caseline.signals import Signal
 from caseline.sources import Source
 from caseline.web import WebhookRequest
+
 from caseline_local.cli import samples
 from caseline_local.cli.api import Api
 from caseline_local.cli.explain import describe_crm
@@ -98,7 +98,7 @@ def follow_signal(api: Api, signal: Signal, started: float, seconds: float) -> N
     deadline = started + seconds
     entry = _await(lambda: find_entry(api, signal), deadline, "recorded")
     said = entry["assessment"] or {}
-    show(f"{_took(started)}  recorded: {said.get('sentiment') or 'unscored'}, {entry['category'] or 'no category'}; case {entry['need']} ({entry['need_reason']})")
+    show(f"{_took(started)}  recorded: {said.get('sentiment') or 'unscored'}, {entry['category'] or 'unknown'}; case {entry['need']} ({entry['need_reason']})")
     if entry["need"] != "due" and not entry.get("case_key"):
         return
     key = _await(lambda: (find_entry(api, signal) or {}).get("case_key"), deadline, "a case")

@@ -1,33 +1,49 @@
-"""`caseline config validate` and `caseline policy validate`: mistakes with their line and column."""
+"""`caseline config` and `caseline policy`: check a file, and put it where the deployed functions read it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-
+from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
-from caseline_local.cli.terminal import FindingsError, show
+
+from caseline_local.cli.terminal import FindingsError, UnreachableError, say, show
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_stack = click.option("--stack", required=True, help="The stack's name.")
+_region = click.option("--region", help="The stack's region; by default that of the AWS profile.")
 
 
 @click.group()
 def config() -> None:
-    """The configuration."""
+    """The configuration: sources, brands, CRM, analysis."""
 
 
 @config.command("validate")
 @_file
 def validate_config(file: Path) -> None:
     """Check a config.yaml."""
-    from caseline.configuration import read_config
-
-    try:
-        found = read_config(file.read_text(encoding="utf-8"), file.name)
-    except (ConfigError, UnicodeDecodeError) as error:
-        raise FindingsError(str(error)) from None
+    found = _read_config(file)
     show(f"{file.name}: {len(found['sources'])} sources of {len(found['brands'])} brands; nothing wrong")
+
+
+@config.command("put")
+@_file
+@_stack
+@_region
+@click.option("--secrets", "secrets_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Also put the secrets of this secrets.json.")
+def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | None) -> None:
+    """Check a config.yaml and put it where a deployed stack reads it: taken up within a minute."""
+    found = _read_config(file)
+    secrets = _read_secrets(secrets_file, found) if secrets_file else {}
+    for name, value in secrets.items():
+        _call(region, "secretsmanager", lambda store, name=name, value=value: _put_secret(store, f"{stack}/{name}", json.dumps(value)))
+    _put_parameter(region, f"/{stack}/config", json.dumps(found, ensure_ascii=False))
+    say(f"put: {len(found['sources'])} sources, {len(secrets)} secrets")
 
 
 @click.group()
@@ -39,10 +55,65 @@ def policy() -> None:
 @_file
 def validate_policy(file: Path) -> None:
     """Check a policy."""
+    show(f"{file.name}: policy of version {_read_policy(file).version}; nothing wrong")
+
+
+@policy.command("put")
+@_file
+@_stack
+@_region
+def put_policy(file: Path, stack: str, region: str | None) -> None:
+    """Check a policy and put it where a deployed stack reads it: taken up within a minute."""
+    found = _read_policy(file)
+    _put_parameter(region, f"/{stack}/policy", json.dumps(read_yaml(file.read_text(encoding="utf-8"), file.name), default=str))
+    say(f"put: policy of version {found.version}")
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    from caseline.configuration import read_config
+
+    found: dict[str, Any] = _checked(lambda: read_config(file.read_text(encoding="utf-8"), file.name))
+    return found
+
+
+def _read_secrets(file: Path, found: dict[str, Any]) -> dict[str, Any]:
+    from caseline.configuration import read_secrets
+
+    secrets: dict[str, Any] = _checked(lambda: read_secrets(file.read_text(encoding="utf-8"), found, file.name))
+    return secrets
+
+
+def _read_policy(file: Path) -> Any:
     from caseline.policy import load_policy
 
+    return _checked(lambda: load_policy(file.read_text(encoding="utf-8"), file.name))
+
+
+def _checked(read: Callable[[], Any]) -> Any:
     try:
-        found = load_policy(file.read_text(encoding="utf-8"), file.name)
+        return read()
     except (ConfigError, UnicodeDecodeError) as error:
         raise FindingsError(str(error)) from None
-    show(f"{file.name}: policy of version {found.version}; nothing wrong")
+
+
+def _put_parameter(region: str | None, name: str, text: str) -> None:
+    _call(region, "ssm", lambda store: store.put_parameter(Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True))
+
+
+def _put_secret(store: Any, name: str, text: str) -> None:
+    try:
+        store.put_secret_value(SecretId=name, SecretString=text)
+    except store.exceptions.ResourceNotFoundException:
+        store.create_secret(Name=name, SecretString=text)
+
+
+def _call(region: str | None, service: str, use: Callable[[Any], Any]) -> None:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        use(boto3.Session(region_name=region).client(service))
+    except ClientError as error:
+        raise FindingsError(f"{service} refused: {error.response['Error']['Message']}") from None
+    except BotoCoreError as error:
+        raise UnreachableError(f"{service} cannot be reached: {error}") from None
