@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
@@ -67,6 +67,9 @@ class LazySecrets(Sequence[str]):
     def __getitem__(self, index: slice) -> Sequence[str]: ...
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         return self._shelf.get(self._key)[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shelf.get(self._key))
 
     def __len__(self) -> int:
         return len(self._shelf.get(self._key))

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -22,6 +23,9 @@ from caseline.web import WebhookRequest, WebhookResponse
 BODY_LIMIT = 262_144  # bytes; a channel may declare its own
 RETRY_SECONDS = 30
 JSON = {"Content-Type": "application/json"}
+
+
+_open = cache(open_channel)  # a name that is no module raises, and is not kept
 
 
 class RefusedError(Exception):
@@ -61,7 +65,7 @@ class Door:
         if config is None:
             raise RefusedError(404, "unknown source")
         try:
-            return config, open_channel(channel_name)
+            return config, _open(channel_name)
         except UnknownChannelError as error:
             raise RefusedError(404, "unknown channel") from error
 

@@ -19,7 +19,9 @@ from caseline.signals import Signal, Unreadable, isoformat
 from caseline.web import WebhookRequest
 
 MAX_MESSAGE = 256_000  # bytes of one message; SQS takes 262,144 with the attributes
+Item = dict[str, Any]
 Send = Callable[[str, str, Mapping[str, Any]], None]  # body, group, SQS message attributes
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 PutObject = Callable[[str, bytes], None]  # key, content
 
 
@@ -50,8 +52,8 @@ class Intake:
 
     def accept(self, envelope: Envelope, items: Sequence[Signal | Unreadable]) -> int:
         """Queue the items in as few messages as they fit in; returns how many items there were."""
-        signals = [dump(item.to_json()) for item in items if isinstance(item, Signal)]
-        unreadable = [dump({"reason": item.reason, "field": item.field, "raw": item.raw}) for item in items if isinstance(item, Unreadable)]
+        signals = [item.to_json() for item in items if isinstance(item, Signal)]
+        unreadable = [{"reason": item.reason, "field": item.field, "raw": item.raw} for item in items if isinstance(item, Unreadable)]
         self._send_all(envelope, signals, unreadable)
         return len(items)
 
@@ -59,26 +61,32 @@ class Intake:
         """Queue a payload that was not understood, as it came, for quarantine and replay. It counts as one."""
         raw = base64.b64encode(request.body).decode("ascii")
         kept = {"reason": error.message, "field": error.field, "raw": raw, "whole": True, "method": request.method, "headers": dict(headers), "url": url}
-        self._send_all(envelope, [], [dump(kept)])
+        self._send_all(envelope, [], [kept])
         return 1
 
-    def _send_all(self, envelope: Envelope, signals: Sequence[str], unreadable: Sequence[str]) -> None:
-        head = dump(envelope.to_json())
-        room = self._limit - len(head) - len('-9999,"signals":[],"unreadable":[]')
-        items = [("signals", text) for text in signals] + [("unreadable", text) for text in unreadable]
+    def _send_all(self, envelope: Envelope, signals: Sequence[Item], unreadable: Sequence[Item]) -> None:
+        """Most requests are one message and are written in one go; the others are cut where they fit."""
+        head = envelope.to_json()
+        whole, count = dump({**head, "signals": signals, "unreadable": unreadable}), len(signals) + len(unreadable)
+        if len(whole) <= self._limit or count == 1:
+            self._send_one(envelope, head, whole, count)
+            return
+        items = [("signals", dump(item)) for item in signals] + [("unreadable", dump(item)) for item in unreadable]
+        room = self._limit - len(dump(head)) - len('-9999,"signals":[],"unreadable":[]')
         for number, chunk in enumerate(_split(items, room)):
-            self._send_chunk(envelope, number, chunk)
+            part = head | ({"id": f"{envelope.id}-{number}"} if number else {})
+            lists = (f'"{kind}":[{",".join(text for each, text in chunk if each == kind)}]' for kind in ("signals", "unreadable"))
+            self._send_one(envelope, part, f"{dump(part)[:-1]},{','.join(lists)}}}", len(chunk))
 
-    def _send_chunk(self, envelope: Envelope, number: int, chunk: Sequence[tuple[str, str]]) -> None:
-        head = envelope.to_json() | ({"id": f"{envelope.id}-{number}"} if number else {})
-        lists = (f'"{kind}":[{",".join(text for each, text in chunk if each == kind)}]' for kind in ("signals", "unreadable"))
-        body = f"{dump(head)[:-1]},{','.join(lists)}}}"
+    def _send_one(self, envelope: Envelope, head: Item, body: str, count: int) -> None:
+        if count == 0:
+            return
         if len(body) > self._limit:
             body = self._store(head, body)
         source = f"{envelope.channel}/{envelope.source}"
-        self._send(body, source, describe(source, len(chunk), envelope.origin))
+        self._send(body, source, describe(source, count, envelope.origin))
 
-    def _store(self, head: Mapping[str, Any], body: str) -> str:
+    def _store(self, head: Item, body: str) -> str:
         """An item too large for a message goes to the bucket first; its key is its content's, so a second try is the same object."""
         content = body.encode("ascii")
         key = f"intake/{hashlib.sha256(content).hexdigest()}.json"
@@ -106,7 +114,7 @@ def describe(source: str, signals: int, origin: str) -> dict[str, Any]:
 
 def dump(value: Any) -> str:
     """Compact ASCII JSON: every character is one byte, and none that a queue refuses."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
 
 def _split(items: Sequence[tuple[str, str]], room: int) -> Iterator[Sequence[tuple[str, str]]]:

@@ -31,14 +31,20 @@ def read_json(body: bytes) -> Field:
     Lone surrogates and NUL become U+FFFD, so that no later store refuses the text.
     """
     try:
-        value = json.loads(body.decode("utf-8"), **_STRICT)
+        text = body.decode("utf-8")
+        value = json.loads(text, **_STRICT)
     except UnicodeDecodeError as error:
         raise PayloadError("the body is not UTF-8") from error
     except RecursionError as error:
         raise PayloadError("the body is nested too deeply") from error
     except ValueError as error:
         raise PayloadError("the body is not JSON") from error
-    return Field(_Cleaner().clean(value, 0), "")
+    return Field(_Cleaner().clean(value, 0) if _may_be_unsafe(text) else value, "")
+
+
+def _may_be_unsafe(text: str) -> bool:
+    """Whether the text could hold too much, too deep or an escaped character that is none. Most do not, and need no walk."""
+    return "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH or text.count(",") > MAX_NODES // 2
 
 
 def read_form(body: bytes) -> list[tuple[str, str]]:
@@ -108,16 +114,22 @@ class Field:
     The `..._or_none` readers take an absent or null value, and only that, as None.
     """
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_name", "_parent", "value")
 
-    def __init__(self, value: Any, path: str) -> None:
-        self.value, self.path = value, path
+    def __init__(self, value: Any, path: str | int, parent: Field | None = None) -> None:
+        self.value, self._name, self._parent = value, path, parent
+
+    @property
+    def path(self) -> str:
+        """Put together only when it is asked for: most fields are right."""
+        above = self._parent.path if self._parent else ""
+        return f"{above}[{self._name}]" if isinstance(self._name, int) else f"{above}.{self._name}" if above else self._name
 
     def __getitem__(self, name: str) -> Field:
-        path = f"{self.path}.{name}" if self.path else name
-        if self.value is None:
-            return Field(None, path)
-        return Field(self.object().get(name), path)
+        value = self.value
+        if not isinstance(value, dict):
+            value = {} if value is None else self.refuse("must be an object")
+        return Field(value.get(name), name, self)
 
     def __contains__(self, name: str) -> bool:
         return isinstance(self.value, dict) and self.value.get(name) is not None
@@ -129,7 +141,7 @@ class Field:
         if not isinstance(self.value, list):
             self.refuse("must be a list")
         for index, item in enumerate(self.value):
-            yield Field(item, f"{self.path}[{index}]")
+            yield Field(item, index, self)
 
     def members(self) -> Iterator[tuple[str, Field]]:
         """The members of an object; none for an absent one."""

@@ -16,6 +16,7 @@ KINDS = frozenset(
     "web_event cart_event device_event reaction repost pointer".split()
 )
 PRIVATE_KINDS = frozenset("message survey_response email call chat ticket web_event cart_event device_event".split())
+_ABSENT: tuple[Any, ...] = (None, "", (), [], {})
 METRICS = frozenset({"stars", "nps", "csat", "ces"})
 
 
@@ -73,10 +74,14 @@ class Signal:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object without the fields that are at their default."""
-        compact = {k: v for k, v in asdict(self).items() if v not in (None, "", (), [], {})}
+        compact = {name: value for name, value in self.__dict__.items() if value not in _ABSENT}
         compact["occurred_at"], compact["received_at"] = isoformat(self.occurred_at), isoformat(self.received_at)
+        if self.rating:
+            compact["rating"] = asdict(self.rating)
         if self.identities:
             compact["identities"] = list(self.identities)
+        if self.attributes:
+            compact["attributes"] = dict(self.attributes)
         compact["schema"] = SCHEMA_VERSION
         return compact
 
@@ -112,7 +117,7 @@ def signal_id(channel: str, source: str, native_id: str) -> str:
 
 def isoformat(moment: datetime) -> str:
     """UTC with microseconds and Z: sorts as text in time order."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

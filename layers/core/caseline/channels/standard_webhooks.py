@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.errors import PayloadError
-from caseline.identity import is_own, normalise_identities, normalise_identity
+from caseline.identity import is_own, normalise_identity
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, KINDS, METRICS, OUTBOUND, PRIVATE_KINDS, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import sign_standard_webhook, verify_standard_webhook
@@ -109,10 +109,11 @@ def _read_author(data: Field, source: Source, channel: str) -> tuple[str, ...]:
 
 
 def _read_identities(field: Field) -> tuple[str, ...]:
-    for item in field.each():
-        if normalise_identity(item.text()) is None:
-            item.refuse("must be an identity such as email:ann@example.com, phone:+4930123456 or x:12345")
-    return normalise_identities(item.text() for item in field.each())
+    return tuple(dict.fromkeys(_read_identity(item) for item in field.each()))
+
+
+def _read_identity(field: Field) -> str:
+    return normalise_identity(field.text()) or field.refuse("must be an identity such as email:ann@example.com, phone:+4930123456 or x:12345")
 
 
 def _read_details(data: Field) -> dict[str, Any]:
