@@ -121,6 +121,12 @@ def test_an_environment_killed_while_idle_is_replaced_unnoticed(product):
     assert product.invoke("Stumble", b"{}").error is None
 
 
+def test_functions_start_again_after_the_process_that_forks_them_has_died(product):
+    os.kill(product.nursery.pid, signal.SIGKILL)
+    wait_for(lambda: product.invoke("Stumble", b"{}").error is None)
+    wait_for(lambda: ask(product, "GET", "/echo/x")[0] == 200)
+
+
 def test_an_exception_comes_back_as_lambda_gives_it(product, reports):
     outcome = product.invoke("Stumble", b'{"raise": true}')
     assert outcome.error
@@ -160,7 +166,8 @@ def test_unknown_paths_and_large_bodies_are_answered_as_api_gateway_does(product
     assert ask(product, "GET", "/nowhere")[:2] == (403, b'{"message": "Missing Authentication Token"}')
     assert ask(product, "GET", "/healthz")[0] == 200
     assert ask(product, "POST", "/echo/fixed", b"x" * 7_000_000)[0] == 413
-    assert ask(product, "POST", "/echo/fixed", headers={"Content-Length": "20000000"})[0] == 413
+    assert ask(product, "POST", "/echo/fixed", b"x" * 12_000_000)[0] == 413
+    assert ask(product, "POST", "/echo/fixed", headers={"Content-Length": "many"})[0] == 400
     assert ask(product, "POST", "/echo/fixed", iter([b"chunked ", b"body"]))[0] == 200
 
 

@@ -16,7 +16,7 @@ from caseline_local.engine.routes import Routes
 from caseline_local.engine.runtime_api import TooLargeError, read_body
 
 _LARGEST_BODY = 10 * 1024 * 1024
-_PATIENCE = 30.0
+_PATIENCE, _LAST_WORDS = 30.0, 2.0
 
 
 class Door:
@@ -95,13 +95,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         try:
-            body = read_body(self.rfile, {name.lower(): value for name, value in self.headers.items()}, _LARGEST_BODY)
-        except (TooLargeError, ValueError) as error:
-            self.close_connection = True
-            return self._send(answer_message(413, "Request Too Long") if isinstance(error, TooLargeError) else answer_message(400, "Bad Request"))
+            answer = self.server.door.answer(self._read())
+        except TooLargeError:
+            answer, self.close_connection = answer_message(413, "Request Too Long"), True
+        except ValueError:
+            answer, self.close_connection = answer_message(400, "Bad Request"), True
+        self._send(answer)
+        if self.close_connection:
+            self._hang_up()
+
+    def _read(self) -> HttpRequest:
+        """The whole request, whatever becomes of it: a client that is still sending would not see the answer."""
+        body = read_body(self.rfile, {name.lower(): value for name, value in self.headers.items()}, _LARGEST_BODY)
         target = urlsplit(self.path)
-        request = HttpRequest(self.command, target.path or "/", target.query, list(self.headers.items()), body, self.client_address[0])
-        return self._send(self.server.door.answer(request))
+        return HttpRequest(self.command, target.path or "/", target.query, list(self.headers.items()), body, self.client_address[0])
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
 
@@ -117,9 +124,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
         self.wfile.flush()
-        if self.close_connection:
-            with suppress(OSError):
-                self.connection.shutdown(socket.SHUT_WR)
+
+    def _hang_up(self) -> None:
+        """Take what still comes for a moment, or the answer would be lost to a reset."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LAST_WORDS)
+            left = 4 * _LARGEST_BODY
+            while left > 0 and (chunk := self.rfile.read1(65536)):
+                left -= len(chunk)
 
     def version_string(self) -> str:
         return "caseline"

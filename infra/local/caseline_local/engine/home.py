@@ -51,10 +51,15 @@ class Home:
             raise HomeInUseError(
                 f"{self.path} is in use by another caseline dev ({file.read().strip() or 'starting'}); stop it, or choose another --home"
             ) from None
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "port": port}))
-        file.flush()
         self._lock = file
+        self.note_port(port)
+
+    def note_port(self, port: int) -> None:
+        """Say in the lock file where this process listens: the command line looks there."""
+        if self._lock:
+            self._lock.truncate(0)
+            self._lock.write(json.dumps({"pid": os.getpid(), "port": port}))
+            self._lock.flush()
 
     def unlock(self) -> None:
         if self._lock:

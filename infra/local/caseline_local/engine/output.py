@@ -12,6 +12,7 @@ from typing import Any
 _LARGEST_LOG = 5 * 1024 * 1024
 _REPEAT_AFTER = 30.0
 _LONGEST_SUMMARY = 200
+_COUNTED_BY_QUEUE = {"Accepted"}
 AddMetric = Callable[[str, str, dict[str, str], float], None]
 
 
@@ -27,7 +28,8 @@ class Output:
         document = _read_object(line)
         if document and "_aws" in document:
             for metric in read_metrics(document):
-                self._add_metric(*metric)
+                if metric[1] not in _COUNTED_BY_QUEUE:
+                    self._add_metric(*metric)
             return
         with self._lock:
             self._write(function, line)

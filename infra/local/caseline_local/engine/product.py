@@ -67,8 +67,8 @@ class Product:
         self.home.lock(self._port)
         self._undo.append(self.home.unlock)
         self.home.prepare()
-        self._nursery = Nursery(str(self.root / "layers" / "core"))
-        self._undo.append(self._nursery.stop)
+        self.nursery = Nursery(str(self.root / "layers" / "core"))
+        self._undo.append(self.nursery.stop)
         self._open_front()
         self._start_cloud()
         self._create_resources()
@@ -83,6 +83,7 @@ class Product:
         self._undo.append(self._front.stop)
         self._front.start()
         self._port = self._front.port
+        self.home.note_port(self._port)
 
     def _start_cloud(self) -> None:
         from caseline_local.cloud.cloud import Cloud  # a second of imports, which the nursery's overlap with
@@ -111,7 +112,7 @@ class Product:
     def _start_functions(self) -> None:
         output = Output(self.home.logs, self.cloud.metrics.add, self._progress)
         functions = read_functions(self.stack, self.root, self.cloud.environment)
-        self.sandboxes = Sandboxes(functions, self._nursery, [str(self.root / "layers" / "core")], output.take)
+        self.sandboxes = Sandboxes(functions, self.nursery, [str(self.root / "layers" / "core")], output.take)
         self._undo += [self.sandboxes.stop, self.cloud.executions.freeze]  # undone from the last to the first
 
     def _start_sources(self) -> None:

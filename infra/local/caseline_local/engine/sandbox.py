@@ -21,26 +21,40 @@ class Nursery:
 
     def __init__(self, *library: str) -> None:
         """`library` are directories that every function imports from."""
+        self._library, self._lock = library, threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
         self._commands, theirs = socket.socketpair()
         boot = Path(__file__).with_name("boot.py")
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, str(boot), str(theirs.fileno()), *library], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        theirs.close()
-        self._lock = threading.Lock()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, str(boot), str(theirs.fileno()), *self._library], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def spawn(self, request: Mapping[str, object], output: int) -> int:
         """Fork a child for `request`, its output going to the descriptor `output`; returns its process id."""
         with self._lock:
-            message = json.dumps(request).encode() + b"\n"
-            sent = socket.send_fds(self._commands, [message], [output])
-            self._commands.sendall(message[sent:])
-            answer = b""
-            while not answer.endswith(b"\n"):
-                chunk = self._commands.recv(64)
-                if not chunk:
-                    raise RuntimeError("the process that starts functions has ended")
-                answer += chunk
+            try:
+                return self._ask(request, output)
+            except OSError:  # it has ended, and so have its children
+                self._start()
+                return self._ask(request, output)
+
+    def _ask(self, request: Mapping[str, object], output: int) -> int:
+        message = json.dumps(request).encode() + b"\n"
+        sent = socket.send_fds(self._commands, [message], [output])
+        self._commands.sendall(message[sent:])
+        answer = b""
+        while not answer.endswith(b"\n"):
+            chunk = self._commands.recv(64)
+            if not chunk:
+                raise ConnectionError("the process that starts functions has ended")
+            answer += chunk
         return int(answer)
 
     def stop(self) -> None:
