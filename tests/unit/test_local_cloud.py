@@ -136,6 +136,17 @@ def test_sequence_numbers_go_on_after_a_restart(start: Callable[[], Cloud]) -> N
     assert second["dynamodb"]["SequenceNumber"] > first
 
 
+def test_what_has_expired_is_deleted(cloud: Cloud) -> None:
+    cloud.streams.register("triage")
+    cloud.client("dynamodb").update_time_to_live(TableName="Caseline", TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+    for sk, expires in (("old", 1_000), ("new", 2_000)):
+        table_of(cloud).put({"PK": "A", "SK": sk, "expires": expires})
+    table_of(cloud).put({"PK": "A", "SK": "kept"})
+    cloud.expiry.sweep(1_500)
+    assert [item["SK"] for item in table_of(cloud).query("A")] == ["kept", "new"]
+    assert cloud.streams.read("triage", 9, 0)[-1]["eventName"] == "REMOVE"
+
+
 def test_each_consumer_reads_until_it_acknowledges(cloud: Cloud) -> None:
     for consumer in ("triage", "publish"):
         cloud.streams.register(consumer)

@@ -19,6 +19,7 @@ from caseline_local.cloud.database import Database
 from caseline_local.cloud.dynamo_api import DynamoApi
 from caseline_local.cloud.event_log import EventLog
 from caseline_local.cloud.executions import Executions
+from caseline_local.cloud.expiry import Expiry
 from caseline_local.cloud.hooks import Hooks, use_hooks
 from caseline_local.cloud.journal import Journal
 from caseline_local.cloud.metrics import Metrics
@@ -53,6 +54,7 @@ class Cloud:
         self.executions = Executions(self.database)
         self.journal = Journal(self.database, self.streams)
         self.events = EventLog(data / "events.jsonl")
+        self.expiry = Expiry(self.database, self._tables, lambda body: self._dynamo.answer("DeleteItem", body))
         self._server = Server(self._answer)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -67,18 +69,19 @@ class Cloud:
         self._dynamo, self._moto = DynamoApi(REGION, ACCOUNT), MotoApi()
         self._sqs = SqsApi(self.queues, lambda: self.endpoint, ACCOUNT)
         self._server.start()
+        self.expiry.start()
 
     def stop(self) -> None:
         """Executions that are still running will run again after the next start."""
         self.executions.freeze()
+        self.expiry.stop()
         self._server.stop()
         use_hooks(Hooks())
         self.database.close()
 
     def restore(self) -> None:
         """Puts back items and objects, and runs unfinished executions again: once the resources exist and functions can be invoked."""
-        tables = get_backend("dynamodb")[ACCOUNT][REGION].tables
-        self.journal.restore_items(tables)
+        self.journal.restore_items(self._tables())
         self.journal.restore_objects(get_backend("s3")[ACCOUNT]["aws"])
         self.executions.restart(self.client("stepfunctions"))
 
@@ -110,6 +113,10 @@ class Cloud:
             if service not in self._clients:
                 self._clients[service] = self._make_client(service)
             return self._clients[service]
+
+    def _tables(self) -> dict[str, Any]:
+        tables: dict[str, Any] = get_backend("dynamodb")[ACCOUNT][REGION].tables
+        return tables
 
     def _make_client(self, service: str) -> Any:
         config = Config(
