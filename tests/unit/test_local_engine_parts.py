@@ -1,11 +1,14 @@
 """The engine's parts by themselves: intrinsics, event patterns, schedules, routes, and the rules for failed batches."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
 import pytest
-from caseline_local.engine.environment import Outcome, failure
+from caseline_local.engine.environment import Environment, Function, Invocation, Outcome, failure
 from caseline_local.engine.intrinsics import Resolver
 from caseline_local.engine.output import Output, read_metrics
 from caseline_local.engine.patterns import matches, matches_any
@@ -254,3 +257,36 @@ def test_output_goes_where_it_belongs(tmp_path):
     assert len(metrics) == 1
     assert reports == ["receive: no answer"]
     assert len((tmp_path / "receive.log").read_text().splitlines()) == 4
+
+
+# ---- the stand-in for awslambdaric
+
+
+def test_the_standard_library_loop_serves_as_the_runtime_client_does(tmp_path):
+    (tmp_path / "app.py").write_text(
+        "def handler(event, context):\n"
+        "    if event.get('raise'):\n"
+        "        raise KeyError('gone')\n"
+        "    return {'name': context.function_name, 'left': context.get_remaining_time_in_millis(), 'echo': event}\n"
+    )
+    function = Function("f", "arn:f", tmp_path, "app.handler", 5.0, 128, {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}, 1)
+    children = []
+
+    def spawn(request, output):
+        own = request["environment"]
+        command = "import sys; from caseline_local.engine.runtime_loop import run; run('app.handler', sys.argv[1])"
+        path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+        children.append(
+            subprocess.Popen([sys.executable, "-c", command, own["AWS_LAMBDA_RUNTIME_API"]], stdout=output, stderr=output, env={**own, "PYTHONPATH": path})
+        )
+        return children[0].pid
+
+    environment = Environment(function, spawn, [], lambda line: None, lambda ended: None)
+    answer = json.loads(environment.run(Invocation('{"text": "ü"}'.encode())).payload)
+    assert (answer["name"], answer["echo"]) == ("f", {"text": "ü"})
+    assert 0 < answer["left"] <= 5000
+    failed = environment.run(Invocation(b'{"raise": true}'))
+    assert failed.error
+    assert json.loads(failed.payload)["errorType"] == "KeyError"
+    environment.kill()
+    assert children[0].wait(5) is not None

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from urllib.parse import urlsplit
 
 from caseline_local.engine.access import AUTHORISED, Access
@@ -76,6 +77,10 @@ class Front(ThreadingHTTPServer):
         self.door = door
         self.port = int(self.server_address[1])
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, name="front", daemon=True)
+
+    def server_bind(self) -> None:
+        """Without the look-up of this machine's name that HTTPServer does: it may wait for a name server."""
+        TCPServer.server_bind(self)
 
     def start(self) -> None:
         self._thread.start()
