@@ -250,6 +250,8 @@ def _case_url(case_key: str) -> str:
 
 def _is_due(record: Mapping[str, Any]) -> bool:
     images = record["dynamodb"]
+    if images.get("NewImage", {}).get("push", {}).get("S") == "wanted":
+        return True
     return any(images.get(image, {}).get("need", {}).get("S") == "due" for image in ("NewImage", "OldImage"))
 
 

@@ -256,3 +256,16 @@ def test_a_claim_raced_by_two_runs_is_one_case(cloud):
     for state in states:
         pipeline.save(state)
     assert len(pipeline.cases("open")) == 1
+
+
+def test_open_cases_follow_a_merge_that_a_signal_makes(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("p-1", identities=("x:100",)))
+    pipeline.send(a_signal("p-2", identities=("x:200", "email:ann@north.example")))
+    pipeline.settle()
+    assert len(pipeline.cases("open")) == 2
+    pipeline.now += timedelta(minutes=1)
+    pipeline.send(a_signal("p-3", text=PRAISE, identities=("x:100", "email:ann@north.example")))
+    pipeline.settle()
+    (older,), (younger,) = pipeline.cases("open"), pipeline.cases("closed")
+    assert younger["joined"] == older["case_key"] and younger["version"] == younger["pushed_version"]

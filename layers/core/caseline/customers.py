@@ -76,8 +76,8 @@ def linkable_identities(identities: Sequence[str]) -> list[str]:
     return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)]
 
 
-def link(table: Table, claimed: Claimed) -> tuple[str, list[str]]:
-    """Join the identities to one customer; returns its id and the ids of customers merged into it.
+def link(table: Table, claimed: Claimed) -> tuple[str, bool]:
+    """Join the identities to one customer; returns its id, and whether customers were merged whose open cases are to follow.
 
     The oldest customer stands. Nothing is joined across two CRM contacts or past the fan-in cap.
     """
@@ -86,7 +86,7 @@ def link(table: Table, claimed: Claimed) -> tuple[str, list[str]]:
         try:
             if plan.writes:
                 table.transact(*plan.writes)
-            return plan.winner, plan.losers
+            return plan.winner, bool(plan.losers)
         except ConditionFailed:
             continue
     raise ConditionFailed()
@@ -128,27 +128,28 @@ def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item
     contact = winner.get("contact") or next((row["contact"] for row in losers if row.get("contact")), "") or claimed.contact
     identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *fresh]))
     name = winner.get("name") or claimed.name or next((row["name"] for row in losers if row.get("name")), None)
+    merging = [*winner.get("merging", []), *(row["customer_id"] for row in losers)]
     if identities == winner["identities"] and contact == winner.get("contact", "") and name == winner.get("name") and not losers:
         return []
     return [
-        _winner_write(table, winner, identities, contact, name),
+        _winner_write(table, winner, identities=identities, contact=contact, name=name, merging=merging),
         *(_loser_write(table, claimed, row, winner["customer_id"]) for row in losers),
         *(table.put_write(_alias(claimed, identity, winner["customer_id"]), "attribute_not_exists(PK)") for identity in fresh),
     ]
 
 
-def _winner_write(table: Table, winner: Item, identities: list[str], contact: str, name: str | None) -> Mapping[str, Any]:
+def _winner_write(table: Table, winner: Item, **changes: Any) -> Mapping[str, Any]:
+    """`merging` names whose open cases are still to follow, for whoever comes next if we die before they do."""
     return table.update_write(
-        **_address(winner["customer_id"]), expression="SET identities = :identities, contact = :contact, #n = :name, version = :next",
-        condition="version = :version AND attribute_not_exists(merged_into)", names={"#n": "name"},
-        identities=identities, contact=contact, name=name, version=winner["version"], next=winner["version"] + 1,
+        f"CUSTOMER#{winner['customer_id']}", "CUSTOMER", expression="SET identities = :identities, contact = :contact, name = :name, merging = :merging, version = :next",
+        condition="version = :version AND attribute_not_exists(merged_into)", version=winner["version"], next=winner["version"] + 1, **changes,
     )
 
 
 def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: str) -> Mapping[str, Any]:
     return table.update_write(
-        **_address(loser["customer_id"]), expression="SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, #at = :rank, version = :next",
-        condition="version = :version AND attribute_not_exists(merged_into)", names={"#at": "at"},
+        f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", expression="SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, at = :rank, version = :next",
+        condition="version = :version AND attribute_not_exists(merged_into)",
         winner=winner, provenance=claimed.provenance, trust=claimed.trust, at=claimed.at, rank=f"{claimed.at}#link#{loser['customer_id']}",
         version=loser["version"], next=loser["version"] + 1,
     )
@@ -180,10 +181,6 @@ def _root(nodes: Mapping[str, Item], customer_id: str) -> Item:
 def _is_shared(identity: str) -> bool:
     namespace, _, value = identity.partition(":")
     return namespace == "email" and value.partition("@")[0] in SHARED_MAILBOXES
-
-
-def _address(customer_id: str) -> dict[str, str]:
-    return {"pk": f"CUSTOMER#{customer_id}", "sk": "CUSTOMER"}
 
 
 def _key(customer_id: str) -> Item:

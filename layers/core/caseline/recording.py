@@ -10,6 +10,7 @@ from typing import Any
 
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
+from caseline.cases.merging import settle_merges
 from caseline.customers import Claimed, link, new_nodes
 from caseline.errors import UnavailableError
 from caseline.need import decide_need
@@ -140,7 +141,9 @@ class Recorder:
         """Join identities to customers that were there before, and remember whom this process has seen."""
         for claimed in self._claims(entries):
             if existing & {node["PK"] for node in new_nodes(claimed)}:
-                link(self.table, claimed)
+                customer_id, merged = link(self.table, claimed)
+                if merged:
+                    settle_merges(self.table, customer_id, isoformat(self.clock()))
             if len(self.known) > CACHED_CUSTOMERS:
                 self.known.clear()
             self.known[_known_key(claimed)] = None

@@ -125,6 +125,9 @@ class Table:
     def update_write(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values, names, expression)}}
 
+    def check_write(self, pk: str, sk: str, condition: str, **values: Any) -> Mapping[str, Any]:
+        return {"ConditionCheck": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
+
     def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
 

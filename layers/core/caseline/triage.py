@@ -15,8 +15,10 @@ JUDGED = "state need category rank identity".split()
 
 
 def triage(records: Sequence[Mapping[str, Any]], table: Table, runs: Runs, scope_of: Callable[[str], str]) -> None:
-    """Start or feed one run for each customer, brand and category that the records concern."""
+    """Start or feed one run for each customer, brand and category that the records concern. What waits is a signal's id or a case's key."""
     rows = [row for record in records for row in _concerned(record)]
+    for case in (case for record in records if (case := _unpushed(record))):
+        runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
     for run_of, signal_ids in sorted(_group(rows, table, scope_of).items()):
         runs.add(run_of, signal_ids)
 
@@ -29,6 +31,12 @@ def _concerned(record: Mapping[str, Any]) -> list[Item]:
     if new.get("type") != "signal" or (old and not _changed(old, new)):
         return []
     return [row for row in _distinct(new, old) if row.get("need") == "due" and row.get("identity")]
+
+
+def _unpushed(record: Mapping[str, Any]) -> Item | None:
+    """A case that changed outside a run, and that the CRM should know of."""
+    row = deserialise(record["dynamodb"].get("NewImage", {}))
+    return row if row.get("type") == "case" and row.get("push") == "wanted" else None
 
 
 def _changed(old: Item, new: Item) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 from caseline.table import ConditionFailed, Item, Table, key
 
 OPEN, CLOSED = "open", "closed"
+CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
 KEPT_SIGNALS = 200  # ids kept on the row; the count goes on
 
 
 def case_key_of(opener_id: str, generation: int = 0) -> str:
     """The key of the case a signal opened: opaque, safe in a URL, the same whoever computes it."""
-    return "case-" + hashlib.sha256(f"{opener_id}|{generation}".encode()).hexdigest()[:26]
+    return CASE_KEY + hashlib.sha256(f"{opener_id}|{generation}".encode()).hexdigest()[:26]
 
 
 def load_case(table: Table, case_key: str) -> Item | None:
@@ -45,10 +46,11 @@ def history_row(case_key: str, at: str, what: str, text: str, version: int, by: 
 
 
 def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
-    """Take the claim and write the case in one go; False if someone else holds it, or the case was there before."""
+    """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer was merged."""
     held = {**claim, "type": "claim", "schema": 1, "case_key": case["case_key"], "opened_at": case["opened_at"], "identity": case["identity"]}
     try:
         table.transact(
+            table.check_write(f"CUSTOMER#{case['customer_id']}", "CUSTOMER", "attribute_not_exists(merged_into)"),
             table.put_write(held, "attribute_not_exists(PK)"),
             table.put_write(case | listed(case), "attribute_not_exists(PK)"),
             table.put_write(history),

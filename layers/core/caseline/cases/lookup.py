@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.cases.merging import follow_merge
+from caseline.cases.merging import settle_merges
 from caseline.crm import Account, Crm
 from caseline.customers import Claimed, link, load_customer
 from caseline.runs import Runs, read_run
@@ -46,9 +46,8 @@ class AccountLookUp:
         identities = [*customer["identities"], *account.identities]
         provenance = f"crm:{self.crm.name}:{account.contact_id}"
         claimed = Claimed(identities, provenance, now, "verified", account.contact_name or None, account.contact_id, customer.get("scope", ""))
-        customer_id, losers = link(self.table, claimed)
-        for loser in losers:
-            follow_merge(self.table, loser, customer_id, now)
+        customer_id, _ = link(self.table, claimed)
+        settle_merges(self.table, customer_id, now)
         return customer_id
 
     def _is_fresh(self, customer: Item) -> bool:

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from caseline.cases.ledger import CLOSED, change_case, claim_key, due, history_row, load_case
+from caseline.customers import load_customer
 from caseline.table import ConditionFailed, Item, Table
+
+
+def settle_merges(table: Table, customer_id: str, now: str) -> None:
+    """Let the open cases of all customers merged into this one follow. A merge leaves their names on the row until that is done."""
+    customer = load_customer(table, customer_id)
+    merging = (customer or {}).get("merging")
+    if not customer or not merging:
+        return
+    for loser in merging:
+        follow_merge(table, loser, customer["customer_id"], now)
+    with suppress(ConditionFailed):
+        table.update(f"CUSTOMER#{customer['customer_id']}", "CUSTOMER", "REMOVE merging", "merging = :merging", merging=merging)
 
 
 def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
@@ -32,12 +47,13 @@ def _close_younger(table: Table, claim: Item, target: Item, now: str) -> None:
 
 
 def close_case(table: Table, case_key: str, now: str, why: str, by: str = "caseline", joined: str = "") -> Item | None:
-    """Close the case in the ledger, to be pushed; None if there is none or it was closed before."""
+    """Close the case in the ledger; triage sees that it wants a push. None if there is none or it was closed before."""
     for _ in range(8):
         case = load_case(table, case_key)
         if case is None or case["status"] == CLOSED:
             return None
-        closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, **due(now)} | ({"joined": joined} if joined else {})
+        closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, "push": "wanted", **due(now)}
+        closed |= {"joined": joined} if joined else {}
         if change_case(table, case, closed, history_row(case_key, now, "status", why, closed["version"], by, mark=f"{closed['version']:06d}")):
             return closed
     raise ConditionFailed()

@@ -14,7 +14,7 @@ from caseline.priority.model import explain_lines, priority_from_json
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 
-LEASE = timedelta(seconds=40)  # longer than a push may take
+LEASE = timedelta(seconds=20)  # longer than a push takes; who is slower pushes for nothing, and the newest version once more
 ROUNDS = 10
 
 
@@ -54,7 +54,7 @@ class Outbox:
             self._mark_failed(case, error)
             raise
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
-        self._mark(case, "SET pushed_version = :version, crm = :crm REMOVE lease_until, due_shard, due_at", version=case["version"], crm=crm)
+        self._mark(case, "SET pushed_version = :version, crm = :crm REMOVE lease_until, due_shard, due_at, push", version=case["version"], crm=crm)
         mark = f"sync{case['version']:06d}"
         self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", case["version"], mark=mark))
 
@@ -76,7 +76,11 @@ class Outbox:
                 fence=case["fence"], crm=values["crm"], pushed=values.get("version", case["pushed_version"]),
             )
         except ConditionFailed:
-            return
+            self._push_again(case)
+
+    def _push_again(self, case: Item) -> None:
+        """The lease ran out while the CRM was slow: our older version may have landed on a newer one, so that one goes out again."""
+        self.table.update(case["PK"], case["SK"], "SET pushed_version = :none", none=0)
 
     def _record(self, case: Item) -> CaseRecord:
         priority = priority_from_json(case["priority"], case["queue"])

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.evidence import Scene, judge, read_recent
-from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, change_case, claim_key, due, history_row, load_case, load_claims, open_case
+from caseline.cases.ledger import CASE_KEY, KEPT_SIGNALS, OPEN, case_key_of, change_case, claim_key, due, history_row, load_case, load_claims, open_case
+from caseline.cases.merging import settle_merges
 from caseline.crm import Account
 from caseline.customers import load_customer
 from caseline.errors import UnavailableError
@@ -43,11 +44,14 @@ class Prioritiser:
             case = load_case(self.table, taken.case_key)
         else:
             case = self._handle(run, taken.waiting, "lookup_error" in state)
-        return {"run": run.to_json(), "case": _summary(case) if case else None, "alert": self._alert(case, run) if case else None}
+        unpushed = sorted(waits for waits in taken.waiting if waits.startswith(CASE_KEY))
+        return {"run": run.to_json(), "case": _summary(case) if case else None, "unpushed": unpushed, "alert": self._alert(case, run) if case else None}
 
     def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
         customer = load_customer(self.table, run.customer_id)
-        signals = [row for row in load_signals(self.table, waiting).values() if row["state"] == LIVE or row.get("case_key")]
+        if customer and customer.get("merging"):
+            settle_merges(self.table, customer["customer_id"], isoformat(self.clock()))
+        signals = [row for row in load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)]).values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
         self.runs.handled(run, waiting, case["case_key"] if case else "")
@@ -55,6 +59,7 @@ class Prioritiser:
 
     def _open_or_join(self, run: Run, customer: Item, signals: list[Item], stale: bool) -> Item | None:
         for _ in range(10):
+            customer = load_customer(self.table, customer["customer_id"]) or customer
             claims = load_claims(self.table, customer["customer_id"])
             claim = claim_key(customer["customer_id"], *self._issue(run))
             held = next((row for row in claims if row["SK"] == claim["SK"]), None)

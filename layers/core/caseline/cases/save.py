@@ -18,7 +18,8 @@ class CaseSaver:
     def save(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Errors are CRM errors, retried by class; the run ends only when the CRM has the newest version."""
         run = read_run(state)
-        if state.get("case"):
-            self.outbox.push(state["case"]["case_key"])
+        keys = [state["case"]["case_key"]] if state.get("case") else []
+        for case_key in (*keys, *state.get("unpushed", [])):
+            self.outbox.push(case_key)
         self.runs.finish(run)
         return {"run": run.to_json(), "case": state.get("case")}
