@@ -74,13 +74,14 @@ def body_of(request: Mapping[str, Any]) -> bytes:
 
 def _is_postable(sample: Mapping[str, Any]) -> bool:
     request = sample.get("request") or {}
-    posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
+    posts = bool(sample.get("secrets")) and request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
     return posts and bool((sample.get("expected") or {}).get("signals"))
 
 
 def _is_plain(sample: Mapping[str, Any]) -> bool:
     signals = sample["expected"]["signals"]
-    return len(signals) == 1 and not sample["expected"].get("unreadable") and signals[0].get("direction") == "inbound" and signals[0].get("action") == "created" and bool(signals[0].get("text"))
+    wanted = {"direction": "inbound", "action": "created"}
+    return len(signals) == 1 and not sample["expected"].get("unreadable") and wanted.items() <= signals[0].items() and bool(signals[0].get("text"))
 
 
 def _plain_headers(sample: Mapping[str, Any]) -> dict[str, str]:
@@ -94,8 +95,9 @@ def _native_ids(sample: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _renew(old: str) -> str:
-    """An id of the same shape: the same length, letters and digits where there were some, its beginning kept."""
-    keep = max(len(old) - 10, min(2, len(old) - 1))
+    """An id of the same shape: letters and digits where there were some, its beginning kept; a short one gets longer."""
+    old = old if len(old) > 5 else f"{old}000000"
+    keep = max(len(old) - 10, 2)
     fresh = "".join(secrets.choice("123456789") if letter.isdigit() else secrets.choice("abcdef") if letter.isalpha() else letter for letter in old[keep:])
     return old[:keep] + fresh
 

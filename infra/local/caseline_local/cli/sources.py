@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from caseline.channels import open_channel
 from caseline.config_text import read_yaml
-from caseline.errors import ConfigError
+from caseline.errors import ConfigError, SignatureError
+from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 from caseline_local.cli.api import find_url
-from caseline_local.cli.signing import sign
 from caseline_local.cli.terminal import FindingsError, UnreachableError
 
 _PATIENCE = 30.0
@@ -39,9 +40,14 @@ class Sender:
     def path(self) -> str:
         return f"/webhooks/{self.channel}/{self.name}"
 
-    def sign(self, body: bytes, headers: dict[str, str], method: str = "POST") -> WebhookRequest:
-        now = datetime.now(UTC)
-        return sign(self.channel, WebhookRequest(method, self.public_url + self.path, headers, body, now), self.secret, now)
+    def sign(self, body: bytes, headers: dict[str, str]) -> WebhookRequest:
+        """The request as the platform would send it now."""
+        request = WebhookRequest("POST", self.public_url + self.path, headers, body, datetime.now(UTC))
+        try:
+            signed: WebhookRequest = open_channel(self.channel).sign(request, Source(self.name, "", secrets=[self.secret]))
+        except (SignatureError, LookupError, ValueError):
+            raise FindingsError(f"the secret of {self.key} in secrets.json is none that {self.channel} can sign with; `caseline doctor` says more") from None
+        return signed
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         """(status, body) of the answer; UnreachableError if there is none."""
@@ -59,7 +65,7 @@ class Sender:
     def post_on(self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         request = self.sign(body, headers)
         query = urlsplit(request.url).query
-        connection.request(request.method, self.path + (f"?{query}" if query else ""), body, dict(request.headers))
+        connection.request("POST", self.path + (f"?{query}" if query else ""), body, dict(request.headers))
         answer = connection.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
 

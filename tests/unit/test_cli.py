@@ -1,0 +1,110 @@
+"""The commands without a product: help, exit codes, findings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from caseline_local.cli import COMMANDS, main
+from caseline_local.cli.crm import split
+from caseline_local.cli.terminal import clean
+from click.testing import CliRunner
+from moto import mock_aws
+
+CONFIG = "brands: {acme: {}}\nsources: [{channel: standard_webhooks, brand: acme}]\n"
+
+
+def run(*words):
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from caseline_local.cli import main; main(['--help'], standalone_mode=False); print(sorted({'boto3', 'moto', 'pydantic'} & sys.modules.keys()))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], env=_path()).stdout
+    assert said.splitlines()[-1] == "[]" and all(name in said for name in COMMANDS)
+
+
+def _path():
+    root = Path(__file__).parents[2]
+    return {"PYTHONPATH": f"{root / 'layers/core'}:{root / 'infra/local'}"}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help(name):
+    assert run(name, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("quarantine", "list"), ("explain", "C-1"), ("trigger", "standard_webhooks"), ("replay", "FILE", "--map", "MAP")])
+def test_what_needs_the_product_says_so_with_3(words, tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "secrets.json").write_text(json.dumps({"standard_webhooks/default": ["whsec_" + "c2VjcmV0" * 4]}))
+    (tmp_path / "FILE").write_text("no,when,who,words\n1,2026-01-01,ann,hello\n")
+    (tmp_path / "FILE").rename(tmp_path / "rows.csv")
+    (tmp_path / "MAP").write_text("{id: no, occurred_at: when, author: {id: who}, text: words}")
+    places = {"FILE": tmp_path / "rows.csv", "MAP": tmp_path / "MAP"}
+    done = run(*[places.get(word, word) for word in words], "--home", tmp_path)
+    assert done.exit_code == 3 and f"caseline dev --home {tmp_path}" in done.output
+
+
+def test_wrong_usage_is_2():
+    assert run("trigger", "--nothing").exit_code == 2 and run("replay").exit_code == 2
+
+
+def test_a_wrong_configuration_is_told_with_its_line(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG + "analyzis: {}\n")
+    done = run("config", "validate", tmp_path / "config.yaml")
+    assert done.exit_code == 1 and "config.yaml:3:1" in done.output and "analysis" in done.output
+
+
+def test_a_wrong_policy_is_told_with_its_line(tmp_path):
+    (tmp_path / "policy.yaml").write_text("version: 2\nbands: {P1: 10}\n")
+    done = run("policy", "validate", tmp_path / "policy.yaml")
+    assert done.exit_code == 1 and "policy.yaml:2:1" in done.output
+
+
+def test_a_doctor_without_a_patient(tmp_path):
+    done = run("doctor", "--home", tmp_path / "nowhere")
+    assert done.exit_code == 1 and "✖ product" in done.output and not (tmp_path / "nowhere").exists()
+
+
+def test_a_doctor_finds_a_missing_secret_and_open_files(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "secrets.json").write_text("{}")
+    (tmp_path / "api-token").write_text("token")
+    (tmp_path / "secrets.json").chmod(0o644)
+    said = run("doctor", "--home", tmp_path).output
+    assert "✖ secrets: none for standard_webhooks/default" in said and "✖ private files" in said and "chmod 600" in said
+
+
+def test_checked_files_are_put_where_a_stack_reads_them(tmp_path, monkeypatch):
+    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "secrets.json").write_text(json.dumps({"standard_webhooks/default": ["whsec_" + "c2VjcmV0" * 4]}))
+    (tmp_path / "policy.yaml").write_text("version: 7\n")
+    with mock_aws():
+        for _ in range(2):
+            assert run("config", "put", tmp_path / "config.yaml", "--stack", "s", "--region", "eu-west-1", "--secrets", tmp_path / "secrets.json").exit_code == 0
+        assert run("policy", "put", tmp_path / "policy.yaml", "--stack", "s", "--region", "eu-west-1").exit_code == 0
+        store = boto3.client("ssm", "eu-west-1")
+        assert json.loads(store.get_parameter(Name="/s/config")["Parameter"]["Value"])["sources"] == [{"channel": "standard_webhooks", "brand": "acme"}]
+        assert json.loads(store.get_parameter(Name="/s/policy")["Parameter"]["Value"]) == {"version": 7}
+        secret = boto3.client("secretsmanager", "eu-west-1").get_secret_value(SecretId="s/standard_webhooks/default")["SecretString"]
+        assert json.loads(secret)[0].startswith("whsec_")
+
+
+def test_a_long_file_goes_in_parts_and_keeps_its_lines():
+    rows = "".join(f'A-{number % 3},"Two\nlines",C-{number}\n' for number in range(30))
+    parts = split("account_id,name,contact_id\n" + rows, records=10)
+    assert len(parts) == 3
+    for part in parts:
+        assert len({line.partition(",")[0] for line in part.text if line.startswith("A-")}) == 1  # an account stays together
+        assert len(part.text) == len(part.lines) and part.text[0].startswith("account_id")
+    lines = ("account_id,name,contact_id\n" + rows).splitlines(keepends=True)
+    assert all(lines[number - 1] == text for part in parts for number, text in zip(part.lines, part.text, strict=True))
+
+
+def test_strangers_text_does_not_drive_the_terminal():
+    assert clean("a\x1b[31mred\x07\nb\u202e", 0) == "a [31mred b" and clean("x" * 50, 10) == "x" * 9 + "…"

@@ -1,0 +1,151 @@
+"""The command line on the real product: the demo story, and every command beside it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from caseline_local.cli import main
+from caseline_local.cli.api import Api
+from caseline_local.cli.story import DEMO, find_cases, load_story
+from click.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+ACCOUNTS = "account_id,account_name,tier,deal_value,currency,renewal_date,contract_status,lifecycle_stage,product_tier,contact_id,contact_name,email,phone,handles\n"
+ROW = "A-9,Quayside Inn,{tier},1000,EUR,,active,customer,standard,C-9,Bea Lund,bea@quayside.example,,\n"
+
+
+def run(*words, **more):
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False, **more)
+
+
+def command(*words):
+    """The words to run the command line in a process of its own, and its environment."""
+    code = "from caseline_local.cli import main; main(prog_name='caseline')"
+    path = os.pathsep.join([str(ROOT / "layers" / "core"), str(ROOT / "infra" / "local")])
+    return [sys.executable, "-c", code, *map(str, words)], {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+
+
+def start(home, *words):
+    arguments, environment = command("dev", "--port", 0, "--home", home, *words)
+    return subprocess.Popen(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+def read_until(process, text):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    raise AssertionError("ended: " + "".join(lines))
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    process.stdout.read()
+    return process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """(home, what `caseline dev` said until the story was told)."""
+    home = tmp_path_factory.mktemp("cli") / "home"
+    process = start(home)
+    said = read_until(process, "Running;")
+    yield home, said
+    assert stop(process) == 0
+
+
+def test_the_demo_story_comes_out_as_it_is_told(running):
+    home, said = running
+    api, expect = Api(home), load_story(DEMO, datetime.now(UTC)).expect
+    for wanted in expect["cases"]:
+        [case] = find_cases(api, wanted["identity"])
+        seen = {"identity": wanted["identity"], "band": case["priority"]["band"], "signals": case["signal_count"], **{name: case[name] for name in ("queue", "category")}}
+        assert {name: seen[name] for name in wanted} == wanted
+    assert not [case for identity in expect["no_case"] for case in find_cases(api, identity)]
+    total = api.get("stats")["total"]
+    assert {name: total[name] for name in expect["counts"]} == expect["counts"]
+    assert re.search(r"^P1 80 .*\n +\+20  strategic account .*\n +\+15  renewal in 30 days", said, re.MULTILINE)
+    assert f"{api.url}/console?token=" in said and f"{api.url}/webhooks/x/acme" in said
+
+
+def test_trigger_follows_a_sample_to_its_case_and_explain_says_why(running):
+    home, _ = running
+    followed = run("trigger", "x.mention", "--follow", "--home", home)
+    assert followed.exit_code == 0 and re.search(r"recorded: .*\n.*case case-\w+: P\d \d+, queue \w+\n.*builtin case C-\d+, synced", followed.output)
+    number = re.search(r"C-\d+", followed.output)[0]
+    explained = run("explain", number, "--home", home)
+    score = int(re.search(r"= (\d+) P\d -> queue", explained.output)[1])
+    assert score == sum(map(int, re.findall(r"^ +([+-]\d+)  ", explained.output, re.MULTILINE)))
+    assert json.loads(run("explain", number, "--home", home, "--json").output)["priority"]["score"] == score
+
+
+def test_trigger_changes_a_value(running):
+    done = run("trigger", "standard_webhooks.post", "--set", "data.text=Lovely, thank you!", "--follow", "--home", running[0])
+    assert done.exit_code == 0 and "case none (praise)" in done.output
+
+
+def test_an_import_while_it_runs_says_what_is_wrong_with_a_row(running, tmp_path):
+    file = tmp_path / "accounts.csv"
+    file.write_text(ACCOUNTS + ROW.format(tier="mid") + ROW.format(tier="huge"))
+    done = run("crm", "import", file, "--home", running[0])
+    assert done.exit_code == 1 and "accounts: 1 created" in done.output and "accounts.csv:3:3: tier: 'huge' is no tier" in done.output
+    file.write_text(ACCOUNTS + ROW.format(tier="mid"))
+    assert "1 unchanged" in run("crm", "import", file, "--home", running[0]).output
+
+
+def test_replay_posts_the_example_and_again_changes_nothing(running):
+    home, _ = running
+    words = ("replay", ROOT / "events/scenarios/posts.csv", "--map", ROOT / "events/scenarios/posts_map.yaml", "--home", home)
+    assert "accepted 12 in" in run(*words).output and "accepted 12 in" in run(*words).output
+    api = Api(home)
+    deadline = time.monotonic() + 30
+    while (total := api.get("stats")["total"])["in_flight"] or total["pending"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    counts = api.get("stats")["sources"]["standard_webhooks/default"]
+    assert counts["accepted"] == counts["recorded"] + counts["duplicates"] + counts["revised"] and counts["duplicates"] + counts["revised"] == 12
+    [customer] = api.get("customers", identity="x:@lena_rides")["customers"]
+    entries = api.get("customers", customer["customer_id"], "timeline")["entries"]
+    assert [entry["direction"] for entry in entries if entry["type"] == "signal"] == ["inbound", "outbound", "inbound"]
+
+
+def test_quarantine_is_listed_shown_and_dropped(running):
+    home, _ = running
+    assert run("trigger", "meta.page_comment", "--set", "object=planet", "--home", home).exit_code == 0
+    deadline = time.monotonic() + 20
+    while not (found := re.search(r"^(qua_\w+).*meta/acme  object: ", run("quarantine", "list", "--home", home).stdout, re.MULTILINE)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert json.loads(run("quarantine", "show", found[1], "--home", home).output)["whole"]
+    assert run("doctor", "--home", home).exit_code == 1
+    assert run("quarantine", "replay", found[1], "--home", home).exit_code == 1  # still not understood
+    assert "dropped" in run("quarantine", "drop", found[1], "--home", home).output
+    assert run("quarantine", "list", "--home", home).stdout == ""
+    healthy = run("doctor", "--home", home)
+    assert healthy.exit_code == 0, healthy.output
+
+
+def test_what_is_not_there_is_said(running):
+    home, _ = running
+    assert run("explain", "C-999999", "--home", home).exit_code == 1
+    assert run("trigger", "nowhere", "--home", home).exit_code == 1
+    assert run("quarantine", "drop", "--home", home).exit_code == 2
+    second = start(home)
+    assert "is in use" in second.stdout.read() and second.wait(30) == 1
+
+
+def test_an_import_while_nothing_runs_is_kept(tmp_path):
+    file = tmp_path / "accounts.csv"
+    file.write_text(ACCOUNTS + ROW.format(tier="mid"))
+    arguments, environment = command("crm", "import", file, "--home", tmp_path / "home")
+    for expected in ("contacts: 1 created, 0 updated, 0 unchanged", "contacts: 0 created, 0 updated, 1 unchanged"):
+        done = subprocess.run(arguments, cwd=ROOT, text=True, capture_output=True, env=environment)
+        assert done.returncode == 0 and expected in done.stdout, done.stderr
