@@ -5,6 +5,7 @@ Nothing but the standard library is imported until then, so that the receive pat
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -42,6 +43,17 @@ CONFIG_SECONDS = 60
 SECRET_SECONDS = 300
 USER_AGENT = f"caseline/{__version__}"
 TIMEOUTS = {"connect_timeout": 3, "read_timeout": 10}
+
+
+def _create_client(session: Any, service: str, config: Any) -> Any:
+    """A third of a first request's CPU time is saved by two things: botocore does not look through all its services for this one,
+    and nothing is collected while its descriptions, large and kept for good, are read."""
+    session.get_component("data_loader").list_available_services = lambda type_name: [service]
+    gc.disable()
+    try:
+        return session.create_client(service, config=config)
+    finally:
+        gc.enable()
 
 
 @cache
@@ -82,7 +94,7 @@ class Wiring:
 
             # A fixed user agent and no second validation take a third off the CPU time of a call.
             config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, user_agent=USER_AGENT, parameter_validation=False, **TIMEOUTS)
-            self._clients[service] = self._session.create_client(service, config=config)
+            self._clients[service] = _create_client(self._session, service, config)
         return self._clients[service]
 
     def _call(self, service: str, operation: str, **request: Any) -> Any:
