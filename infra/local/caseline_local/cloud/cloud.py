@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,6 +15,7 @@ from botocore.config import Config
 from moto.backends import get_backend
 from moto.moto_api._internal.models import moto_api_backend
 
+from caseline_local.cloud.cloud_hooks import CloudHooks
 from caseline_local.cloud.database import Database
 from caseline_local.cloud.dynamo_api import DynamoApi
 from caseline_local.cloud.event_log import EventLog
@@ -65,7 +66,7 @@ class Cloud:
         moto_api_backend.reset()
         os.environ |= {"MOTO_PORT": str(self._server.port), "MOTO_ACCOUNT_ID": ACCOUNT}
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-        use_hooks(_CloudHooks(self))
+        use_hooks(CloudHooks(self))
         self._dynamo, self._moto = DynamoApi(REGION, ACCOUNT), MotoApi()
         self._sqs = SqsApi(self.queues, lambda: self.endpoint, ACCOUNT)
         self._server.start()
@@ -142,28 +143,3 @@ class Cloud:
             return 202, {}, b""
         ok, payload = self.invoke(function, request.body or b"{}", False)
         return 200, {"Content-Type": "application/json"} | ({} if ok else {"X-Amz-Function-Error": "Unhandled"}), payload
-
-
-class _CloudHooks(Hooks):
-    """Where moto's patches lead in the running product."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self.endpoint = cloud.endpoint
-        self.commit_changes = cloud.journal.commit_changes  # type: ignore[method-assign]
-        self.put_object, self.delete_object = cloud.journal.put_object, cloud.journal.delete_object  # type: ignore[method-assign]
-        self.metric_sum, self.list_metrics = cloud.metrics.sum, cloud.metrics.list  # type: ignore[method-assign]
-        self.claim_execution, self.finish_execution = cloud.executions.claim, cloud.executions.finish  # type: ignore[method-assign]
-
-    def invoke(self, function: str, payload: bytes, asynchronous: bool) -> tuple[bool, bytes]:
-        return self._cloud.invoke(function, payload, asynchronous)
-
-    def send_message(self, queue: str, body: str, group: str | None) -> bool:
-        self._cloud.queues.send(queue, body, group=group)
-        return True
-
-    def publish(self, subject: str | None, message: str) -> None:
-        self._cloud.on_alert(subject, message)
-
-    def put_events(self, events: Sequence[dict[str, Any]]) -> None:
-        self._cloud.events.append(events)

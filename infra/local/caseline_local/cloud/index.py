@@ -117,7 +117,7 @@ def query_table(
     after = index.sort_key(index_name, start) if start is not None else None
     found = index.partition(index_name, hash_key.cast_value).select(comparison, [value.cast_value for value in values], after, forward is not False)
     page, last = _take_page(found, limit)
-    answer = [item for item in page if filter_expression is None or filter_expression.expr(item)]
+    answer: list[Item] = [item for item in page if filter_expression is None or filter_expression.expr(item)]
     answer = [table.get_index(index_name).project(item) for item in answer] if index_name else answer
     answer = [item.project(projections) for item in answer] if projections else answer
     return answer, len(page), last and table._get_last_evaluated_key(last, index_name)

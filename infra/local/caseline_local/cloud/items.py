@@ -52,7 +52,7 @@ def _text(item: StoredItem | None) -> str | None:
 
 
 def _change(table: Any, old: StoredItem | None, new: StoredItem | None) -> Change:
-    before, after = old and old.image(), new and new.image()
+    before, after = old.image() if old else None, new.image() if new else None
     image: Any = after or before
     keys = {name: image[name] for name in (table.hash_key_attr, table.range_key_attr) if name}
     return Change(table, keys, before, after, _text(new))

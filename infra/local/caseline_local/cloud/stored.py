@@ -15,7 +15,7 @@ from caseline_local.cloud.limits import item_size
 Image = dict[str, Any]
 
 
-class StoredItem(Item):  # type: ignore[misc]
+class StoredItem(Item):
     """What moto reads of an item, over `text`: DynamoDB JSON with sorted names, so that equal items have equal texts."""
 
     def __init__(self, hash_key: DynamoType, range_key: DynamoType | None, text: str) -> None:

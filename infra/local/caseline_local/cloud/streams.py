@@ -79,7 +79,8 @@ class Streams:
         with self._changed:
             if consumer not in self._acknowledged or (start := self._first_unread(consumer)) >= len(self._records):
                 return 0.0
-            return max(1.0, (time.time() - json.loads(self._records[start])["dynamodb"]["ApproximateCreationDateTime"]) * 1000)
+            written = float(json.loads(self._records[start])["dynamodb"]["ApproximateCreationDateTime"])
+            return max(1.0, (time.time() - written) * 1000)
 
     def _first_unread(self, consumer: str) -> int:
         return bisect_right(self._numbers, self._acknowledged[consumer])
