@@ -21,7 +21,8 @@ def run(*words):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; from caseline_local.cli import main; main(['--help'], standalone_mode=False); print(sorted({'boto3', 'moto', 'pydantic'} & sys.modules.keys()))"
+    heavy = "print(sorted({'boto3', 'moto', 'pydantic'} & sys.modules.keys()))"
+    code = f"import sys; from caseline_local.cli import main; main(['--help'], standalone_mode=False); {heavy}"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], env=_path()).stdout
     assert said.splitlines()[-1] == "[]" and all(name in said for name in COMMANDS)
 
@@ -86,7 +87,8 @@ def test_checked_files_are_put_where_a_stack_reads_them(tmp_path, monkeypatch):
     (tmp_path / "policy.yaml").write_text("version: 7\n")
     with mock_aws():
         for _ in range(2):
-            assert run("config", "put", tmp_path / "config.yaml", "--stack", "s", "--region", "eu-west-1", "--secrets", tmp_path / "secrets.json").exit_code == 0
+            done = run("config", "put", tmp_path / "config.yaml", "--stack", "s", "--region", "eu-west-1", "--secrets", tmp_path / "secrets.json")
+            assert done.exit_code == 0
         assert run("policy", "put", tmp_path / "policy.yaml", "--stack", "s", "--region", "eu-west-1").exit_code == 0
         store = boto3.client("ssm", "eu-west-1")
         assert json.loads(store.get_parameter(Name="/s/config")["Parameter"]["Value"])["sources"] == [{"channel": "standard_webhooks", "brand": "acme"}]

@@ -10,12 +10,14 @@ ROW = {"no": "7", "when": "2026-03-02T08:00:00Z", "who": "u1", "words": "It brok
 def test_a_column_a_text_a_constant_and_what_is_blank():
     mapping = PLAIN | {"url": "https://example.com/{who}/{no}", "kind": {"value": "review"}, "thread_id": "blank", "parent_id": "t-{blank}", "public": True}
     assert map_row(mapping, ROW) == {
-        "id": "7", "occurred_at": "2026-03-02T08:00:00.000000Z", "author": {"id": "u1"}, "text": "It broke.", "url": "https://example.com/u1/7", "kind": "review", "public": True,
+        "id": "7", "occurred_at": "2026-03-02T08:00:00.000000Z", "author": {"id": "u1"}, "text": "It broke.", "url": "https://example.com/u1/7",
+        "kind": "review", "public": True,
     }  # fmt: skip
 
 
 def test_numbers_are_numbers():
-    found = map_row(PLAIN | {"author": {"id": "who", "reach": "followers"}, "rating": {"metric": {"value": "stars"}, "value": "stars", "low": 1, "high": 5}}, ROW)
+    rating = {"metric": {"value": "stars"}, "value": "stars", "low": 1, "high": 5}
+    found = map_row(PLAIN | {"author": {"id": "who", "reach": "followers"}, "rating": rating}, ROW)
     assert (found["author"]["reach"], found["rating"]) == (1204, {"metric": "stars", "value": 2.0, "low": 1, "high": 5})
 
 
@@ -35,7 +37,8 @@ def test_times(rule, cell, expected):
 
 
 def test_values_can_be_translated_and_split():
-    mapping = PLAIN | {"direction": {"column": "who", "map": {"u1": "outbound"}, "default": "inbound"}, "author": {"id": "who", "identities": {"column": "ids", "split": ";"}}}
+    direction = {"column": "who", "map": {"u1": "outbound"}, "default": "inbound"}
+    mapping = PLAIN | {"direction": direction, "author": {"id": "who", "identities": {"column": "ids", "split": ";"}}}
     found = map_row(mapping, ROW | {"ids": "x:1; email:a@b.example"})
     assert found["direction"] == "outbound" and found["author"]["identities"] == ["x:1", "email:a@b.example"]
     assert map_row(mapping, ROW | {"who": "other", "ids": ""})["direction"] == "inbound"
@@ -54,7 +57,8 @@ def test_a_row_that_cannot_be_mapped_says_which_field(row, field):
 
 
 @pytest.mark.parametrize(("mapping", "said"), [
-    ("id", "write a mapping"), ({"ids": "no"}, "ids: no field"), ({"id": "no"}, "occurred_at: is needed"), ({"id": "a", "occurred_at": "b", "author": "c"}, "text: is needed"),
+    ("id", "write a mapping"), ({"ids": "no"}, "ids: no field"), ({"id": "no"}, "occurred_at: is needed"),
+    ({"id": "a", "occurred_at": "b", "author": "c"}, "text: is needed"),
 ])  # fmt: skip
 def test_a_mapping_that_is_none(mapping, said):
     with pytest.raises(MappingError, match=said):

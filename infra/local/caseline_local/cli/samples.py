@@ -74,8 +74,8 @@ def body_of(request: Mapping[str, Any]) -> bytes:
 
 def _is_postable(sample: Mapping[str, Any]) -> bool:
     request = sample.get("request") or {}
-    posts = bool(sample.get("secrets")) and request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
-    return posts and bool((sample.get("expected") or {}).get("signals"))
+    posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
+    return posts and bool(sample.get("secrets")) and bool((sample.get("expected") or {}).get("signals"))
 
 
 def _is_plain(sample: Mapping[str, Any]) -> bool:
