@@ -85,3 +85,10 @@ def test_a_value_in_a_query_is_only_ever_that_value(text: str, other: str) -> No
 def test_a_phone_search_holds_digits_only(numbers: list[str]) -> None:
     terms, scope, entity, columns = parse_search(phone_search(numbers, ["Id", "Phone"]))
     assert (terms, scope, entity, columns) == ([*dict.fromkeys(number[1:] for number in numbers)], "PHONE", "Contact", ["Id", "Phone"])
+
+
+@pytest.mark.parametrize(("wanted", "other"), [("50%off", "50 percent off"), ("a_b", "axb"), ("a\\%", "a\\b"), ("it's", "its")])
+def test_no_character_of_a_value_is_a_wildcard(wanted: str, other: str) -> None:
+    where = parse(f"SELECT Id FROM Contact WHERE Name LIKE {quote_like(wanted)}").where
+    get: Any = lambda row, path: row[path]  # noqa: E731
+    assert matches(where, {"Name": f"<{wanted}>"}, get) and not matches(where, {"Name": other}, get)
