@@ -86,5 +86,5 @@ def redirect(location: str, *cookies: str) -> dict[str, Any]:
 
 
 def page(status: int, text: str, *cookies: str) -> dict[str, Any]:
-    headers = HEADERS | {"Content-Type": "text/html; charset=utf-8"}
-    return {"statusCode": status, "headers": headers, "multiValueHeaders": {"Set-Cookie": list(cookies)}, "body": PAGE.format(text=text, login=f"{address()}/login")}
+    headers, body = HEADERS | {"Content-Type": "text/html; charset=utf-8"}, PAGE.format(text=text, login=f"{address()}/login")
+    return {"statusCode": status, "headers": headers, "multiValueHeaders": {"Set-Cookie": list(cookies)}, "body": body}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from caseline.customers import Claimed, link
@@ -14,20 +15,28 @@ from caseline.quarantine import quarantine_row
 from caseline.signals import isoformat
 from caseline.table import Table
 from caseline.views import Gauges
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.serve_api import app
-from tests.kit.aws import aws
+from tests.kit.aws import FakeCloud, aws, create_table
 from tests.kit.office import FakeExecutions, FakeMetrics, Office, rest_event
 
 TOKEN = {"Authorization": "Bearer t"}
 
 
-@pytest.fixture
-def office() -> Iterator[Office]:
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[FakeCloud]:
     with aws() as cloud:
-        yield Office(Table(cloud.client("dynamodb"), cloud.table))
+        yield cloud
+
+
+@pytest.fixture
+def office(cloud: FakeCloud) -> Office:
+    """In a table of its own."""
+    name = f"Caseline-{uuid4()}"
+    create_table(cloud.client("dynamodb"), name)
+    return Office(Table(cloud.client("dynamodb"), name))
 
 
 @pytest.fixture
@@ -106,28 +115,27 @@ def test_long_texts_come_back_whole(office: Office, call: Caller) -> None:
     assert call(f"/customers/{customer_id}/timeline")["entries"][0]["text"] == "word " * 2000
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    times=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20)), max_size=25, unique=True),
-    limit=st.integers(1, 7),
-)
-def test_pages_show_each_entry_once_in_order(times: list[tuple[int, int]], limit: int) -> None:
-    with aws() as cloud:
-        office = Office(Table(cloud.client("dynamodb"), cloud.table))
-        identities = ["x:1", "phone:+49301", "email:a@b.example"]
-        customer_id = office.customer("Three Ways", identities)
-        for identity, minutes in times:
-            office.signal(identities[identity], minutes, "hello", 0.0)
-        desk, seen, cursor = office.desk(), [], None
-        while True:
-            page = desk.read_timeline(customer_id, str(limit), cursor)
-            assert len(page["entries"]) <= limit
-            seen += [(entry["occurred_at"], entry.get("signal_id")) for entry in page["entries"] if entry["type"] == "signal"]
-            cursor = page["next"]
-            if not cursor:
-                break
-        assert len(seen) == len(set(seen)) == len(times)
-        assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(times=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20)), max_size=25, unique=True), limit=st.integers(1, 7), number=st.uuids())
+def test_pages_show_each_entry_once_in_order(office: Office, times: list[tuple[int, int]], limit: int, number: UUID) -> None:
+    identities = [f"x:{number}", f"phone:{number}", f"email:{number}@b.example"]
+    customer_id = office.customer("Three Ways", identities)
+    for identity, minutes in times:
+        office.signal(identities[identity], minutes, "hello", 0.0)
+    seen = [(entry["occurred_at"], entry["signal_id"]) for entry in every_entry(office, customer_id, limit) if entry["type"] == "signal"]
+    assert len(seen) == len(set(seen)) == len(times)
+    assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
+
+
+def every_entry(office: Office, customer_id: str, limit: int) -> Iterator[dict[str, Any]]:
+    desk, cursor = office.desk(), None
+    while True:
+        page = desk.read_timeline(customer_id, str(limit), cursor)
+        assert len(page["entries"]) <= limit
+        yield from page["entries"]
+        cursor = page["next"]
+        if not cursor:
+            return
 
 
 def test_pages_do_not_shift_when_new_entries_arrive(office: Office, call: Caller) -> None:
