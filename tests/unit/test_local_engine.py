@@ -247,10 +247,10 @@ def test_a_kill_loses_nothing_and_leaves_no_child(tmp_path):
     process.wait()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
     assert family
-    again = Product(tmp_path, 0, root=TINY)
-    again.start()
+    again, address = start_process(tmp_path)
     try:
         for number in range(20):
-            wait_for(lambda number=number: row(again, f"k-{number}", "SEEN"))
+            wait_for(lambda number=number: ask_at(address, "GET", f"/rows/k-{number}/SEEN")[0] == 200)
     finally:
-        again.stop()
+        again.terminate()
+        assert again.wait(20) == 0
