@@ -174,9 +174,11 @@ def test_one_bad_record_does_not_hold_up_its_neighbours(name: str) -> None:
         assert mapping["ScalingConfig"]["MaximumConcurrency"] <= 50
 
 
-def test_only_rows_whose_need_is_due_reach_triage() -> None:
+def test_only_rows_that_need_something_reach_triage() -> None:
+    """Signals whose need is due, or was; cases that changed outside a run, which the CRM should know of."""
+    due = [{"dynamodb": {image: {"type": {"S": ["signal"]}, "need": {"S": ["due"]}}}} for image in ("NewImage", "OldImage")]
     assert stream_of("triage_signals")["BatchSize"] == 25
-    assert patterns("triage_signals") == [{"dynamodb": {image: {"type": {"S": ["signal"]}, "need": {"S": ["due"]}}}} for image in ("NewImage", "OldImage")]
+    assert patterns("triage_signals") == [*due, {"dynamodb": {"NewImage": {"type": {"S": ["case"]}, "push": {"S": ["wanted"]}}}}]
 
 
 def test_all_that_happens_reaches_publishing() -> None:
