@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.channels import open_channel
 from caseline.errors import ConflictError, PayloadError, UnknownChannelError
-from caseline.intake import Envelope, Intake
+from caseline.intake import Envelope, Intake, resolve_trust
 from caseline.quarantine import mark_replayed
 from caseline.settings import Config
 from caseline.signals import parse_time
@@ -26,10 +26,12 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake)
     if known is None:
         raise ConflictError("the source is not configured any more")
     try:
-        items = open_channel(row["channel"]).parse(_request_of(row), known.open(()))
+        channel = open_channel(row["channel"])
+        items = channel.parse(_request_of(row), known.open(()))
     except (PayloadError, UnknownChannelError) as error:
         raise ConflictError(f"still not understood: {error}") from None
-    envelope = Envelope(f"replay-{row['id']}", known.channel, known.name, known.brand, known.trust or "asserted", parse_time(row["received_at"]), "replay")
+    trust = resolve_trust(known.trust, channel)
+    envelope = Envelope(f"replay-{row['id']}", known.channel, known.name, known.brand, trust, parse_time(row["received_at"]), "replay")
     count = intake.accept(envelope, items) if items else 0
     mark_replayed(table, row["id"])
     return count
