@@ -269,3 +269,14 @@ def test_open_cases_follow_a_merge_that_a_signal_makes(cloud):
     pipeline.settle()
     (older,), (younger,) = pipeline.cases("open"), pipeline.cases("closed")
     assert younger["joined"] == older["case_key"] and younger["version"] == younger["pushed_version"]
+
+
+def test_words_that_name_no_issue_join_the_case_that_is_open(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal())
+    pipeline.settle()
+    pipeline.now += timedelta(minutes=1)
+    pipeline.send(a_signal("p-2", text="Hello? Is anyone there?"))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["signal_count"] == 2 and case["category"] == "service"

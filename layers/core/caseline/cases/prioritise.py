@@ -23,6 +23,7 @@ from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
 
 ALERT_BAND = "P1"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Prioritiser:
             customer = load_customer(self.table, customer["customer_id"]) or customer
             claims = load_claims(self.table, customer["customer_id"])
             claim = claim_key(customer["customer_id"], *self._issue(run))
-            held = next((row for row in claims if row["SK"] == claim["SK"]), None)
+            held = next((row for row in claims if row["SK"] == claim["SK"]), None) or self._nearest(run, claims)
             scene = self._scene(customer, len(claims) - bool(held), stale)
             done, case = self._join(run, held["case_key"], signals, scene) if held else self._open(run, claim, customer, signals, scene)
             if done:
@@ -151,6 +152,11 @@ class Prioritiser:
     def _scene(self, customer: Item, other_cases: int, stale: bool) -> Scene:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
         return Scene(read_recent(self.table, customer), other_cases, account, stale, len(customer.get("candidates") or ()), self.clock())
+
+    def _nearest(self, run: Run, claims: list[Item]) -> Item | None:
+        """Words that name no issue ("hello? anyone?") are about the case that is open, the youngest if there are several."""
+        kin = [row for row in claims if row["SK"].startswith(f"{run.brand}#")]
+        return max(kin, key=lambda row: str(row["opened_at"]), default=None) if run.category == UNKNOWN else None
 
     def _issue(self, run: Run) -> tuple[str, str]:
         return run.brand, run.category if self.policy.join.by == "category" else "any"
