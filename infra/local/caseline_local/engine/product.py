@@ -70,6 +70,7 @@ class Product:
         self.nursery = Nursery(str(self.root / "layers" / "core"))
         self._undo.append(self.nursery.stop)
         self._open_front()
+        self._read_address()
         self._start_cloud()
         self._create_resources()
         self._start_functions()
@@ -85,6 +86,13 @@ class Product:
         self._port = self._front.port
         self.home.note_port(self._port)
 
+    def _read_address(self) -> None:
+        """Before anything that takes time, so that a wrong configuration is said at once."""
+        from caseline_local.engine.settings import read_home_config
+
+        self.public_url = str(read_home_config(self.home).get("public_url") or self.url)
+        self._door.guard(Access(self.home.token, self.public_url), self.public_url)
+
     def _start_cloud(self) -> None:
         from caseline_local.cloud.cloud import Cloud  # a second of imports, which the nursery's overlap with
 
@@ -96,10 +104,8 @@ class Product:
 
     def _create_resources(self) -> None:
         from caseline_local.engine.creators import create_all
-        from caseline_local.engine.settings import Settings, read_home_config
+        from caseline_local.engine.settings import Settings
 
-        self.public_url = str(read_home_config(self.home).get("public_url") or self.url)
-        self._door.guard(Access(self.home.token, self.public_url), self.public_url)
         services = self.cloud.environment
         place = Place(services["AWS_REGION"], _ACCOUNT, services["AWS_ENDPOINT_URL"], self.public_url)
         template = translate(self.root / "template.yaml", _PARAMETERS, self.home.cache, place.region)
