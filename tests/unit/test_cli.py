@@ -86,12 +86,14 @@ def test_checked_files_are_put_where_a_stack_reads_them(tmp_path, monkeypatch):
     (tmp_path / "secrets.json").write_text(json.dumps({"standard_webhooks/default": ["whsec_" + "c2VjcmV0" * 4]}))
     (tmp_path / "policy.yaml").write_text("version: 7\n")
     with mock_aws():
+        store = boto3.client("ssm", "eu-west-1")
+        store.put_parameter(Name="/s/config", Type="String", Value='{"public_url": "https://hooks.example.com", "brands": {}, "sources": []}')
         for _ in range(2):
             done = run("config", "put", tmp_path / "config.yaml", "--stack", "s", "--region", "eu-west-1", "--secrets", tmp_path / "secrets.json")
             assert done.exit_code == 0
         assert run("policy", "put", tmp_path / "policy.yaml", "--stack", "s", "--region", "eu-west-1").exit_code == 0
-        store = boto3.client("ssm", "eu-west-1")
-        assert json.loads(store.get_parameter(Name="/s/config")["Parameter"]["Value"])["sources"] == [{"channel": "standard_webhooks", "brand": "acme"}]
+        put = json.loads(store.get_parameter(Name="/s/config")["Parameter"]["Value"])
+        assert (put["public_url"], put["sources"]) == ("https://hooks.example.com", [{"channel": "standard_webhooks", "brand": "acme"}])
         assert json.loads(store.get_parameter(Name="/s/policy")["Parameter"]["Value"]) == {"version": 7}
         secret = boto3.client("secretsmanager", "eu-west-1").get_secret_value(SecretId="s/standard_webhooks/default")["SecretString"]
         assert json.loads(secret)[0].startswith("whsec_")

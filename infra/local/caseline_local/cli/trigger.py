@@ -19,7 +19,7 @@ from caseline_local.cli import samples
 from caseline_local.cli.api import Api
 from caseline_local.cli.explain import describe_crm
 from caseline_local.cli.sources import Sender, find_sender
-from caseline_local.cli.terminal import FindingsError, band, home_option, say, show
+from caseline_local.cli.terminal import FindingsError, UnreachableError, band, home_option, say, show
 
 _PAUSE = 0.1
 
@@ -49,6 +49,8 @@ def trigger(event: str | None, source_name: str | None, changes: tuple[str, ...]
     body, started = samples.body_of(fresh), time.monotonic()
     status, answer = sender.post(body, fresh["headers"])
     show(f"{_took(started)}  {sender.path} answered {status} {answer}".rstrip())
+    if status == 503:
+        raise UnreachableError("the product is starting, or could not queue it; try again in a moment")
     if not 200 <= status < 300:
         raise FindingsError(_advise(status, sender, home))
     if follow:
@@ -77,7 +79,6 @@ def _advise(status: int, sender: Sender, home: Path) -> str:
         401: f"refused: the product has another secret for {sender.key} than {home}/secrets.json, or this machine's clock is wrong",
         404: f"there is no source {sender.key}; add it to {home}/config.yaml",
         422: "the payload was not understood; the answer names the field",
-        503: "the product could not queue it; try again in half a minute",
     }
     return advice.get(status, f"not accepted ({status}); the product's logs are in {home}/logs")
 

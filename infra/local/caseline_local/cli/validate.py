@@ -37,8 +37,12 @@ def validate_config(file: Path) -> None:
 @_region
 @click.option("--secrets", "secrets_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Also put the secrets of this secrets.json.")
 def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | None) -> None:
-    """Check a config.yaml and put it where a deployed stack reads it: taken up within a minute."""
+    """Check a config.yaml and put it where a deployed stack reads it: taken up within a minute.
+
+    A file without `public_url` leaves the stack's own.
+    """
     found = _read_config(file)
+    found.setdefault("public_url", _standing_url(region, f"/{stack}/config"))
     secrets = _read_secrets(secrets_file, found) if secrets_file else {}
     for name, value in secrets.items():
         _call(region, "secretsmanager", lambda store, name=name, value=value: _put_secret(store, f"{stack}/{name}", json.dumps(value)))
@@ -96,6 +100,12 @@ def _checked(read: Callable[[], Any]) -> Any:
         raise FindingsError(str(error)) from None
 
 
+def _standing_url(region: str | None, name: str) -> str:
+    """The address in the configuration that stands; the stack wrote it when it was made."""
+    found = _call(region, "ssm", lambda store: store.get_parameter(Name=name))
+    return str(json.loads(found["Parameter"]["Value"])["public_url"])
+
+
 def _put_parameter(region: str | None, name: str, text: str) -> None:
     _call(region, "ssm", lambda store: store.put_parameter(Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True))
 
@@ -107,12 +117,12 @@ def _put_secret(store: Any, name: str, text: str) -> None:
         store.create_secret(Name=name, SecretString=text)
 
 
-def _call(region: str | None, service: str, use: Callable[[Any], Any]) -> None:
+def _call(region: str | None, service: str, use: Callable[[Any], Any]) -> Any:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        use(boto3.Session(region_name=region).client(service))
+        return use(boto3.Session(region_name=region).client(service))
     except ClientError as error:
         raise FindingsError(f"{service} refused: {error.response['Error']['Message']}") from None
     except BotoCoreError as error:
