@@ -122,6 +122,12 @@ def test_a_phone_number_takes_one_more(sf: SalesforceWorld, ann: str) -> None:
     assert rest_paths(sf) == ["/composite", "/search", "/composite"]
 
 
+def test_a_number_stored_as_people_dial_it_at_home_is_found(sf: SalesforceWorld, ann: str) -> None:
+    assert sf.adapter().find_account(["phone:+442079460000"]).account.account_id == ann
+    for code in ("", "49"):
+        assert sf.adapter(phone_country_code=code).find_account(["phone:+442079460000"]).kind == "none"
+
+
 def test_the_value_of_an_account(sf: SalesforceWorld, ann: str) -> None:
     org = sf.org
     org.records["Account"][ann].update(AnnualRevenue=1.25e7, Type="Customer - Direct", OwnerId=org.user)

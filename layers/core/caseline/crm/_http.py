@@ -98,7 +98,7 @@ class HttpApi:
         self._crm, self._session, self._limits, self._monotonic, self._clock = crm, session or requests.Session(), limits, monotonic, clock
 
     def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, params: Any = None, form: Any = None, body: Any = None) -> Answer:
-        """One request, one answer of any status but a redirect. CrmUnavailableError if none comes in time."""
+        """One request, one answer of any status; a redirect is not followed. CrmUnavailableError if none comes in time."""
         if not path.startswith("/") or path.startswith("//"):
             raise CrmUnavailableError(f"{self._crm} named an address outside its host")
         sent = {"Accept": "application/json", **(headers or {})}
@@ -119,8 +119,6 @@ class HttpApi:
 
     def _answer(self, response: Any, started: float) -> Answer:
         with response:
-            if response.is_redirect:
-                raise CrmUnavailableError(f"{self._crm} answered {response.status_code}, a redirect, which is not followed")
             content = self._read(response, started)
         retry_after = parse_retry_after(response.headers.get("Retry-After"), self._clock())
         return Answer(self._crm, response.status_code, response.headers, content, retry_after)
