@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from caseline.errors import UnavailableError
 from caseline.recording import Message, read_message
 from caseline.wiring import wiring
 
@@ -20,11 +21,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _read(records: list[dict[str, Any]], fetch: Any) -> tuple[list[Message], list[str]]:
-    """The envelopes, and the ids of messages that are none: those end with the dead letters."""
+    """The envelopes, and the ids of messages that are none or whose body is not to be had: poison ends with the dead letters."""
     messages, poison = [], []
     for record in records:
         try:
             messages.append(read_message(record["messageId"], record["body"], fetch, int(record["attributes"]["ApproximateReceiveCount"])))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, UnavailableError):
             poison.append(record["messageId"])
     return messages, poison

@@ -111,7 +111,7 @@ class Prioritiser:
         row: Item = {
             "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer["customer_id"], "brand": opener["brand"],
             "category": category, "status": OPEN, "opened_at": now, "version": 1, "pushed_version": 0, "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}",
-            "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": self.crm_name, "sync": "pending"}, "first_signal_at": opener["occurred_at"],
+            "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": self.crm_name, "sync": "pending"}, "first_signal_at": opener["occurred_at"], "author_name": opener.get("author_name") or "",
         }
         return row | self._judged(run, row, priority, fresh, scene)
 
@@ -179,5 +179,5 @@ def _summary(case: Item) -> dict[str, Any]:
 def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
     """Names no words of the customer: those may be deleted, and then must be gone everywhere."""
     channels = ", ".join(sorted({*case["channels"], *(row["channel"] for row in fresh)}))
-    whom = account.name if account else next((row["author_name"] for row in fresh if row.get("author_name")), "a customer not in the CRM")
+    whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
     return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {channels}"[:200]
