@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,13 @@ def serialise(value: Any) -> Any:
 
 def deserialise(image: Mapping[str, Any]) -> Item:
     """A DynamoDB image (of an item or a stream record) as plain values; numbers come back as int or float."""
-    return {name: _number(_from_dynamo(value)) for name, value in image.items()}
+    return {name: _number(_from_dynamo(_decoded(value))) for name, value in image.items()}
+
+
+def _decoded(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stream record is JSON, where bytes are base64; a client's answer has them decoded."""
+    binary = value.get("B")
+    return {"B": base64.b64decode(binary)} if isinstance(binary, str) else value
 
 
 def key(pk: str, sk: str) -> Item:
