@@ -41,7 +41,7 @@ def import_file(file: Path, home: Path, as_json: bool) -> None:
     for fault in report["errors"]:
         say(f"{file.name}:{place(fault)}{fault['message']}", fg="red")
     if report["errors"]:
-        raise FindingsError(f"{len(report['errors'])} faults; correct these rows and import the file again")
+        raise FindingsError("the rows above were left out; correct them and import the file again")
 
 
 def import_accounts(data: bytes, home: Path) -> Report:
