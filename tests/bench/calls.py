@@ -47,7 +47,8 @@ class CountedDoor:
         wiring_module.wiring.cache_clear()
         app.door.cache_clear()
         wired = app.wiring()
-        self.stub = Stub({**ANSWERS, "GetSecretValue": {"Name": "secret", "SecretString": json.dumps([*SECRETS["standard_webhooks/default"], *SECRETS["meta/shop"]])}})
+        secrets = json.dumps([secret for listed in SECRETS.values() for secret in listed])
+        self.stub = Stub({**ANSWERS, "GetSecretValue": {"Name": "secret", "SecretString": secrets}})
         wired._session.register("before-send", self.stub.answer)
         self._quiet = mock.patch.object(metrics.emit, "__defaults__", (lambda _: None,))
 

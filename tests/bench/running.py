@@ -194,7 +194,8 @@ def _open_cases(client: Client) -> int:
 def _look_inside(client: Client, facts: dict[str, str]) -> Iterator[Figure]:
     states = _client(facts, "stepfunctions")
     entries = [_count_entries(states, execution["executionArn"]) for execution in _executions(states)[:50]]
-    yield Figure("state entries of a new case, the most of 50", max(entries), MOST_STATES, note=f"mean {statistics.mean(entries):.1f}, from execution histories")
+    note = f"mean {statistics.mean(entries):.1f}, from execution histories"
+    yield Figure("state entries of a new case, the most of 50", max(entries), MOST_STATES, note=note)
 
 
 def gather(client: Client, facts: dict[str, str], sent: Sequence[str] = ()) -> Evidence:

@@ -33,7 +33,7 @@ def _layer_size(name: str, folder: Path) -> int:
     if built.exists():
         return _size(built)
     path = ROOT / source()["Resources"][name]["Properties"]["ContentUri"]
-    subprocess.run(["make", "--silent", "-C", str(path), f"build-{name}", f"ARTIFACTS_DIR={folder / name}"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["make", "--silent", "-C", str(path), f"build-{name}", f"ARTIFACTS_DIR={folder / name}"], check=True, capture_output=True)
     return _size(folder / name)
 
 

@@ -15,9 +15,10 @@ from tests.kit.pipeline import Pipeline, a_signal
 
 SIGNALS, CUSTOMERS, MAILS, CASES = 300, 100, 0.15, 0.08  # one in seven a mail, one in twelve a case
 WORDS = (
-    "the and to of a in for on with that this from have was not you but they will one all would there their what about which when make can like time just him know "
-    "take people into year good some could them see other than then now look only come its over think also back after use two how our work first well way even new "
-    "want because any these give day most ticket ferry pier crew cabin luggage refund departure schedule office counter weather island bicycle meal deck engine harbour"
+    "the and to of a in for on with that this from have was not you but they will one all would there their what about which when make can like "
+    "time just him know take people into year good some could them see other than then now look only come its over think also back after use two "
+    "how our work first well way even new want because any these give day most ticket ferry pier crew cabin luggage refund departure schedule "
+    "office counter weather island bicycle meal deck engine harbour"
 ).split()
 
 

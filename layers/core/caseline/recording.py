@@ -20,7 +20,7 @@ from caseline.replies import Replies, claim_thread
 from caseline.revisions import revise
 from caseline.signals import OUTBOUND, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
-from caseline.timeline import signal_row
+from caseline.timeline import load_signals, signal_row
 
 CACHED_CUSTOMERS = 20_000
 PATIENCE = 2  # deliveries that wait for the analyser
@@ -72,7 +72,10 @@ class Recorder:
         entries, failed = _entries(messages)
         self._assess(entries)
         refused = self._insert(entries, messages)
+        done = self._redelivered(entries)
         for entry in entries:
+            if entry.delivery in done:
+                continue
             try:
                 self._finish(entry, refused)
             except (UnavailableError, ConditionFailed):
@@ -114,6 +117,12 @@ class Recorder:
             first = rows[(entry.row["PK"], entry.row["SK"])]
             entry.row["was_there"] = first is not entry.row or id(first) in existing
         return {row["PK"] for row in inserted.refused}
+
+    def _redelivered(self, entries: Sequence[Entry]) -> set[str]:
+        """Deliveries that stand on their rows already, with nobody left waiting there: one read for all of them, and no more to do."""
+        rows = load_signals(self.table, [entry.signal.signal_id for entry in entries if entry.row["was_there"]])
+        known = [(entry.delivery, rows.get(entry.signal.signal_id, {})) for entry in entries if entry.row["was_there"]]
+        return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not row.get("awaited_by")}
 
     def _finish(self, entry: Entry, refused: set[str]) -> None:
         if entry.row["PK"] in refused:

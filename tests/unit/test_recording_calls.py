@@ -1,0 +1,17 @@
+"""How many AWS calls a batch of 25 signals costs; the benchmark prints the same figures."""
+
+import pytest
+
+from tests.bench.calls import BATCH, a_batch, count_recording
+
+
+@pytest.mark.parametrize("identities", [1, 2])
+def test_new_customers(identities):
+    assert count_recording(a_batch(identities=identities), ()).total() <= 0.16 * BATCH
+
+
+def test_the_same_messages_again():
+    """A redelivered batch is known by one read."""
+    calls = count_recording(a_batch(), a_batch(), again=True)
+    assert calls.total() <= 0.16 * BATCH
+    assert not calls["Comprehend"] and not calls["UpdateItem"]
