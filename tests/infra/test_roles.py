@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from caseline.table import Table
 
 from tests.infra.deployment import CONSOLE, deploy, target
 from tests.infra.imports import Reach
@@ -34,8 +35,9 @@ UNNARROWABLE = {
 FOREIGN = {"ApiAccountRole": "service-role/AmazonAPIGatewayPushToCloudWatchLogs is what API Gateway asks of the account's role"}
 TABLE = {
     "get": "GetItem", "get_many": "BatchGetItem", "query": "Query", "insert_many": "PartiQLInsert", "delete": "DeleteItem", "delete_write": "DeleteItem",
-    "put": "PutItem", "put_write": "PutItem", "update": "UpdateItem", "update_write": "UpdateItem",
+    "put": "PutItem", "put_write": "PutItem", "update": "UpdateItem", "update_write": "UpdateItem", "check_write": "ConditionCheckItem",
 }
+NO_CALL = {"transact"}  # what it writes asks for its own actions
 SERVICE = {"stepfunctions": "states"}
 
 
@@ -89,3 +91,9 @@ def test_a_function_may_do_what_it_does(function: str) -> None:
     asked -= {"states:StartExecution"} if function in NEVER_START_A_RUN else set()
     role = target(ALL.functions()[function]["Role"])
     assert asked <= {action for statement in ALL.statements(role) for action in listed(statement["Action"])}
+
+
+def test_every_call_of_the_table_is_known_here() -> None:
+    """A method without an action would be refused by AWS alone."""
+    public = {name for name, member in vars(Table).items() if callable(member) and not name.startswith("_")}
+    assert public == set(TABLE) | NO_CALL
