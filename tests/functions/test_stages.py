@@ -26,9 +26,16 @@ def cloud(monkeypatch):
         ssm.put_parameter(Name="/caseline/config", Value=json.dumps(CONFIG), Type="String")
         ssm.put_parameter(Name="/caseline/policy", Value="default", Type="String")
         environ = {
-            "TABLE_NAME": running.table, "SIGNALS_QUEUE_URL": running.signals_queue, "BUCKET_NAME": running.bucket, "EVENT_BUS_NAME": running.event_bus,
-            "CONFIG_PARAMETER": "/caseline/config", "POLICY_PARAMETER": "/caseline/policy", "SECRET_PREFIX": "caseline", "CONSOLE_URL": "https://console.example",
-            "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:open_case", "POWERTOOLS_SERVICE_NAME": "caseline",
+            "TABLE_NAME": running.table,
+            "SIGNALS_QUEUE_URL": running.signals_queue,
+            "BUCKET_NAME": running.bucket,
+            "EVENT_BUS_NAME": running.event_bus,
+            "CONFIG_PARAMETER": "/caseline/config",
+            "POLICY_PARAMETER": "/caseline/policy",
+            "SECRET_PREFIX": "caseline",
+            "CONSOLE_URL": "https://console.example",
+            "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:open_case",
+            "POWERTOOLS_SERVICE_NAME": "caseline",
         }
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
@@ -55,7 +62,7 @@ def test_a_message_becomes_a_row_a_run_a_case_and_events(cloud):
     records = cloud.stream_records()
     assert run("triage_signals", {"Records": records}) == {"batchItemFailures": []}
     assert run("publish_events", {"Records": records}) == {"batchItemFailures": []}
-    ((name, state),) = cloud.started
+    ((_name, state),) = cloud.started
     state = run("look_up_account", state)
     state = run("prioritise_case", state)
     state = run("save_case", state)
@@ -82,7 +89,9 @@ def test_triage_of_the_same_records_twice_names_the_same_execution(cloud):
     assert len({name for name, _ in cloud.started}) == 1
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", "not json", '{"v": 2}', '{"v": 1, "body": {"bucket_key": "gone"}}', "null", '{"v": 1, "id": "e", "signals": [{}]}'])
+@pytest.mark.parametrize(
+    "body", ["", "{}", "[]", "not json", '{"v": 2}', '{"v": 1, "body": {"bucket_key": "gone"}}', "null", '{"v": 1, "id": "e", "signals": [{}]}']
+)
 def test_poison_is_reported_alone(cloud, body):
     poison = {"messageId": "bad", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}
     answer = run("record_signals", {"Records": [poison, message(a_signal(text="Thank you, great!"))]})
@@ -125,8 +134,12 @@ def _events(cloud):
     looked_up = run("look_up_account", state)
     judged = run("prioritise_case", looked_up)
     return {
-        "record_signals": record, "triage_signals": {"Records": records}, "publish_events": {"Records": records}, "look_up_account": state,
-        "prioritise_case": looked_up, "save_case": judged,
+        "record_signals": record,
+        "triage_signals": {"Records": records},
+        "publish_events": {"Records": records},
+        "look_up_account": state,
+        "prioritise_case": looked_up,
+        "save_case": judged,
     }
 
 

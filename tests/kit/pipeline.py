@@ -107,13 +107,22 @@ class Pipeline:
 
     # ---- what comes in
 
-    def send(self, *signals: Signal, brand: str = "acme", trust: str = "verified", unreadable: list[Any] | None = None, envelope_id: str | None = None) -> Message:
+    def send(
+        self, *signals: Signal, brand: str = "acme", trust: str = "verified", unreadable: list[Any] | None = None, envelope_id: str | None = None
+    ) -> Message:
         """Queue one envelope, as the door would."""
         self._sent += 1
         first = signals[0] if signals else None
         envelope = {
-            "v": 1, "id": envelope_id or f"env{self._sent:05d}", "channel": first.channel if first else "x", "source": first.source if first else "acme",
-            "brand": brand, "trust": trust, "received_at": isoformat(self.now), "signals": [signal.to_json() for signal in signals], "unreadable": unreadable or [],
+            "v": 1,
+            "id": envelope_id or f"env{self._sent:05d}",
+            "channel": first.channel if first else "x",
+            "source": first.source if first else "acme",
+            "brand": brand,
+            "trust": trust,
+            "received_at": isoformat(self.now),
+            "signals": [signal.to_json() for signal in signals],
+            "unreadable": unreadable or [],
         }
         message = Message(f"m{self._sent}", json.loads(json.dumps(envelope)))
         self.accepted += len(signals) + len(unreadable or [])
@@ -295,7 +304,17 @@ class FakeCrm:
 
 def a_signal(native_id: str = "p-1", text: str | None = "The service is down again and nobody answers. Really angry.", **more: Any) -> Signal:
     values: dict[str, Any] = {
-        "channel": "x", "source": "acme", "native_id": native_id, "kind": "post", "public": True, "occurred_at": START - timedelta(minutes=2),
-        "received_at": START, "identities": ("x:100",), "author_name": "Ann", "text": text, "language": "en", "reach": 250,
+        "channel": "x",
+        "source": "acme",
+        "native_id": native_id,
+        "kind": "post",
+        "public": True,
+        "occurred_at": START - timedelta(minutes=2),
+        "received_at": START,
+        "identities": ("x:100",),
+        "author_name": "Ann",
+        "text": text,
+        "language": "en",
+        "reach": 250,
     }
     return Signal(**(values | more))

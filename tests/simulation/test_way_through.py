@@ -17,7 +17,13 @@ PRAISE = "Great update, everything is faster now. Thank you!"
 
 def vip(tier: str = "strategic", days: int = 30, contact: str = "c-1", identities: tuple[str, ...] = ("x:100", "email:ann@north.example")) -> Account:
     at = "2026-11-21T09:00:00.000000Z"
-    facts = {"tier": tier, "deal_value": "900000", "currency": "EUR", "renewal_date": (START + timedelta(days=days)).date().isoformat(), "contract_status": "active" if tier != "trial" else "trial"}
+    facts = {
+        "tier": tier,
+        "deal_value": "900000",
+        "currency": "EUR",
+        "renewal_date": (START + timedelta(days=days)).date().isoformat(),
+        "contract_status": "active" if tier != "trial" else "trial",
+    }
     return Account(f"a-{contact}", "Northern Tools", contact, "Ann", identities, {k: Fact(v, f"fake Account.{k}", at) for k, v in facts.items()})
 
 
@@ -80,7 +86,9 @@ def test_twins_in_one_batch_are_one_row(cloud):
 
 def test_an_edit_before_its_original_ends_as_after_it(cloud):
     original = a_signal(occurred_at=START - timedelta(hours=1))
-    edit = a_signal(text="It works again, thanks!", action=UPDATED, revision="2026-11-21T09:59:00Z", occurred_at=START, received_at=START + timedelta(seconds=1))
+    edit = a_signal(
+        text="It works again, thanks!", action=UPDATED, revision="2026-11-21T09:59:00Z", occurred_at=START, received_at=START + timedelta(seconds=1)
+    )
     pipeline = Pipeline(cloud, FakeCrm())
     pipeline.send(edit)
     pipeline.settle()
@@ -169,7 +177,12 @@ def test_a_lost_reply_of_the_crm_makes_no_second_case(cloud):
 
 
 def test_two_contacts_of_the_crm_are_never_joined(cloud):
-    crm = FakeCrm({"x:100": vip(contact="c-1", identities=("x:100", "email:shared@x.example")), "x:200": vip(contact="c-2", identities=("x:200", "email:shared@x.example"))})
+    crm = FakeCrm(
+        {
+            "x:100": vip(contact="c-1", identities=("x:100", "email:shared@x.example")),
+            "x:200": vip(contact="c-2", identities=("x:200", "email:shared@x.example")),
+        }
+    )
     pipeline = Pipeline(cloud, crm)
     pipeline.send(a_signal("p-1", identities=("x:100",)))
     pipeline.send(a_signal("p-2", identities=("x:200",)))

@@ -108,13 +108,16 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
     roots = _joinable(found, ids[identities[0]], claimed.contact)
     winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
     losers = [row for row in roots if row is not winner]
-    fresh = [identity for identity in identities if ids[identity] not in found]
-    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], _join_writes(table, claimed, winner, losers, fresh))
+    known = {identity: found[ids[identity]]["customer_id"] for identity in identities if ids[identity] in found}
+    fresh = [identity for identity in identities if identity not in known]
+    joined = [identity for identity, root in known.items() if root in {row["customer_id"] for row in roots}]
+    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], _join_writes(table, claimed, winner, losers, joined, fresh))
 
 
 def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]:
     """The roots that may be one person, starting with the first identity's."""
-    ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != found.get(first, {}).get("customer_id"))
+    own = found.get(first, {}).get("customer_id")
+    ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != own)
     chosen: list[Item] = []
     for row in ordered:
         contacts = {c for c in (contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
@@ -124,9 +127,10 @@ def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]
     return chosen
 
 
-def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], fresh: list[str]) -> list[Mapping[str, Any]]:
+def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], joined: list[str], fresh: list[str]) -> list[Mapping[str, Any]]:
+    """`joined` point to one of the customers already, perhaps without being on its list: `new_nodes` were inserted before the customer was known."""
     contact = winner.get("contact") or next((row["contact"] for row in losers if row.get("contact")), "") or claimed.contact
-    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *fresh]))
+    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *joined, *fresh]))
     name = winner.get("name") or claimed.name or next((row["name"] for row in losers if row.get("name")), None)
     merging = [*winner.get("merging", []), *(row["customer_id"] for row in losers)]
     if identities == winner["identities"] and contact == winner.get("contact", "") and name == winner.get("name") and not losers:
@@ -140,15 +144,17 @@ def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item
 
 def _winner_write(table: Table, winner: Item, **changes: Any) -> Mapping[str, Any]:
     """`merging` names whose open cases are still to follow, for whoever comes next if we die before they do."""
+    expression = "SET identities = :identities, contact = :contact, name = :name, merging = :merging, version = :next"
     return table.update_write(
-        f"CUSTOMER#{winner['customer_id']}", "CUSTOMER", expression="SET identities = :identities, contact = :contact, name = :name, merging = :merging, version = :next",
+        f"CUSTOMER#{winner['customer_id']}", "CUSTOMER", expression,
         condition="version = :version AND attribute_not_exists(merged_into)", version=winner["version"], next=winner["version"] + 1, **changes,
     )
 
 
 def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: str) -> Mapping[str, Any]:
+    expression = "SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, at = :rank, version = :next"
     return table.update_write(
-        f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", expression="SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, at = :rank, version = :next",
+        f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", expression,
         condition="version = :version AND attribute_not_exists(merged_into)",
         winner=winner, provenance=claimed.provenance, trust=claimed.trust, at=claimed.at, rank=f"{claimed.at}#link#{loser['customer_id']}",
         version=loser["version"], next=loser["version"] + 1,

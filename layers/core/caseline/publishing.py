@@ -69,9 +69,8 @@ def _case_detail(row: Item) -> dict[str, Any]:
 
 def put_events(happenings: Iterable[Happening], bus: str, send: Callable[[list[dict[str, str]]], None]) -> None:
     """Ten entries a call; `send` raises unless all of them were taken."""
-    entries = [
-        {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail, default=str), "EventBusName": bus} for happening in happenings for kind, detail in events_of(happening)
-    ]
+    events = [event for happening in happenings for event in events_of(happening)]
+    entries = [{"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail, default=str), "EventBusName": bus} for kind, detail in events]
     for start in range(0, len(entries), ENTRIES_A_CALL):
         send(entries[start : start + ENTRIES_A_CALL])
 

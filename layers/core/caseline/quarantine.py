@@ -12,7 +12,7 @@ from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import expiry
 
-KEPT, REPLAYED = "kept", "replayed"
+KEPT, REPLAYED, DROPPED = "kept", "replayed", "dropped"
 RAW_LIMIT = 300_000
 
 
@@ -22,7 +22,8 @@ def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], d
     received_at = parse_time(envelope["received_at"])
     raw = unreadable.get("raw")
     return quarantine_key(quarantine_id) | {
-        "type": "quarantine", "schema": 1, "id": quarantine_id, "channel": envelope["channel"], "source": envelope["source"], "brand": envelope.get("brand", ""),
+        "type": "quarantine", "schema": 1, "id": quarantine_id,
+        "brand": envelope.get("brand", ""), "channel": envelope["channel"], "source": envelope["source"],
         "reason": unreadable["reason"], "field": unreadable.get("field", ""), "raw": (raw if isinstance(raw, str) else json.dumps(raw))[:RAW_LIMIT],
         "whole": bool(unreadable.get("whole")), "headers": json.dumps(unreadable.get("headers") or {}), "url": unreadable.get("url") or "", "state": KEPT,
         "received_at": isoformat(received_at), "deliveries": {delivery}, "expires": expiry(received_at, retention),
@@ -48,8 +49,8 @@ def mark_replayed(table: Table, quarantine_id: str) -> bool:
     """Take the item off the list before its replay; False if someone already did."""
     try:
         table.update(
-            **_address(quarantine_id), expression="SET #s = :replayed REMOVE list_name, list_rank", condition="#s = :kept",
-            names={"#s": "state"}, replayed=REPLAYED, kept=KEPT,
+            f"QUARANTINE#{quarantine_id}", "QUARANTINE", "SET state = :replayed REMOVE list_name, list_rank", "state = :kept",
+            replayed=REPLAYED, kept=KEPT,
         )
     except ConditionFailed:
         return False
@@ -59,11 +60,8 @@ def mark_replayed(table: Table, quarantine_id: str) -> bool:
 def drop(table: Table, quarantine_id: str) -> bool:
     """Forget the payload for good; the fact that there was one stays in the counts."""
     try:
-        table.update(**_address(quarantine_id), expression="SET #s = :dropped REMOVE list_name, list_rank, #r", condition="attribute_exists(PK)", names={"#s": "state", "#r": "raw"}, dropped="dropped")
+        expression = "SET state = :dropped REMOVE list_name, list_rank, raw"
+        table.update(f"QUARANTINE#{quarantine_id}", "QUARANTINE", expression, "attribute_exists(PK)", dropped=DROPPED)
     except ConditionFailed:
         return False
     return True
-
-
-def _address(quarantine_id: str) -> dict[str, str]:
-    return {"pk": f"QUARANTINE#{quarantine_id}", "sk": "QUARANTINE"}

@@ -48,10 +48,11 @@ class Replies:
 
 def _leave_word(table: Table, target: Item, row: Item, scope: str) -> None:
     kind = "signal" if target["SK"] == "SIGNAL" else "thread"
+    firsts = {"state": "expected", "type": "kind", "signal_id": "id", "expires": "expires"}
+    expression = "SET " + ", ".join(f"{name} = if_not_exists({name}, :{value})" for name, value in firsts.items()) + " ADD awaited_by :reply"
     there = table.update(
-        target["PK"], target["SK"],
-        "SET #s = if_not_exists(#s, :expected), #t = if_not_exists(#t, :kind), signal_id = if_not_exists(signal_id, :id), expires = if_not_exists(expires, :expires) ADD awaited_by :reply",
-        names={"#s": "state", "#t": "type"}, expected=EXPECTED, kind=kind, id=target["PK"].partition("#")[2], expires=row["expires"], reply={row["signal_id"]},
+        target["PK"], target["SK"], expression,
+        expected=EXPECTED, kind=kind, id=target["PK"].partition("#")[2], expires=row["expires"], reply={row["signal_id"]},
     )
     if there.get("identities"):
         release(table, target["PK"], target["SK"], there["awaited_by"], there["identities"], scope)

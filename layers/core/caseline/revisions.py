@@ -14,7 +14,8 @@ from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, read_text
 
 CONTENT = (
-    "text text_z text_cut rating attributes need need_reason category assessment author_name engagement reach url language revision rank previous deleted_at".split()
+    *("text", "text_z", "text_cut", "rating", "attributes", "need", "need_reason", "category", "assessment", "author_name", "engagement", "reach"),
+    *("url", "language", "revision", "rank", "previous", "deleted_at"),
 )
 KEPT_VERSIONS = 5
 KEPT_DELIVERIES = 200

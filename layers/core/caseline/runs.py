@@ -114,7 +114,7 @@ class Runs:
 
     def _release(self, run: Run) -> Item:
         try:
-            return self.table.update(run.key, "RUN", "SET #n = :number REMOVE executing, until, failure", "executing = :number", names={"#n": "number"}, number=run.number)
+            return self.table.update(run.key, "RUN", "SET number = :number REMOVE executing, until, failure", "executing = :number", number=run.number)
         except ConditionFailed:
             return self.table.get(run.key, "RUN") or {}
 

@@ -18,17 +18,28 @@ from caseline.errors import UnavailableError
 Item = dict[str, Any]
 _CHUNK = {"get": 100, "statement": 25}
 NEVER = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied", "ResourceNotFound"})
+# Two Lambdas at the same item: DynamoDB refuses one of them at once, where an emulator lets it wait. No client retries these by itself.
+_CONTENDED = frozenset({"TransactionConflictException", "TransactionInProgressException"})
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_TRIES = 6
+_INVALID = frozenset({"ValidationException", "SerializationException"})
 _WORD = re.compile(r"(?<![:#\w])[A-Za-z_]\w*")
-_SYNTAX = frozenset("SET REMOVE ADD DELETE AND OR NOT IN BETWEEN attribute_exists attribute_not_exists if_not_exists list_append contains begins_with size".split())
+_WORDS = "SET REMOVE ADD DELETE AND OR NOT IN BETWEEN"
+_FUNCTIONS = "attribute_exists attribute_not_exists if_not_exists list_append contains begins_with size"
+_SYNTAX = frozenset((_WORDS + " " + _FUNCTIONS).split())
 _to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
-class ConditionFailed(Exception):
+class ConditionFailed(Exception):  # noqa: N818 - the outcome of a condition, which callers expect
     """A conditional write lost; `item` is what stands, where DynamoDB returned it."""
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__("condition failed")
         self.item = item
+
+
+class InvalidError(UnavailableError):
+    """DynamoDB will never take this request, however often it is sent."""
 
 
 def serialise(value: Any) -> Any:
@@ -112,7 +123,10 @@ class Table:
         waiting = list(items)
         for attempt in range(8):
             statements = [_insert_statement(self.name, item) for item in waiting]
-            answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
+            try:
+                answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
+            except InvalidError:
+                return self._insert_singly(waiting, outcome)
             codes = [answer.get("Error", {}).get("Code") for answer in answers]
             outcome.existing.extend(item for item, code in zip(waiting, codes, strict=True) if code == "DuplicateItem")
             outcome.refused.extend(item for item, code in zip(waiting, codes, strict=True) if code in NEVER)
@@ -122,6 +136,14 @@ class Table:
             self._sleep(0.05 * 2**attempt)
         raise UnavailableError("the table refused inserts")
 
+    def _insert_singly(self, items: Sequence[Item], outcome: Inserted) -> None:
+        """One statement can make DynamoDB refuse the whole request: it must not take its neighbours with it."""
+        if len(items) == 1:
+            outcome.refused.extend(items)
+            return
+        for item in items:
+            self._insert_chunk([item], outcome)
+
     def transact(self, *writes: Mapping[str, Any]) -> None:
         """Writes made by `put_write`, `update_write` and `delete_write`, all or none; ConditionFailed if a condition lost."""
         self._raw("transact_write_items", TransactItems=list(writes))
@@ -129,7 +151,9 @@ class Table:
     def put_write(self, item: Item, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Put": {"TableName": self.name, "Item": _image(item), **_expressions(condition, values)}}
 
-    def update_write(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Mapping[str, Any]:
+    def update_write(
+        self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any
+    ) -> Mapping[str, Any]:
         return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values, names, expression)}}
 
     def check_write(self, pk: str, sk: str, condition: str, **values: Any) -> Mapping[str, Any]:
@@ -138,7 +162,9 @@ class Table:
     def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
 
-    def query(self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False) -> Iterator[Item]:
+    def query(
+        self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False
+    ) -> Iterator[Item]:
         """The partition's items by sort key. `before` and `prefix` bound the sort key; pages are read as they are used."""
         request = _query_request(pk, index, before, prefix, limit, newest_first)
         seen = 0
@@ -155,12 +181,15 @@ class Table:
         return self._raw(operation, TableName=self.name, **request)
 
     def _raw(self, operation: str, **request: Any) -> Any:
-        try:
-            return getattr(self.client, operation)(**request)
-        except ClientError as error:
-            raise _translate(error) from error
-        except BotoCoreError as error:
-            raise UnavailableError(f"the table did not answer {operation}") from error
+        for attempt in range(_TRIES):
+            try:
+                return getattr(self.client, operation)(**request)
+            except ClientError as error:
+                if attempt == _TRIES - 1 or not _is_contended(error):
+                    raise _translate(error) from error
+            except BotoCoreError as error:
+                raise UnavailableError(f"the table did not answer {operation}") from error
+            self._sleep(0.02 * 2**attempt)
 
 
 INDEX_KEYS = {None: ("PK", "SK"), "timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
@@ -179,9 +208,12 @@ def _query_request(pk: str, index: str | None, before: str | None, prefix: str |
         names["#r"] = range_name
         values[":r"] = str(before or prefix)
         condition += " AND #r < :r" if before else " AND begins_with(#r, :r)"
-    request: dict[str, Any] = {"KeyConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": _image(values), "ScanIndexForward": not newest_first}
-    if index:
-        request["IndexName"] = index
+    request: dict[str, Any] = {
+        "KeyConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": _image(values),
+        "ScanIndexForward": not newest_first,
+    }
+    # An index is never read consistently; a partition of the table always is: a claim that was just taken must be seen.
+    request |= {"IndexName": index} if index else {"ConsistentRead": True}
     if limit:
         request["Limit"] = limit
     return request
@@ -214,12 +246,23 @@ def _alias(word: str, aliases: dict[str, str]) -> str:
     return aliases.setdefault(f"#{word}", word) and f"#{word}"
 
 
+def _is_contended(error: ClientError) -> bool:
+    """Somebody else is writing the same item, or the table is catching up: nothing was written, so the same may be tried again."""
+    reasons = _reasons(error) - {None, "None"}
+    return error.response["Error"]["Code"] in _CONTENDED or (bool(reasons) and reasons <= _PASSING)
+
+
+def _reasons(error: ClientError) -> set[str | None]:
+    return {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+
+
 def _translate(error: ClientError) -> Exception:
-    code = error.response["Error"]["Code"]
-    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+    code, reasons = error.response["Error"]["Code"], _reasons(error)
     if code == "ConditionalCheckFailedException" or reasons & {"ConditionalCheckFailed", "DuplicateItem"}:
         item = error.response.get("Item")
         return ConditionFailed(deserialise(item) if item else None)
+    if code in _INVALID:
+        return InvalidError(f"the table answered {code}")
     return UnavailableError(f"the table answered {code}")
 
 

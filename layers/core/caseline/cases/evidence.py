@@ -59,7 +59,8 @@ def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: st
         assessment=Assessment.from_json(row["assessment"]), now=scene.now, account=scene.account, account_stale=scene.stale, ambiguous=scene.candidates > 0,
         candidates=scene.candidates,
         public=signal.public, audience=signal.reach, velocity=velocity(row, scene), category=category, ask=row["need"] == "due", star_only=is_star_only(signal),
-        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene), signal_at=row["occurred_at"],
+        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene),
+        signal_at=row["occurred_at"],
     )
 
 
@@ -80,10 +81,8 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
     """Earlier contacts on the same category that are not part of this case."""
     own = {row["signal_id"] for row in signals}
     since = scene.now - LOOK_BACK
-    return sum(
-        row["signal_id"] not in own and row["need"] == "due" and row.get("category") == category and row["direction"] == INBOUND and parse_time(row["occurred_at"]) >= since
-        for row in scene.recent
-    )
+    asks = [row for row in scene.recent if row["need"] == "due" and row["direction"] == INBOUND and row.get("category") == category]
+    return sum(row["signal_id"] not in own and parse_time(row["occurred_at"]) >= since for row in asks)
 
 
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:

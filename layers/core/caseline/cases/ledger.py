@@ -42,7 +42,8 @@ def listed(row: Mapping[str, Any]) -> Item:
 
 def history_row(case_key: str, at: str, what: str, text: str, version: int, by: str = "caseline", mark: str = "") -> Item:
     """One line of a case's history; `mark` makes the same event the same row."""
-    return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | {"type": "history", "schema": 1, "at": at, "what": what, "by": by, "text": text, "version": version}
+    facts = {"type": "history", "schema": 1, "at": at, "what": what, "by": by, "text": text, "version": version}
+    return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | facts
 
 
 def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
@@ -68,9 +69,8 @@ def change_case(table: Table, old: Item, new: Item, *history: Item, writes: Sequ
     changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED}
     removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
-    write = table.update_write(
-        old["PK"], old["SK"], expression, "#v = :old_version", names={f"#{name}": name for name in (*changes, *removes)} | {"#v": "version"}, old_version=old["version"], **changes
-    )
+    names = {f"#{name}": name for name in (*changes, *removes)}
+    write = table.update_write(old["PK"], old["SK"], expression, "version = :old_version", names, old_version=old["version"], **changes)
     try:
         table.transact(write, *(table.put_write(row) for row in history), *writes)
     except ConditionFailed:

@@ -85,7 +85,8 @@ class Outbox:
     def _record(self, case: Item) -> CaseRecord:
         priority = priority_from_json(case["priority"], case["queue"])
         return CaseRecord(
-            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"], reasons=explain_lines(priority), score=priority.score,
-            band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"], url=self.case_url(case["case_key"]),
-            account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"], signal_count=case["signal_count"], channels=case["channels"],
+            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"], reasons=explain_lines(priority),
+            score=priority.score, band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"],
+            url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
+            signal_count=case["signal_count"], channels=case["channels"],
         )

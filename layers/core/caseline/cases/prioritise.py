@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.evidence import Scene, judge, read_recent
-from caseline.cases.ledger import CASE_KEY, KEPT_SIGNALS, OPEN, case_key_of, change_case, claim_key, due, history_row, load_case, load_claims, open_case
+from caseline.cases.evidence import Scene, read_recent
+from caseline.cases.ledger import CASE_KEY, OPEN, change_case, claim_key, history_row, load_case, load_claims, open_case
 from caseline.cases.merging import settle_merges
+from caseline.cases.versions import first_version, next_version, summarise
 from caseline.crm import Account
 from caseline.customers import load_customer
 from caseline.errors import UnavailableError
 from caseline.policy import Policy
-from caseline.priority import Priority
-from caseline.priority.model import headline, priority_from_json, route, settle
 from caseline.runs import Run, Runs, read_run
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
 
-ALERT_BAND = "P1"
 UNKNOWN = "unknown"
 
 
@@ -41,18 +39,18 @@ class Prioritiser:
         """Open or join the case of the run's waiting signals and write its next version to the ledger."""
         run = read_run(state)
         taken = self.runs.take(run)
-        if taken.case_key and not taken.waiting:
-            case = load_case(self.table, taken.case_key)
-        else:
-            case = self._handle(run, taken.waiting, "lookup_error" in state)
+        done = taken.case_key and not taken.waiting  # this step died after its last line and runs again
+        case = load_case(self.table, taken.case_key) if done else self._handle(run, taken.waiting, "lookup_error" in state)
         unpushed = sorted(waits for waits in taken.waiting if waits.startswith(CASE_KEY))
-        return {"run": run.to_json(), "case": _summary(case) if case else None, "unpushed": unpushed, "alert": self._alert(case, run) if case else None}
+        outcome = {"case": summarise(case), "alert": self._alert(case, run)} if case else {"case": None, "alert": None}
+        return {"run": run.to_json(), "unpushed": unpushed, **outcome}
 
     def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
         customer = load_customer(self.table, run.customer_id)
         if customer and customer.get("merging"):
             settle_merges(self.table, customer["customer_id"], isoformat(self.clock()))
-        signals = [row for row in load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)]).values() if row["state"] == LIVE or row.get("case_key")]
+        found = load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)])
+        signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
         self.runs.handled(run, waiting, case["case_key"] if case else "")
@@ -76,7 +74,7 @@ class Prioritiser:
         if not fresh:
             return True, None
         opener = min(fresh, key=lambda row: (row["occurred_at"], row["signal_id"]))
-        case = self._new_case(run, opener, fresh, customer, scene)
+        case = first_version(self.policy, run, self.crm_name, customer["customer_id"], opener, fresh, scene)
         history = history_row(case["case_key"], case["opened_at"], "opened", case["headline"], 1, mark="opened")
         if open_case(self.table, claim, case, history):
             return True, case
@@ -98,47 +96,12 @@ class Prioritiser:
         if not fresh and case["version"] == case.get("pushed_version") and case.get("alerted_by") != run.name:
             return True, case
         rows = list(load_signals(self.table, [*case["signal_ids"][-20:], *(row["signal_id"] for row in fresh)]).values())
-        changed = self._next_version(run, case, rows, fresh, scene)
+        changed = next_version(self.policy, run, case, rows, fresh, scene)
         if changed == case:
             return True, case
-        history = history_row(case_key, changed["updated_at"], "joined" if fresh else "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
+        what, mark = "joined" if fresh else "priority", f"{changed['version']:06d}"
+        history = history_row(case_key, changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
         return change_case(self.table, case, changed, history), changed
-
-    def _new_case(self, run: Run, opener: Item, fresh: list[Item], customer: Item, scene: Scene) -> Item:
-        case_key, category = case_key_of(opener["signal_id"]), opener["category"]
-        priority = judge(self.policy, fresh, category, scene, None)
-        now = isoformat(scene.now)
-        row: Item = {
-            "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer["customer_id"], "brand": opener["brand"],
-            "category": category, "status": OPEN, "opened_at": now, "version": 1, "pushed_version": 0, "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}",
-            "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": self.crm_name, "sync": "pending"}, "first_signal_at": opener["occurred_at"], "author_name": opener.get("author_name") or "",
-        }
-        return row | self._judged(run, row, priority, fresh, scene)
-
-    def _next_version(self, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
-        live = [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
-        previous = priority_from_json(case["priority"], case["queue"])
-        priority = settle(previous, judge(self.policy, live, case["category"], scene, previous.override)) if live else previous
-        changed = case | self._judged(run, case, priority, fresh, scene)
-        same = {name for name in changed if name not in ("updated_at", "due_shard", "due_at")}
-        if all(case.get(name) == changed[name] for name in same):
-            return case
-        return changed | {"version": case["version"] + 1}
-
-    def _judged(self, run: Run, case: Item, priority: Priority, fresh: list[Item], scene: Scene) -> Item:
-        """What judgement writes to a case; its queue rises with its band unless a person chose it."""
-        now = isoformat(scene.now)
-        account = scene.account
-        queue = case.get("queue_set") or route(self.policy, case["category"], account, priority.band)
-        data = replace(priority, queue=queue)
-        judged = {
-            "priority": data.to_json(), "queue": queue, "headline": headline(data, case["category"]), "updated_at": now, "subject": _subject(case, fresh, account),
-            "signal_ids": [*case["signal_ids"], *(row["signal_id"] for row in fresh)][-KEPT_SIGNALS:], "signal_count": case["signal_count"] + len(fresh),
-            "channels": sorted({*case["channels"], *(row["channel"] for row in fresh)}),
-            "account_id": account.account_id if account else case.get("account_id", ""), "contact_id": account.contact_id if account else case.get("contact_id", ""),
-        }
-        alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
-        return judged | alert | due(now)
 
     def _mark_signals(self, case: Item | None, signals: list[Item]) -> None:
         """Bookkeeping: the first case a signal fed stays on its row; an erased row stays erased."""
@@ -168,16 +131,3 @@ class Prioritiser:
         link_to = self.case_url(case["case_key"])
         subject = f"{case['priority']['band']} {case['category']} case for {case['brand']}, queue {case['queue']}"
         return {"subject": subject.encode("ascii", "replace").decode()[:100], "message": f"{case['headline']}\n\n{link_to}"}
-
-
-def _summary(case: Item) -> dict[str, Any]:
-    return {
-        "case_key": case["case_key"], "version": case["version"], "band": case["priority"]["band"], "score": case["priority"]["score"], "queue": case["queue"]
-    }
-
-
-def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
-    """Names no words of the customer: those may be deleted, and then must be gone everywhere."""
-    channels = ", ".join(sorted({*case["channels"], *(row["channel"] for row in fresh)}))
-    whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
-    return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {channels}"[:200]

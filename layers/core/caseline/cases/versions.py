@@ -1,0 +1,83 @@
+"""What stands in a case's row: its first version, and the next one that judgement writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from caseline.cases.evidence import Scene, judge
+from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
+from caseline.crm import Account
+from caseline.policy import Policy
+from caseline.priority import Priority
+from caseline.priority.model import headline, priority_from_json, route, settle
+from caseline.runs import Run
+from caseline.signals import isoformat
+from caseline.table import Item
+from caseline.timeline import LIVE
+
+ALERT_BAND = "P1"
+
+
+def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, opener: Item, fresh: list[Item], scene: Scene) -> Item:
+    """The case that `opener` opens, with all of `fresh` in it."""
+    case_key, category = case_key_of(opener["signal_id"]), opener["category"]
+    row: Item = {
+        "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer_id, "brand": opener["brand"],
+        "category": category, "status": OPEN, "opened_at": isoformat(scene.now), "first_signal_at": opener["occurred_at"], "version": 1, "pushed_version": 0,
+        "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}", "author_name": opener.get("author_name") or "",
+        "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
+    }
+    return row | _judged(policy, run, row, judge(policy, fresh, category, scene, None), fresh, scene)
+
+
+def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
+    """The case with `fresh` in it and its priority settled over `rows`; the same case where nothing changes."""
+    live = [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
+    previous = priority_from_json(case["priority"], case["queue"])
+    priority = settle(previous, judge(policy, live, case["category"], scene, previous.override)) if live else previous
+    changed = case | _judged(policy, run, case, priority, fresh, scene)
+    if all(case.get(name) == changed[name] for name in changed if name not in ("updated_at", "due_shard", "due_at")):
+        return case
+    return changed | {"version": case["version"] + 1}
+
+
+def summarise(case: Item) -> dict[str, Any]:
+    """What the state machine carries of a case: no words of the customer, no name."""
+    priority = case["priority"]
+    return {"case_key": case["case_key"], "version": case["version"], "band": priority["band"], "score": priority["score"], "queue": case["queue"]}
+
+
+def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: list[Item], scene: Scene) -> Item:
+    """What judgement writes to a case; its queue follows its band unless a person chose it."""
+    queue = case.get("queue_set") or route(policy, case["category"], scene.account, priority.band)
+    data = replace(priority, queue=queue)
+    alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
+    words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
+    now = isoformat(scene.now)
+    gathered = _gathered(case, fresh) | _known(case, scene.account)
+    return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
+
+
+def _gathered(case: Item, fresh: list[Item]) -> Item:
+    return {
+        "signal_ids": [*case["signal_ids"], *(row["signal_id"] for row in fresh)][-KEPT_SIGNALS:], "signal_count": case["signal_count"] + len(fresh),
+        "channels": _channels(case, fresh),
+    }
+
+
+def _known(case: Item, account: Account | None) -> Item:
+    """The CRM's ids, kept from before while the account cannot be read."""
+    if account is None:
+        return {"account_id": case.get("account_id", ""), "contact_id": case.get("contact_id", "")}
+    return {"account_id": account.account_id, "contact_id": account.contact_id}
+
+
+def _channels(case: Item, fresh: list[Item]) -> list[str]:
+    return sorted({*case["channels"], *(row["channel"] for row in fresh)})
+
+
+def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
+    """Names no words of the customer: those may be deleted, and then must be gone everywhere."""
+    whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
+    return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {', '.join(_channels(case, fresh))}"[:200]
