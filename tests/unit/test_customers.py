@@ -1,0 +1,58 @@
+"""Who a customer is, when identities become known one after the other, too many of them, or two at the same instant."""
+
+import pytest
+from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, link, load_customer, new_nodes
+from caseline.table import Table
+
+from tests.kit.aws import aws
+
+PHONE, EMAIL = "phone:+441632960001", "email:ida@birch.example"
+
+
+@pytest.fixture
+def table():
+    with aws() as cloud:
+        yield Table(cloud.client("dynamodb"), cloud.table, sleep=lambda _: None)
+
+
+def see(table, *identities, at="2026-11-21T10:00:00.000000Z"):
+    """As recording does: insert what is new, then link if anybody was known."""
+    claimed = Claimed(identities, "signal:sig_1", at)
+    table.insert_many(new_nodes(claimed))
+    return link(table, claimed)
+
+
+def customer(table, identity):
+    return load_customer(table, customer_id_of(identity))
+
+
+def test_an_identity_learned_later_is_on_the_customers_list(table):
+    see(table, PHONE)
+    see(table, PHONE, EMAIL)
+    assert customer(table, EMAIL)["customer_id"] == customer_id_of(PHONE)
+    assert customer(table, PHONE)["identities"] == [PHONE, EMAIL]
+
+
+def test_past_the_cap_an_identity_is_a_customer_of_its_own(table):
+    emails = [f"email:person{number}@birch.example" for number in range(FAN_IN_CAP + 5)]
+    for email in emails:
+        see(table, PHONE, email)
+    assert len(customer(table, PHONE)["identities"]) == FAN_IN_CAP
+    assert customer(table, emails[-1])["identities"] == [emails[-1]]
+    see(table, PHONE, emails[-1])
+    assert customer(table, emails[-1])["identities"] == [emails[-1]]
+
+
+def test_a_signal_with_more_identities_than_a_transaction_takes(table):
+    see(table, PHONE)
+    see(table, PHONE, *(f"email:person{number}@birch.example" for number in range(300)))
+    assert len(customer(table, PHONE)["identities"]) == FAN_IN_CAP
+
+
+def test_two_first_sightings_at_one_instant_make_one_customer(table):
+    """Each inserted its alias before the other's customer: the rows point to each other."""
+    one, other = (Claimed(identities, "signal:sig_1", "2026-11-21T10:00:00.000000Z") for identities in ((PHONE, EMAIL), (EMAIL, PHONE)))
+    table.insert_many([new_nodes(one)[1], new_nodes(other)[1]])
+    assert customer(table, PHONE) == customer(table, EMAIL)
+    assert link(table, one)[0] == link(table, other)[0]
+    assert set(customer(table, PHONE)["identities"]) == {PHONE, EMAIL} and "merged_into" not in customer(table, EMAIL)
