@@ -284,6 +284,27 @@ def test_open_cases_follow_a_merge_that_a_signal_makes(cloud):
     assert younger["joined"] == older["case_key"] and younger["version"] == younger["pushed_version"]
 
 
+@pytest.mark.parametrize("envelopes", [1, 2])
+def test_people_who_meet_within_one_batch_are_joined(cloud, envelopes):
+    """A text from a number and a chat from the same number, both new, recorded at once."""
+    pipeline = Pipeline(cloud, FakeCrm())
+    text, chat = a_signal("m-1", identities=("phone:+4930123456",)), a_signal("m-2", identities=("whatsapp:4930123456", "phone:+4930123456"))
+    for signals in [(text, chat)] if envelopes == 1 else [(text,), (chat,)]:
+        pipeline.send(*signals)
+    pipeline.settle()
+    (customer,) = (row for row in pipeline.rows("customer") if not row.get("merged_into"))
+    assert set(customer["identities"]) == {"phone:+4930123456", "whatsapp:4930123456"}
+    assert len(pipeline.cases("open")) == 1
+
+
+def test_a_customer_whom_the_brand_wrote_to_first_gets_a_name(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("m-1", "Hello, how can we help?", direction=OUTBOUND, author_name=None))
+    pipeline.send(a_signal("m-2"))
+    pipeline.settle()
+    assert [row["name"] for row in pipeline.rows("customer")] == ["Ann"]
+
+
 def test_words_that_name_no_issue_join_the_case_that_is_open(cloud):
     pipeline = Pipeline(cloud, FakeCrm())
     pipeline.send(a_signal())

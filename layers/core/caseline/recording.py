@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -111,7 +112,7 @@ class Recorder:
             rows.setdefault((row["PK"], row["SK"]), row)
         inserted = self.table.insert_many(list(rows.values()))
         existing = {id(row) for row in inserted.existing}
-        self._link({row["PK"] for row in inserted.existing if row["type"] == "customer"}, entries)
+        self._link({row["PK"] for row in inserted.existing if row["type"] == "customer"} | self._shared(entries), entries)
         self._claim_threads([row for row in inserted.existing if row["type"] == "thread"], entries)
         for entry in entries:
             first = rows[(entry.row["PK"], entry.row["SK"])]
@@ -136,8 +137,17 @@ class Recorder:
     def _customers(self, entries: Sequence[Entry]) -> list[Item]:
         return [node for claimed in self._claims(entries) for node in new_nodes(claimed)]
 
+    def _shared(self, entries: Sequence[Entry]) -> set[str]:
+        """Customers that several claims of this batch name: only the first claim's row is inserted, so the others are yet to be joined to it."""
+        named = Counter(node["PK"] for node in self._customers(entries))
+        return {pk for pk, claims in named.items() if claims > 1}
+
     def _claims(self, entries: Sequence[Entry]) -> list[Claimed]:
-        return [claimed for entry in entries if (claimed := self._claim(entry)) and _known_key(claimed) not in self.known]
+        """What the batch says of people, once where several signals say the same."""
+        claims: dict[tuple[str, ...], Claimed] = {}
+        for claimed in filter(None, map(self._claim, entries)):
+            claims.setdefault(_known_key(claimed), claimed)
+        return [claimed for known, claimed in claims.items() if known not in self.known]
 
     def _claim(self, entry: Entry) -> Claimed | None:
         if not entry.signal.identities:
@@ -217,4 +227,4 @@ def _threads(entries: Sequence[Entry]) -> list[Item]:
 
 
 def _known_key(claimed: Claimed) -> tuple[str, ...]:
-    return (claimed.scope, *claimed.identities)
+    return (claimed.scope, claimed.name or "", *claimed.identities)
