@@ -72,8 +72,8 @@ def new_nodes(claimed: Claimed) -> list[Item]:
 
 
 def linkable_identities(identities: Sequence[str]) -> list[str]:
-    """All but shared mailboxes, which would join strangers; the first always stands."""
-    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)]
+    """All but shared mailboxes, which would join strangers; the first always stands. No more than one customer may have."""
+    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)][:FAN_IN_CAP]
 
 
 def link(table: Table, claimed: Claimed) -> tuple[str, bool]:
@@ -82,8 +82,8 @@ def link(table: Table, claimed: Claimed) -> tuple[str, bool]:
     The oldest customer stands. Nothing is joined across two CRM contacts or past the fan-in cap.
     """
     for _ in range(8):
-        plan = _plan(table, claimed)
         try:
+            plan = _plan(table, claimed)
             if plan.writes:
                 table.transact(*plan.writes)
             return plan.winner, bool(plan.losers)
@@ -103,15 +103,29 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
     identities = linkable_identities(claimed.identities)
     ids = {identity: customer_id_of(identity, claimed.scope) for identity in identities}
     found = load_customers(table, ids.values())
+    if rings := {row["customer_id"] for row in found.values() if row.get("merged_into")}:
+        table.transact(*(_free_write(table, customer_id) for customer_id in sorted(rings)))
+        found = load_customers(table, ids.values())
     if not found:
         return _Plan(ids[identities[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in new_nodes(claimed)])
     roots = _joinable(found, ids[identities[0]], claimed.contact)
     winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
     losers = [row for row in roots if row is not winner]
-    known = {identity: found[ids[identity]]["customer_id"] for identity in identities if ids[identity] in found}
-    fresh = [identity for identity in identities if identity not in known]
-    joined = [identity for identity, root in known.items() if root in {row["customer_id"] for row in roots}]
-    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], _join_writes(table, claimed, winner, losers, joined, fresh))
+    added, strays = _unlisted(identities, ids, found, roots)
+    fresh = [identity for identity in added if ids[identity] not in found]
+    writes = _join_writes(table, claimed, winner, losers, added, fresh) + [_free_write(table, ids[identity]) for identity in strays if ids[identity] in found]
+    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], writes)
+
+
+def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item]) -> tuple[list[str], list[str]]:
+    """Identities that the joined customers do not list yet, and those for which there is no room.
+
+    A new identity of a known customer points to it from `new_nodes` already, inserted before anyone knew how many there are.
+    """
+    listed, members = {identity for row in roots for identity in row["identities"]}, {row["customer_id"] for row in roots}
+    unlisted = [i for i in identities if i not in listed and (ids[i] not in found or found[ids[i]]["customer_id"] in members)]
+    room = max(0, FAN_IN_CAP - len(listed))
+    return unlisted[:room], unlisted[room:]
 
 
 def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]:
@@ -127,10 +141,9 @@ def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]
     return chosen
 
 
-def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], joined: list[str], fresh: list[str]) -> list[Mapping[str, Any]]:
-    """`joined` point to one of the customers already, perhaps without being on its list: `new_nodes` were inserted before the customer was known."""
+def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], added: list[str], fresh: list[str]) -> list[Mapping[str, Any]]:
     contact = winner.get("contact") or next((row["contact"] for row in losers if row.get("contact")), "") or claimed.contact
-    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *joined, *fresh]))
+    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *added]))
     name = winner.get("name") or claimed.name or next((row["name"] for row in losers if row.get("name")), None)
     merging = [*winner.get("merging", []), *(row["customer_id"] for row in losers)]
     if identities == winner["identities"] and contact == winner.get("contact", "") and name == winner.get("name") and not losers:
@@ -149,6 +162,11 @@ def _winner_write(table: Table, winner: Item, **changes: Any) -> Mapping[str, An
         f"CUSTOMER#{winner['customer_id']}", "CUSTOMER", expression,
         condition="version = :version AND attribute_not_exists(merged_into)", version=winner["version"], next=winner["version"] + 1, **changes,
     )
+
+
+def _free_write(table: Table, customer_id: str) -> Mapping[str, Any]:
+    """An identity past the cap, or one of a ring, is a customer of its own again."""
+    return table.update_write(f"CUSTOMER#{customer_id}", "CUSTOMER", "REMOVE merged_into, linked_at, at", "attribute_exists(merged_into)")
 
 
 def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: str) -> Mapping[str, Any]:
@@ -176,12 +194,13 @@ def _alias(claimed: Claimed, identity: str, root: str) -> Item:
 
 
 def _root(nodes: Mapping[str, Item], customer_id: str) -> Item:
-    row = nodes[customer_id]
-    for _ in range(64):
-        if not row.get("merged_into") or row["merged_into"] not in nodes:
-            return row
-        row = nodes[row["merged_into"]]
-    return row
+    """The end of the chain; of a ring, which two first sightings at the same instant can make, the same row whoever asks."""
+    passed = [nodes[customer_id]]
+    while (onward := nodes.get(passed[-1].get("merged_into", ""))) is not None:
+        if onward in passed:
+            return min(passed[passed.index(onward) :], key=lambda row: str(row["customer_id"]))
+        passed.append(onward)
+    return passed[-1]
 
 
 def _is_shared(identity: str) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -21,7 +22,7 @@ NEVER = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded", "Access
 # Two Lambdas at the same item: DynamoDB refuses one of them at once, where an emulator lets it wait. No client retries these by itself.
 _CONTENDED = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_TRIES = 6
+_RETRIES = 5
 _INVALID = frozenset({"ValidationException", "SerializationException"})
 _WORD = re.compile(r"(?<![:#\w])[A-Za-z_]\w*")
 _WORDS = "SET REMOVE ADD DELETE AND OR NOT IN BETWEEN"
@@ -126,7 +127,8 @@ class Table:
             try:
                 answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
             except InvalidError:
-                return self._insert_singly(waiting, outcome)
+                self._insert_singly(waiting, outcome)
+                return
             codes = [answer.get("Error", {}).get("Code") for answer in answers]
             outcome.existing.extend(item for item, code in zip(waiting, codes, strict=True) if code == "DuplicateItem")
             outcome.refused.extend(item for item, code in zip(waiting, codes, strict=True) if code in NEVER)
@@ -181,15 +183,16 @@ class Table:
         return self._raw(operation, TableName=self.name, **request)
 
     def _raw(self, operation: str, **request: Any) -> Any:
-        for attempt in range(_TRIES):
+        for attempt in count():
             try:
                 return getattr(self.client, operation)(**request)
             except ClientError as error:
-                if attempt == _TRIES - 1 or not _is_contended(error):
+                if attempt == _RETRIES or not _is_contended(error):
                     raise _translate(error) from error
             except BotoCoreError as error:
                 raise UnavailableError(f"the table did not answer {operation}") from error
             self._sleep(0.02 * 2**attempt)
+        raise AssertionError("not reached")
 
 
 INDEX_KEYS = {None: ("PK", "SK"), "timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
