@@ -314,3 +314,17 @@ def test_words_that_name_no_issue_join_the_case_that_is_open(cloud):
     pipeline.settle()
     (case,) = pipeline.cases()
     assert case["signal_count"] == 2 and case["category"] == "service"
+
+
+def test_an_issue_that_gets_a_name_keeps_its_case(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("p-1", text="Hello? Is anyone there?"))
+    pipeline.settle()
+    pipeline.now += timedelta(minutes=1)
+    pipeline.send(a_signal("p-2"))
+    pipeline.settle()
+    pipeline.send(a_signal("p-3", text="Hello? Anyone?"))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["signal_count"] == 3 and case["category"] == "service" and case["version"] == case["pushed_version"]
+    assert [row["SK"] for row in pipeline.rows("claim")] == ["acme#service"]

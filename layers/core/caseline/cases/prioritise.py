@@ -53,17 +53,36 @@ class Prioritiser:
         signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
+        for case_key in sorted(waiting - set(found)) if customer else ():
+            case = self._judge_again(run, customer, case_key, stale) or case
         self.runs.handled(run, waiting, case["case_key"] if case else "")
         return case
+
+    def _judge_again(self, run: Run, customer: Item, case_key: str, stale: bool) -> Item | None:
+        """An open case that changed outside a run, or about whose customer the CRM has learnt something."""
+        for _ in range(10):
+            case = load_case(self.table, case_key)
+            if case is None or case["status"] != OPEN:
+                return None
+            others = [row for row in load_claims(self.table, customer["customer_id"]) if row["case_key"] != case_key]
+            rows = list(load_signals(self.table, case["signal_ids"][-20:]).values())
+            changed = next_version(self.policy, run, case, rows, [], self._scene(customer, len(others), stale))
+            if changed == case or self._write(case, changed, "priority"):
+                return changed
+        raise UnavailableError("the case keeps changing")
+
+    def _write(self, case: Item, changed: Item, what: str, writes: Sequence[Mapping[str, Any]] = ()) -> bool:
+        history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
+        return change_case(self.table, case, changed, history, writes=writes)
 
     def _open_or_join(self, run: Run, customer: Item, signals: list[Item], stale: bool) -> Item | None:
         for _ in range(10):
             customer = load_customer(self.table, customer["customer_id"]) or customer
             claims = load_claims(self.table, customer["customer_id"])
             claim = claim_key(customer["customer_id"], *self._issue(run))
-            held = next((row for row in claims if row["SK"] == claim["SK"]), None) or self._nearest(run, claims)
+            held = next((row for row in claims if row["SK"] == claim["SK"]), None) or _nearest(run, claims)
             scene = self._scene(customer, len(claims) - bool(held), stale)
-            done, case = self._join(run, held["case_key"], signals, scene) if held else self._open(run, claim, customer, signals, scene)
+            done, case = self._join(run, held, claim, signals, scene) if held else self._open(run, claim, customer, signals, scene)
             if done:
                 return case
         raise UnavailableError("the case keeps changing")
@@ -87,21 +106,29 @@ class Prioritiser:
         if existing and existing["status"] != OPEN:
             signals[:] = [row for row in signals if row["signal_id"] not in existing["signal_ids"]]
 
-    def _join(self, run: Run, case_key: str, signals: list[Item], scene: Scene) -> tuple[bool, Item | None]:
-        """Add the signals to the open case and let its priority rise to what they call for."""
-        case = load_case(self.table, case_key)
+    def _join(self, run: Run, held: Item, claim: Item, signals: list[Item], scene: Scene) -> tuple[bool, Item | None]:
+        """Add the signals to the open case, let its priority rise to what they call for, and its issue get the name they give it."""
+        case = load_case(self.table, held["case_key"])
         if case is None:
             return False, None
         fresh = [row for row in signals if row["need"] == "due" and row["signal_id"] not in case["signal_ids"] and not row.get("case_key")]
         if not fresh and case["version"] == case.get("pushed_version") and case.get("alerted_by") != run.name:
             return True, case
+        named = fresh and _is_nameless(held) and claim["SK"] != held["SK"]
         rows = list(load_signals(self.table, [*case["signal_ids"][-20:], *(row["signal_id"] for row in fresh)]).values())
-        changed = next_version(self.policy, run, case, rows, fresh, scene)
+        changed = next_version(self.policy, run, case | {"category": run.category} if named else case, rows, fresh, scene)
         if changed == case:
             return True, case
         what, mark = "joined" if fresh else "priority", f"{changed['version']:06d}"
-        history = history_row(case_key, changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
-        return change_case(self.table, case, changed, history), changed
+        history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
+        return change_case(self.table, case, changed, history, writes=self._renamed(held, claim) if named else ()), changed
+
+    def _renamed(self, held: Item, claim: Item) -> list[Mapping[str, Any]]:
+        """The claim moves with the issue's name, in the same transaction."""
+        return [
+            self.table.put_write(held | claim, "attribute_not_exists(PK)"),
+            self.table.delete_write(held["PK"], held["SK"], "case_key = :case_key", case_key=held["case_key"]),
+        ]
 
     def _mark_signals(self, case: Item | None, signals: list[Item]) -> None:
         """Bookkeeping: the first case a signal fed stays on its row; an erased row stays erased."""
@@ -116,11 +143,6 @@ class Prioritiser:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
         return Scene(read_recent(self.table, customer), other_cases, account, stale, len(customer.get("candidates") or ()), self.clock())
 
-    def _nearest(self, run: Run, claims: list[Item]) -> Item | None:
-        """Words that name no issue ("hello? anyone?") are about the case that is open, the youngest if there are several."""
-        kin = [row for row in claims if row["SK"].startswith(f"{run.brand}#")]
-        return max(kin, key=lambda row: str(row["opened_at"]), default=None) if run.category == UNKNOWN else None
-
     def _issue(self, run: Run) -> tuple[str, str]:
         return run.brand, run.category if self.policy.join.by == "category" else "any"
 
@@ -131,3 +153,13 @@ class Prioritiser:
         link_to = self.case_url(case["case_key"])
         subject = f"{case['priority']['band']} {case['category']} case for {case['brand']}, queue {case['queue']}"
         return {"subject": subject.encode("ascii", "replace").decode()[:100], "message": f"{case['headline']}\n\n{link_to}"}
+
+
+def _nearest(run: Run, claims: list[Item]) -> Item | None:
+    """Words that name no issue ("hello? anyone?") are about the youngest case that is open; an issue that gets a name is about the case that has none."""
+    kin = [row for row in claims if row["SK"].startswith(f"{run.brand}#") and (run.category == UNKNOWN or _is_nameless(row))]
+    return max(kin, key=lambda row: str(row["opened_at"]), default=None)
+
+
+def _is_nameless(claim: Item) -> bool:
+    return str(claim["SK"]).endswith(f"#{UNKNOWN}")
