@@ -83,8 +83,19 @@ class Runs:
 
     def start_next(self, row: Item) -> None:
         if row.get("waiting") and not self._is_under_way(row):
-            run = Run(row["PK"], max(row.get("number", 0), row.get("executing", 0)) + 1)
+            run = Run(row["PK"], _last_number(row) + 1)
             self.start(run.name, json.dumps({"run": run.to_json()}))
+
+    def restart(self, row: Item) -> None:
+        """Start what stands still, under a number that is new for certain.
+
+        An execution that ended before it took the run has used up the next number: its name stays taken for 90 days, and starting it would be no start.
+        """
+        if row.get("waiting") and not self._is_under_way(row):
+            passed = _last_number(row) + 1
+            self.start_next(self.table.update(row["PK"], "RUN", "SET number = :passed", passed=passed))
+        elif not row.get("waiting"):
+            self._rest(row)
 
     def take(self, run: Run) -> Taken:
         """What the run has to do, with the lease taken; UnavailableError while another run has it."""
@@ -121,9 +132,13 @@ class Runs:
     def _rest(self, row: Item) -> None:
         """Off the list of what is due, unless something came in between."""
         try:
-            self.table.update(row["PK"], "RUN", "REMOVE due_shard, due_at", "attribute_not_exists(waiting) AND attribute_not_exists(executing)")
+            self.table.update(row["PK"], "RUN", "REMOVE due_shard, due_at, tries", "attribute_not_exists(waiting)")
         except (ConditionFailed, KeyError):
             return
 
     def _is_under_way(self, row: Item) -> bool:
         return "executing" in row and "failure" not in row and row.get("until", 0) >= int(self.clock().timestamp())
+
+
+def _last_number(row: Item) -> int:
+    return max(int(row.get("number", 0)), int(row.get("executing", 0)))

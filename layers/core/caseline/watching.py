@@ -34,11 +34,7 @@ class Watcher:
 
     def _restart(self, row: Item) -> None:
         """Start the run again; each try is later than the one before, up to an hour."""
-        row = self._postpone(row)
-        if row.get("waiting"):
-            self.runs.start_next(row)
-        else:
-            self.table.update(row["PK"], row["SK"], "REMOVE due_shard, due_at")
+        self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
         self._postpone(row)
