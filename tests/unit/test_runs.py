@@ -1,0 +1,42 @@
+"""Runs that die where a state machine can die, and what starts them again."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.kit.aws import aws
+from tests.kit.pipeline import Pipeline, a_signal
+
+
+@pytest.fixture
+def pipeline():
+    with aws() as cloud:
+        yield Pipeline(cloud)
+
+
+def open_cases(pipeline):
+    return list(pipeline.raw_table.query("CASES#open", index="lists"))
+
+
+@pytest.mark.parametrize("failure", [None, "UnavailableError"])
+def test_an_execution_that_died_before_its_first_step_is_followed_by_one_of_another_name(pipeline, failure):
+    """Stopped by hand, or refused in its first step: its name stays taken, and the row knows nothing of it."""
+    pipeline.send(a_signal())
+    pipeline._deliver_queue()
+    pipeline._deliver_stream()
+    ((died, state),) = pipeline.executions.items()
+    pipeline.waiting.clear()
+    if failure:
+        pipeline.raw_table.update(state["run"]["key"], "RUN", "SET failure = :failure", failure=failure)
+    pipeline.now += timedelta(minutes=3)
+    pipeline.watch()
+    pipeline.settle()
+    assert len(open_cases(pipeline)) == 1 and len(pipeline.executions) == 2 and died in pipeline.executions
+
+
+def test_a_run_that_is_done_leaves_the_list_of_what_is_due(pipeline):
+    pipeline.send(a_signal())
+    pipeline.settle()
+    pipeline.raw_table.update(next(iter(pipeline.executions.values()))["run"]["key"], "RUN", "SET due_shard = :due, due_at = :at", due="due", at="2026")
+    pipeline.watch()
+    assert not [row for row in pipeline.raw_table.query("due", index="due") if row["PK"].startswith("RUN#")]
