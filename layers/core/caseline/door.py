@@ -53,11 +53,11 @@ class Door:
             label = config.key
             return self._receive(config, channel, event)
         except RefusedError as refusal:
-            emit({"Rejected": 1}, label, self._wiring.clock(), reason=refusal.reason)
+            emit({"Rejected": 1}, label, self._wiring.clock(), self._wiring.stack, reason=refusal.reason)
             return refusal.response
         except UnavailableError as error:
             self._log.error("not accepted", extra={"source": label, "reason": str(error)})
-            emit({"Rejected": 1}, label, self._wiring.clock(), reason="unavailable")
+            emit({"Rejected": 1}, label, self._wiring.clock(), self._wiring.stack, reason="unavailable")
             return WebhookResponse(503, "", {"Retry-After": str(RETRY_SECONDS)})
 
     def _find(self, channel_name: str, source_name: str) -> tuple[SourceConfig, ModuleType]:
@@ -104,7 +104,7 @@ class Door:
             count = self._wiring.intake.keep_whole(envelope, request, error, _kept_headers(channel, request), _kept_url(request, source))
         else:
             count = self._wiring.intake.accept(envelope, items)
-        emit({"Accepted": count} if count else {"Ignored": 1}, config.key, request.received_at)
+        emit({"Accepted": count} if count else {"Ignored": 1}, config.key, request.received_at, self._wiring.stack)
         return _acknowledge(channel, request, source, items, count)
 
     def _verify(self, config: SourceConfig, channel: ModuleType, request: WebhookRequest, source: Source) -> None:

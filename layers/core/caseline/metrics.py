@@ -10,8 +10,11 @@ NAMESPACE = "Caseline"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def emit(counts: Mapping[str, int], source: str, now: datetime, write: Callable[[str], object] = print, **properties: str | int) -> None:
-    """One line with counts under the dimension Source; `properties` stand beside them and make no series."""
-    definition = {"Namespace": NAMESPACE, "Dimensions": [["Source"]], "Metrics": [{"Name": name, "Unit": "Count"} for name in counts]}
+def emit(
+    counts: Mapping[str, int], source: str, now: datetime, stack: str = "", write: Callable[[str], object] = print, **properties: str | int
+) -> None:
+    """One line with counts under the dimensions Source and Stack, since an account may hold two; `properties` stand beside them and make no series."""
+    dimensions = ["Source", "Stack"] if stack else ["Source"]
+    definition = {"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": [{"Name": name, "Unit": "Count"} for name in counts]}
     header = {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [definition]}
-    write(_encode({"_aws": header, "Source": source, **properties, **counts}))
+    write(_encode({"_aws": header, "Source": source, "Stack": stack, **properties, **counts}))

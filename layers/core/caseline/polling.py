@@ -43,10 +43,11 @@ class Poller:
 
     def __init__(
         self, config: Config, table: Table, intake: Intake, open_source: OpenSource, open_session: OpenSession,
-        clock: Callable[[], datetime], new_id: Callable[[], str],
+        clock: Callable[[], datetime], new_id: Callable[[], str], stack: str = "",
     ) -> None:
         self._config, self._table, self._intake = config, table, intake
         self._open_source, self._open_session, self._clock, self._new_id = open_source, open_session, clock, new_id
+        self._stack = stack
 
     def poll(self, channel_name: str, source_name: str) -> int:
         """Run one job; returns how many items were queued. A source that is leased, not due or no longer configured is left alone."""
@@ -58,7 +59,7 @@ class Poller:
             return self._read_pages(config, source, row)
         except (UnavailableError, PayloadError, SignatureError) as error:
             # The platform's limits and failures end the run; the next one goes on where this one stopped.
-            emit({"PollFailed": 1}, config.key, self._clock(), reason=type(error).__name__)
+            emit({"PollFailed": 1}, config.key, self._clock(), self._stack, reason=type(error).__name__)
             return 0
         finally:
             self._release(config, row["fence"])
@@ -70,7 +71,7 @@ class Poller:
             envelope = Envelope(self._new_id(), config.channel, config.name, config.brand, resolve_trust(config.trust, channel), now, "poll")
             accepted = self._intake.accept(envelope, items)
             if accepted:
-                emit({"Accepted": accepted}, config.key, now)
+                emit({"Accepted": accepted}, config.key, now, self._stack)
             count += accepted
             if not self._move(config, row["fence"], cursor):
                 break

@@ -138,6 +138,11 @@ class Wiring:
     def scope_of(self, brand: str) -> str:
         return brand if self.config.identity_scope == "brand" else ""
 
+    @property
+    def stack(self) -> str:
+        """Whose metrics these are: the stack's name, with which its secrets begin too."""
+        return self.environ.get("SECRET_PREFIX", "")
+
     # ---- secrets
 
     def secret(self, name: str) -> Any:
@@ -191,7 +196,7 @@ class Wiring:
         def open_session(channel: Any) -> Session:
             return Session(getattr(channel, "HOSTS", ()), self.clock)
 
-        return Poller(self.config, self.table, self.intake, self.source, open_session, self.clock, self.new_id)
+        return Poller(self.config, self.table, self.intake, self.source, open_session, self.clock, self.new_id, self.stack)
 
     def put_object(self, object_key: str, body: bytes) -> None:
         self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)
@@ -322,7 +327,7 @@ class Wiring:
         config, streams = self.config, [self.environ[name] for name in ("PUBLISH_FUNCTION", "TRIAGE_FUNCTION") if self.environ.get(name)]
         scopes = sorted(config.brands) if config.identity_scope == "brand" else [""]
         return Desk(
-            self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams),
+            self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake), self.clock, lambda: self.crm,
         )

@@ -27,12 +27,16 @@ _PAGES = 5
 
 @dataclass(frozen=True)
 class Gauges:
-    """Where the moving parts can be read: clients of CloudWatch and Step Functions, and the names of what they watch."""
+    """Where the moving parts can be read: clients of CloudWatch and Step Functions, and the names of what they watch.
+
+    `stack` tells the metrics of one stack from those of another in the same account.
+    """
 
     cloudwatch: Any
     step_functions: Any
     state_machine: str
     stream_functions: Sequence[str]
+    stack: str = ""
 
 
 def read_stats(table: Table, gauges: Gauges, sources: Iterable[str], now: datetime) -> dict[str, Any]:
@@ -88,11 +92,11 @@ def _balance(accepted: int, counts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sum_metric(gauges: Gauges, metric: str, sources: Iterable[str], now: datetime) -> dict[str, int]:
     """The metric's sum for each source over all the time CloudWatch remembers."""
-    names = sorted(sources)
+    names, own = sorted(sources), {"Stack": gauges.stack} if gauges.stack else {}
     sums = dict.fromkeys(names, 0)
     for start in range(0, len(names), _QUERIES):
         chunk = names[start : start + _QUERIES]
-        queries = [_query(f"m{i}", NAMESPACE, metric, {"Source": name}, DAY, "Sum") for i, name in enumerate(chunk)]
+        queries = [_query(f"m{i}", NAMESPACE, metric, {"Source": name, **own}, DAY, "Sum") for i, name in enumerate(chunk)]
         for result in _metric_data(gauges, queries, now - _KEPT, now):
             sums[chunk[int(result["Id"][1:])]] += round(sum(result["Values"]))
     return sums
