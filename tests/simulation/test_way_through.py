@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from caseline.cases.rescoring import rescore_cases
 from caseline.crm import Account, Fact
+from caseline.crm._builtin_csv import HEADER
 from caseline.errors import CrmRateLimitError, CrmUnavailableError, UnavailableError
-from caseline.signals import DELETED, OUTBOUND, UPDATED
+from caseline.signals import DELETED, OUTBOUND, UPDATED, isoformat
 
 from tests.kit.aws import aws
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
@@ -328,3 +330,33 @@ def test_an_issue_that_gets_a_name_keeps_its_case(cloud):
     (case,) = pipeline.cases()
     assert case["signal_count"] == 3 and case["category"] == "service" and case["version"] == case["pushed_version"]
     assert [row["SK"] for row in pipeline.rows("claim")] == ["acme#service"]
+
+
+NORTH = ",".join(HEADER) + "\nA-1,Northern Tools,strategic,900000,EUR,2026-12-10,active,customer,premium,C-1,Ann,ann@north.example,,x:100\n"
+
+
+def test_an_account_that_becomes_known_raises_the_case_that_is_open(cloud):
+    pipeline = Pipeline(cloud)
+    pipeline.send(a_signal())
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["priority"]["band"] == "P4"
+    report = pipeline.crm.import_accounts(NORTH.encode())
+    assert report.touched == {"email:ann@north.example", "x:100"}
+    rescore_cases(pipeline.raw_table, report.touched, [""], isoformat(pipeline.now))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["priority"]["band"] == "P1" and case["account_id"] == "A-1" and case["version"] == case["pushed_version"]
+    assert len(pipeline.alerts) == 1
+    assert not pipeline.crm.import_accounts(NORTH.encode()).touched
+
+
+def test_a_fact_that_changes_for_the_worse_never_lowers_a_case(cloud):
+    pipeline = Pipeline(cloud)
+    pipeline.crm.import_accounts(NORTH.encode())
+    pipeline.send(a_signal())
+    pipeline.settle()
+    touched = pipeline.crm.import_accounts(NORTH.replace("strategic", "smb").encode()).touched
+    rescore_cases(pipeline.raw_table, touched, [""], isoformat(pipeline.now))
+    pipeline.settle()
+    assert [case["priority"]["band"] for case in pipeline.cases()] == ["P1"]

@@ -11,8 +11,10 @@ from typing import Any
 
 from caseline import views
 from caseline.cases.changes import work_case
+from caseline.cases.rescoring import rescore_cases
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined
+from caseline.signals import isoformat
 from caseline.table import Item, Table
 from caseline.views.paging import read_cursor, read_limit, write_cursor
 
@@ -67,11 +69,16 @@ class Desk:
         return views.read_stats(self.table, self.gauges, self.sources, self.clock())
 
     def import_accounts(self, text: str) -> dict[str, Any]:
-        """`{"accounts": {created, updated, unchanged}, "contacts": {...}, "errors": [{line, column, name, message}]}` of a CSV file for the built-in CRM."""
+        """`{"accounts": {created, updated, unchanged}, "contacts": {...}, "errors": [{line, column, name, message}]}` of a CSV file for the built-in CRM.
+
+        Open cases of those it says something new about are judged again.
+        """
         crm = self.crm()
         if not hasattr(crm, "import_accounts"):
             raise ConflictError("the configured CRM has its own accounts; files go into the built-in one: `crm: {name: builtin}`")
-        return asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
+        report = asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
+        rescore_cases(self.table, report.pop("touched"), self.scopes, isoformat(self.clock()))
+        return report
 
     def list_quarantine(self, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         """`{"quarantine": [...], "next"}`, newest first, without the payloads."""

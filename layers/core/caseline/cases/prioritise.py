@@ -53,8 +53,8 @@ class Prioritiser:
         signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
         case = self._open_or_join(run, customer, signals, stale) if customer and signals else None
         self._mark_signals(case, signals)
-        for case_key in sorted(waiting - set(found)) if customer else ():
-            case = self._judge_again(run, customer, case_key, stale) or case
+        for case_key in sorted(waits for waits in waiting if waits.startswith(CASE_KEY)):
+            case = (self._judge_again(run, customer, case_key, stale) if customer else None) or case
         self.runs.handled(run, waiting, case["case_key"] if case else "")
         return case
 
@@ -67,13 +67,10 @@ class Prioritiser:
             others = [row for row in load_claims(self.table, customer["customer_id"]) if row["case_key"] != case_key]
             rows = list(load_signals(self.table, case["signal_ids"][-20:]).values())
             changed = next_version(self.policy, run, case, rows, [], self._scene(customer, len(others), stale))
-            if changed == case or self._write(case, changed, "priority"):
+            told = history_row(case_key, changed["updated_at"], "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
+            if changed == case or change_case(self.table, case, changed, told):
                 return changed
         raise UnavailableError("the case keeps changing")
-
-    def _write(self, case: Item, changed: Item, what: str, writes: Sequence[Mapping[str, Any]] = ()) -> bool:
-        history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
-        return change_case(self.table, case, changed, history, writes=writes)
 
     def _open_or_join(self, run: Run, customer: Item, signals: list[Item], stale: bool) -> Item | None:
         for _ in range(10):

@@ -30,21 +30,25 @@ class Tally:
 
 @dataclass
 class ImportReport:
-    """What came of a file. `errors` are in the file's order, each with line, column and what to write."""
+    """What came of a file. `errors` are in the file's order, each with line, column and what to write; `touched` are identities of whom it says something new."""
 
     accounts: Tally = field(default_factory=Tally)
     contacts: Tally = field(default_factory=Tally)
     errors: list[CsvFault] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set, compare=False)
 
 
 def import_accounts(table: Table, data: bytes, now: datetime) -> ImportReport:
     """`data` is the file as it stands on disk. An account's or a contact's last row counts; a blank account cell leaves what an earlier row said."""
     report = ImportReport()
     accounts, contacts = _collect(read_rows(data), report.errors)
+    changed: set[str] = set()
     for chunk in _chunks(accounts.values()):
-        _save(table, [_named(account) for account in chunk], account_key, "account_id", report.accounts, now)
+        pairs = _save(table, [_named(account) for account in chunk], account_key, "account_id", report.accounts, now)
+        changed |= {account["account_id"] for before, account in pairs if _differs(before, account)}
     for chunk in _chunks(contacts.values()):
-        _save_contacts(table, chunk, report.contacts, now)
+        pairs = _save_contacts(table, chunk, report.contacts, now)
+        report.touched |= {identity for before, contact in pairs if _differs(before, contact) or contact["account_id"] in changed for identity in contact["identities"]}
     return report
 
 
@@ -75,12 +79,14 @@ def _contact(row: ContactRow) -> Row:
     return {"contact_id": cells["contact_id"], "account_id": cells["account_id"], "name": cells["contact_name"], "identities": list(row.identities)}
 
 
-def _save_contacts(table: Table, contacts: Sequence[Row], tally: Tally, now: datetime) -> None:
+def _save_contacts(table: Table, contacts: Sequence[Row], tally: Tally, now: datetime) -> list[tuple[Row, Row]]:
     """The index rows come first and the stale ones go last: killed in between, a contact is still found by what its own row says."""
     table.insert_many([_link(identity, contact["contact_id"]) for contact in contacts for identity in contact["identities"]])
-    for before, contact in _save(table, contacts, contact_key, "contact_id", tally, now):
+    pairs = _save(table, contacts, contact_key, "contact_id", tally, now)
+    for before, contact in pairs:
         for identity in set(before.get("identities", ())) - set(contact["identities"]):
             table.delete(*identity_key(identity, contact["contact_id"]))
+    return pairs
 
 
 def _link(identity: str, contact_id: str) -> Item:
@@ -92,12 +98,16 @@ def _save(table: Table, rows: Sequence[Row], key: Any, id_name: str, tally: Tall
     standing = {item["PK"]: item for item in table.get_many([keyed(key(row[id_name])) for row in rows])}
     pairs = [(standing.get(key(row[id_name])[0], {}), row) for row in rows]
     for before, row in pairs:
-        same = {name: before.get(name) for name in row} == row
-        outcome = "unchanged" if same else "updated" if id_name in before else "created"
+        differs = _differs(before, row)
+        outcome = "unchanged" if not differs else "updated" if id_name in before else "created"
         setattr(tally, outcome, getattr(tally, outcome) + 1)
-        if not same:
+        if differs:
             _set(table, key(row[id_name]), {**row, "type": f"crm_{id_name.removesuffix('_id')}", "updated_at": isoformat(now)})
     return pairs
+
+
+def _differs(before: Row, row: Row) -> bool:
+    return {name: before.get(name) for name in row} != row
 
 
 def _set(table: Table, key: tuple[str, str], values: Row) -> None:
