@@ -255,6 +255,13 @@ def test_failure_has_an_alarm_everywhere() -> None:
     assert target(errors["LogGroupName"]) == "FunctionLogs" and "FunctionErrorsAlarm" in ALARMS
 
 
+def test_strangers_at_the_console_ring_no_alarm() -> None:
+    """Refusing is an error that the authoriser raises, because API Gateway answers 401 to nothing else."""
+    (errors,) = FULL.of_type("AWS::Logs::MetricFilter").values()
+    assert errors["FilterPattern"].count('$.errorType != "Unauthorised"') == 2
+    assert "class Unauthorised(Exception)" in (ROOT / "functions/authorise_request/app.py").read_text()
+
+
 def test_cloudwatch_may_use_the_topic() -> None:
     (policy,) = FULL.of_type("AWS::SNS::TopicPolicy").values()
     assert policy["PolicyDocument"]["Statement"][0]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
