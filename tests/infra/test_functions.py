@@ -51,13 +51,13 @@ def test_the_door_and_the_template_have_the_same_routes() -> None:
     assert routed == {(path, method) for path, method, _ in deploy().routes()}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_gets_the_environment_it_reads(function: str) -> None:
     read = Reach(function).environment - ({"STATE_MACHINE_ARN"} if function in NEVER_START_A_RUN else set())
     assert set(FULL.environment(function)) - EVERYWHERE == read
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_gets_the_layers_it_imports(function: str) -> None:
     needed = packages_of(Reach(function)) - NOT_AT_THE_DOOR.get(function, set())
     layers = attached(function) - {"core"}
@@ -76,7 +76,7 @@ def provided(layers: set[str]) -> set[str]:
     return {name for layer in layers for name in LAYERS[layer]}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", sorted(LAYERS))
 def test_layers_have_the_versions_that_were_tested(layer: str) -> None:
     tested = requirements(ROOT / "requirements.lock")
     assert LAYERS[layer] == {name: tested[name] for name in LAYERS[layer]}

@@ -45,13 +45,13 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", sorted(ROLES))
 def test_actions_are_named(role: str) -> None:
     actions = [action for statement in ALL.statements(role) for action in listed(statement["Action"])]
     assert not [action for action in actions if "*" in action]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", sorted(ROLES))
 def test_resources_are_named(role: str) -> None:
     for statement in ALL.statements(role):
         for resource in listed(statement["Resource"]):
@@ -61,7 +61,7 @@ def test_resources_are_named(role: str) -> None:
                 assert set(resource) & {"Ref", "Fn::GetAtt"} or "${AWS::StackName}" in resource["Fn::Sub"] or ".Arn}" in resource["Fn::Sub"]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", sorted(ROLES))
 def test_no_policy_of_somebody_else(role: str) -> None:
     foreign = [policy for policy in ROLES[role].get("ManagedPolicyArns", []) if "Ref" not in policy]
     assert not foreign or role in FOREIGN
@@ -83,7 +83,7 @@ def test_only_the_service_that_needs_it_may_take_a_role() -> None:
         assert set(statement["Principal"]) == {"Service"} and statement["Action"] == "sts:AssumeRole"
 
 
-@pytest.mark.parametrize("function", ALL.functions())
+@pytest.mark.parametrize("function", sorted(ALL.functions()))
 def test_a_function_may_do_what_it_does(function: str) -> None:
     reach = Reach(function)
     asked = {f"dynamodb:{TABLE[method]}" for method in reach.table & set(TABLE)}

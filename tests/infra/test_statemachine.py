@@ -42,7 +42,7 @@ def test_a_case_costs_at_most_six_states() -> None:
     assert sorted(len(path) for path in paths(machine()["StartAt"])) == [4, 5]
 
 
-@pytest.mark.parametrize("name", PRODUCT)
+@pytest.mark.parametrize("name", sorted(PRODUCT))
 def test_faults_that_pass_are_tried_again(name: str) -> None:
     assert retried(TASKS[name]) >= SERVICE_FAULTS
     assert not retried(TASKS[name]) & (HOPELESS | {"States.ALL", "States.TaskFailed"})
@@ -53,7 +53,7 @@ def test_the_crm_gets_time(name: str) -> None:
     assert retried(TASKS[name]) >= {"CrmRateLimitError", "CrmUnavailableError", "CrmConflictError"}
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", sorted(TASKS))
 def test_tasks_end(name: str) -> None:
     task = TASKS[name]
     assert task["TimeoutSeconds"] <= 120
@@ -67,7 +67,7 @@ def test_tasks_outlast_their_functions() -> None:
         assert TASKS[state]["TimeoutSeconds"] > functions[function]["Timeout"]
 
 
-@pytest.mark.parametrize("name", PRODUCT)
+@pytest.mark.parametrize("name", sorted(PRODUCT))
 def test_failure_is_recorded_then_seen(name: str) -> None:
     assert TASKS[name]["Catch"][-1] == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "RecordFailure"}
     assert {TASKS["RecordFailure"]["Next"], TASKS["RecordFailure"]["Catch"][0]["Next"]} == {"CaseFailed"} and STATES["CaseFailed"]["Type"] == "Fail"

@@ -140,7 +140,7 @@ def test_bodies_arrive_as_they_were_sent() -> None:
 # ---- queues and streams
 
 
-@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("name", sorted(QUEUES))
 def test_queues_lose_nothing_and_are_sealed(name: str) -> None:
     queue = QUEUES[name]
     assert queue["SqsManagedSseEnabled"]
@@ -161,7 +161,7 @@ def test_queues_and_bucket_and_topic_take_tls_only() -> None:
         assert [each["Condition"] for each in denied] == [{"Bool": {"aws:SecureTransport": False}}]
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", sorted(MAPPINGS))
 def test_one_bad_record_does_not_hold_up_its_neighbours(name: str) -> None:
     mapping = MAPPINGS[name]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -226,7 +226,7 @@ def test_the_bucket_is_private_and_forgets() -> None:
 # ---- watching
 
 
-@pytest.mark.parametrize("name", FULL.functions())
+@pytest.mark.parametrize("name", sorted(FULL.functions()))
 def test_functions_log_and_trace_alike(name: str) -> None:
     function = FULL.functions()[name]
     assert (function["Runtime"], function["Architectures"], function["Handler"]) == ("python3.13", ["arm64"], "app.handler")
@@ -238,7 +238,7 @@ def test_all_logs_expire() -> None:
     assert all(group["RetentionInDays"] for group in FULL.of_type("AWS::Logs::LogGroup").values())
 
 
-@pytest.mark.parametrize("name", ALARMS)
+@pytest.mark.parametrize("name", sorted(ALARMS))
 def test_alarms_tell_somebody_what_to_do(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["AlarmActions"] == [{"Ref": "AlertTopic"}] and alarm["TreatMissingData"] == "notBreaching"
