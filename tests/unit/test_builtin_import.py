@@ -138,3 +138,12 @@ def test_columns_may_stand_in_any_order(table: Table) -> None:
 def test_no_bytes_crash_the_reader(tail: bytes) -> None:
     for row in read_rows(HEAD + b"\n" + tail):
         assert row.line >= 1
+
+
+def test_a_mailbox_that_two_contacts_share_says_who_neither_of_them_is(table: Table) -> None:
+    rows = "A-1,North,,,,,,,,C-1,Ann,desk@north.example,,x:1\nA-2,South,,,,,,,,C-2,Bob,desk@north.example,,x:2\n"
+    import_accounts(table, f"{','.join(HEADER)}\n{rows}".encode(), NOW)
+    crm = builtin.create(table=table)
+    match = crm.find_account(["x:1", "x:@ann"])
+    assert match.account and match.account.contact_id == "C-1" and list(match.account.identities) == ["x:1"]
+    assert crm.find_account(["email:desk@north.example"]).kind == "ambiguous"

@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from caseline.errors import ConfigError
 from caseline_local.engine.environment import Environment, Function, Invocation, Outcome, failure
 from caseline_local.engine.intrinsics import Resolver
 from caseline_local.engine.output import Output, read_metrics
@@ -15,6 +16,7 @@ from caseline_local.engine.patterns import matches, matches_any
 from caseline_local.engine.queue_source import QueueMapping, QueueSource, failed_items
 from caseline_local.engine.resources import fill_definition
 from caseline_local.engine.schedules import next_time
+from caseline_local.engine.settings import read_text
 from caseline_local.engine.stream_source import StreamMapping, StreamSource
 
 # ---- intrinsics
@@ -290,3 +292,15 @@ def test_the_standard_library_loop_serves_as_the_runtime_client_does(tmp_path):
     assert json.loads(failed.payload)["errorType"] == "KeyError"
     environment.kill()
     assert children[0].wait(5) is not None
+
+
+# ---- settings
+
+
+def test_a_byte_that_is_no_utf8_is_named_by_its_place(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_bytes(b"brands: {}\n# caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"^config.yaml:2:6: this byte is not UTF-8"):
+        read_text(file)
+    file.write_bytes(b"\xef\xbb\xbfbrands: {}\n")
+    assert read_text(file) == "brands: {}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,7 +22,17 @@ _WATCH_SECONDS = 1.0
 
 def read_home_config(home: Home) -> dict[str, Any]:
     """The configuration as plain data; ConfigError with line and column where it is wrong."""
-    return read_config(home.config_file.read_text(encoding="utf-8"), home.config_file.name)
+    return read_config(read_text(home.config_file), home.config_file.name)
+
+
+def read_text(file: Path) -> str:
+    """What people wrote; ConfigError at the first byte that is no UTF-8."""
+    data = file.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
+        raise ConfigError(f"{file.name}:{line}:{column}: this byte is not UTF-8; save the file as UTF-8") from None
 
 
 def read_home_policy(home: Home, config: Mapping[str, Any]) -> str:
@@ -30,7 +41,7 @@ def read_home_policy(home: Home, config: Mapping[str, Any]) -> str:
     if not name:
         return "default"
     try:
-        text = (home.path / name).read_text(encoding="utf-8")
+        text = read_text(home.path / name)
     except OSError as error:
         raise ConfigError(f"{home.config_file.name}: policy: {name} cannot be read ({error.strerror}); write the name of a file in {home.path}") from None
     load_policy(text, name)
@@ -52,7 +63,7 @@ class Settings:
     def put(self) -> None:
         """Put all in place; ConfigError where a file is wrong, and then nothing has changed."""
         config = read_home_config(self._home)
-        secrets = read_secrets(self._home.secrets_file.read_text(encoding="utf-8"), config, self._home.secrets_file.name)
+        secrets = read_secrets(read_text(self._home.secrets_file), config, self._home.secrets_file.name)
         policy = read_home_policy(self._home, config)
         config = {**config, "public_url": config.get("public_url") or self._public_url}
         for name, text in (("config", json.dumps(config, default=str)), ("policy", policy)):

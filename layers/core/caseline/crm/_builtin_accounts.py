@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from caseline.crm import Account, Fact, Match
@@ -27,7 +28,13 @@ class Accounts:
         wanted = normalise_identities(identities)
         matched = contacts_by_account(wanted, self._contacts(wanted))
         rows = self._table.get_many([keyed(account_key(account_id)) for account_id in sorted(matched)])
-        return to_match([self._account(row, matched[row["account_id"]]) for row in sorted(rows, key=lambda row: str(row["PK"])) if "account_id" in row])
+        match = to_match([self._account(row, matched[row["account_id"]]) for row in sorted(rows, key=lambda row: str(row["PK"])) if "account_id" in row])
+        return Match(match.kind, self._without_shared(match.account)) if match.account else match
+
+    def _without_shared(self, account: Account) -> Account:
+        """Only identities that are the contact's alone say more of who it is: a mailbox that two contacts use joins nobody."""
+        own = tuple(identity for identity in account.identities if self._contact_ids(identity) == [account.contact_id])
+        return replace(account, identities=own)
 
     def _contacts(self, wanted: Sequence[str]) -> list[Contact]:
         ids = {contact_id for identity in wanted for contact_id in self._contact_ids(identity)}

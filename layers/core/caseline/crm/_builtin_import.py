@@ -47,8 +47,8 @@ def import_accounts(table: Table, data: bytes, now: datetime) -> ImportReport:
         pairs = _save(table, [_named(account) for account in chunk], account_key, "account_id", report.accounts, now)
         changed |= {account["account_id"] for before, account in pairs if _differs(before, account)}
     for chunk in _chunks(contacts.values()):
-        pairs = _save_contacts(table, chunk, report.contacts, now)
-        report.touched |= {identity for before, contact in pairs if _differs(before, contact) or contact["account_id"] in changed for identity in contact["identities"]}
+        news = [new for before, new in _save_contacts(table, chunk, report.contacts, now) if _differs(before, new) or new["account_id"] in changed]
+        report.touched.update(identity for contact in news for identity in contact["identities"])
     return report
 
 
