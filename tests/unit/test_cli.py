@@ -99,6 +99,29 @@ def test_checked_files_are_put_where_a_stack_reads_them(tmp_path, monkeypatch):
         assert json.loads(secret)[0].startswith("whsec_")
 
 
+def test_a_new_secret_is_the_newest_and_the_one_before_stays_good(monkeypatch):
+    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(name, value)
+
+    def put(name, typed, *more):
+        words = ["secrets", "put", name, "--stack", "s", "--region", "eu-west-1", *more]
+        return CliRunner().invoke(main, words, input=typed + "\n", catch_exceptions=False)
+
+    def standing(name):
+        return json.loads(boto3.client("secretsmanager", "eu-west-1").get_secret_value(SecretId=f"s/{name}")["SecretString"])
+
+    one, two, three = ("secret-number-" + word for word in ("one", "two", "three"))
+    config = {"brands": {"acme": {}}, "sources": [{"channel": "x", "name": "acme", "brand": "acme"}]}
+    with mock_aws():
+        boto3.client("ssm", "eu-west-1").put_parameter(Name="/s/config", Type="String", Value=json.dumps(config))
+        assert [put("x/acme", typed).exit_code for typed in (one, two, three, three)] == [0] * 4 and standing("x/acme") == [three, two]
+        assert put("x/acme", three, "--only").exit_code == 0 and standing("x/acme") == [three]
+        assert put("crm/salesforce", '{"client_id": "c"}').exit_code == 0 and standing("crm/salesforce") == {"client_id": "c"}
+        for name, typed in (("x/other", one), ("x/acme", "tiny-one"), ("crm/salesforce", "no json")):
+            said = put(name, typed)
+            assert said.exit_code == 1 and typed not in said.output
+
+
 def test_a_long_file_goes_in_parts_and_keeps_its_lines():
     rows = "".join(f'A-{number % 3},"Two\nlines",C-{number}\n' for number in range(30))
     parts = split("account_id,name,contact_id\n" + rows, records=10)

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
     "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),
+    "secrets": ("secrets", "The secrets of a deployed stack: put a new one, take older ones away."),
     "policy": ("validate", "Check a policy; put it where a deployed stack reads it."),
 }
 

@@ -14,8 +14,8 @@ from caseline.errors import ConfigError
 from caseline_local.cli.terminal import FindingsError, UnreachableError, say, show
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_stack = click.option("--stack", required=True, help="The stack's name.")
-_region = click.option("--region", help="The stack's region; by default that of the AWS profile.")
+stack_option = click.option("--stack", required=True, help="The stack's name.")
+region_option = click.option("--region", help="The stack's region; by default that of the AWS profile.")
 
 
 @click.group()
@@ -33,8 +33,8 @@ def validate_config(file: Path) -> None:
 
 @config.command("put")
 @_file
-@_stack
-@_region
+@stack_option
+@region_option
 @click.option("--secrets", "secrets_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Also put the secrets of this secrets.json.")
 def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | None) -> None:
     """Check a config.yaml and put it where a deployed stack reads it: taken up within a minute.
@@ -45,7 +45,7 @@ def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | 
     found.setdefault("public_url", _standing_url(region, f"/{stack}/config"))
     secrets = _read_secrets(secrets_file, found) if secrets_file else {}
     for name, value in secrets.items():
-        _call(region, "secretsmanager", lambda store, name=name, value=value: _put_secret(store, f"{stack}/{name}", json.dumps(value)))
+        call_aws(region, "secretsmanager", lambda store, name=name, value=value: put_secret(store, f"{stack}/{name}", json.dumps(value)))
     _put_parameter(region, f"/{stack}/config", json.dumps(found, ensure_ascii=False))
     say(f"put: {len(found['sources'])} sources, {len(secrets)} secrets")
 
@@ -64,8 +64,8 @@ def validate_policy(file: Path) -> None:
 
 @policy.command("put")
 @_file
-@_stack
-@_region
+@stack_option
+@region_option
 def put_policy(file: Path, stack: str, region: str | None) -> None:
     """Check a policy and put it where a deployed stack reads it: taken up within a minute."""
     found = _read_policy(file)
@@ -102,22 +102,22 @@ def _checked(read: Callable[[], Any]) -> Any:
 
 def _standing_url(region: str | None, name: str) -> str:
     """The address in the configuration that stands; the stack wrote it when it was made."""
-    found = _call(region, "ssm", lambda store: store.get_parameter(Name=name))
+    found = call_aws(region, "ssm", lambda store: store.get_parameter(Name=name))
     return str(json.loads(found["Parameter"]["Value"])["public_url"])
 
 
 def _put_parameter(region: str | None, name: str, text: str) -> None:
-    _call(region, "ssm", lambda store: store.put_parameter(Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True))
+    call_aws(region, "ssm", lambda store: store.put_parameter(Name=name, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True))
 
 
-def _put_secret(store: Any, name: str, text: str) -> None:
+def put_secret(store: Any, name: str, text: str) -> None:
     try:
         store.put_secret_value(SecretId=name, SecretString=text)
     except store.exceptions.ResourceNotFoundException:
         store.create_secret(Name=name, SecretString=text)
 
 
-def _call(region: str | None, service: str, use: Callable[[Any], Any]) -> Any:
+def call_aws(region: str | None, service: str, use: Callable[[Any], Any]) -> Any:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
