@@ -40,3 +40,11 @@ def test_a_run_that_is_done_leaves_the_list_of_what_is_due(pipeline):
     pipeline.raw_table.update(next(iter(pipeline.executions.values()))["run"]["key"], "RUN", "SET due_shard = :due, due_at = :at", due="due", at="2026")
     pipeline.watch()
     assert not [row for row in pipeline.raw_table.query("due", index="due") if row["PK"].startswith("RUN#")]
+
+
+def test_a_flood_of_one_customer_is_taken_in_parts_and_nothing_of_it_is_lost(pipeline, monkeypatch):
+    monkeypatch.setattr("caseline.runs.AT_ONCE", 3)
+    pipeline.send(*(a_signal(f"p-{number}") for number in range(10)))
+    pipeline.settle()
+    (case,) = open_cases(pipeline)
+    assert case["signal_count"] == 10 and len(pipeline.executions) == 4

@@ -13,7 +13,7 @@ from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import expiry
 
 KEPT, REPLAYED, DROPPED = "kept", "replayed", "dropped"
-RAW_LIMIT = 300_000
+RAW_LIMIT = 300_000  # bytes; an item may have 400 KB
 
 
 def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], delivery: str, retention: timedelta) -> Item:
@@ -24,11 +24,15 @@ def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], d
     return quarantine_key(quarantine_id) | {
         "type": "quarantine", "schema": 1, "id": quarantine_id,
         "brand": envelope.get("brand", ""), "channel": envelope["channel"], "source": envelope["source"],
-        "reason": unreadable["reason"], "field": unreadable.get("field", ""), "raw": (raw if isinstance(raw, str) else json.dumps(raw))[:RAW_LIMIT],
+        "reason": unreadable["reason"], "field": unreadable.get("field", ""), "raw": _cut(raw if isinstance(raw, str) else json.dumps(raw)),
         "whole": bool(unreadable.get("whole")), "headers": json.dumps(unreadable.get("headers") or {}), "url": unreadable.get("url") or "", "state": KEPT,
         "received_at": isoformat(received_at), "deliveries": {delivery}, "expires": expiry(received_at, retention),
         "list_name": "QUARANTINE", "list_rank": f"{isoformat(received_at)}#{quarantine_id}",
     }
+
+
+def _cut(text: str) -> str:
+    return text.encode("utf-8", "replace")[:RAW_LIMIT].decode("utf-8", "ignore")
 
 
 def quarantine_key(quarantine_id: str) -> Item:

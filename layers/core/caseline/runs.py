@@ -18,6 +18,7 @@ from caseline.table import ConditionFailed, Item, Table
 
 LEASE = timedelta(minutes=30)
 RETRY_AFTER = timedelta(minutes=2)
+AT_ONCE = 500  # signals that one run takes; a step has half a minute, and the next run takes the others
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Runs:
             )
         except ConditionFailed as error:
             raise UnavailableError("another run has the lease") from error
-        return Taken(set(row.get("waiting", ())), row.get("case_key", "") if row.get("case_of") == run.number else "")
+        return Taken(set(sorted(row.get("waiting", ()))[:AT_ONCE]), row.get("case_key", "") if row.get("case_of") == run.number else "")
 
     def handled(self, run: Run, signal_ids: Iterable[str], case_key: str) -> None:
         """These stand in the ledger now and wait no longer. The row remembers the case, for a step that dies after this line and runs again."""
