@@ -9,9 +9,9 @@ from caseline.polling import dispatch_due
 from caseline.wiring import wiring
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, int]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if "Records" in event:
-        return {"queued": sum(run_job(record["body"]) for record in event["Records"])}
+        return {"queued": sum(run_job(record["body"]) for record in event["Records"]), "batchItemFailures": []}
     here = wiring()
     return {"jobs": dispatch_due(here.config, here.table, here.clock(), here.send_job)}
 
