@@ -1,9 +1,11 @@
 """What is kept of a payload that nobody understood."""
 
+import base64
+import random
 from datetime import timedelta
 
 import pytest
-from caseline.quarantine import quarantine_row
+from caseline.quarantine import quarantine_row, read_raw
 from caseline.table import Table
 
 from tests.kit.aws import aws
@@ -17,4 +19,13 @@ def test_however_large_the_table_takes_it(raw):
     with aws() as cloud:
         table = Table(cloud.client("dynamodb"), cloud.table)
         assert table.insert_many([row]).refused == []
-        assert table.get(row["PK"], row["SK"])["raw"] == row["raw"]
+        assert read_raw(table.get(row["PK"], row["SK"])) == read_raw(row)
+
+
+@pytest.mark.parametrize("body", [random.Random(1).randbytes(262_144), b'{"object": "page", "entry": []}' * 90_000])
+def test_a_whole_payload_of_any_size_the_door_takes_is_kept_whole(body):
+    row = quarantine_row(ENVELOPE, {"reason": "not read", "raw": base64.b64encode(body).decode(), "whole": True}, "e-1.u0", timedelta(days=30))
+    with aws() as cloud:
+        table = Table(cloud.client("dynamodb"), cloud.table)
+        assert table.insert_many([row]).refused == []
+        assert base64.b64decode(read_raw(table.get(row["PK"], row["SK"]))) == body

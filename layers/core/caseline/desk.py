@@ -13,7 +13,7 @@ from caseline import views
 from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
-from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined
+from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
 from caseline.table import Item, Table
 from caseline.views.paging import read_cursor, read_limit, write_cursor
@@ -89,7 +89,7 @@ class Desk:
 
     def show_quarantined(self, quarantine_id: str) -> dict[str, Any]:
         row = self._quarantined(quarantine_id)
-        return _shown(row) | {"url": row.get("url"), "headers": json.loads(row.get("headers") or "{}"), "raw": row.get("raw")}
+        return _shown(row) | {"url": row.get("url"), "headers": json.loads(row.get("headers") or "{}"), "raw": read_raw(row)}
 
     def replay_quarantined(self, quarantine_id: str) -> dict[str, Any]:
         """Back through its channel; what is still not understood comes back here."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -24,15 +26,30 @@ def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], d
     return quarantine_key(quarantine_id) | {
         "type": "quarantine", "schema": 1, "id": quarantine_id,
         "brand": envelope.get("brand", ""), "channel": envelope["channel"], "source": envelope["source"],
-        "reason": unreadable["reason"], "field": unreadable.get("field", ""), "raw": _cut(raw if isinstance(raw, str) else json.dumps(raw)),
+        "reason": unreadable["reason"], "field": unreadable.get("field", ""),
+        **_pack(raw if isinstance(raw, str) else json.dumps(raw), bool(unreadable.get("whole"))),
         "whole": bool(unreadable.get("whole")), "headers": json.dumps(unreadable.get("headers") or {}), "url": unreadable.get("url") or "", "state": KEPT,
         "received_at": isoformat(received_at), "deliveries": {delivery}, "expires": expiry(received_at, retention),
         "list_name": "QUARANTINE", "list_rank": f"{isoformat(received_at)}#{quarantine_id}",
     }
 
 
-def _cut(text: str) -> str:
-    return text.encode("utf-8", "replace")[:RAW_LIMIT].decode("utf-8", "ignore")
+def read_raw(row: Mapping[str, Any]) -> str | None:
+    """The payload as it was kept: base64 of a whole one, else the item's text; None once it was dropped."""
+    if "raw_z" not in row:
+        return row.get("raw")
+    data = zlib.decompress(bytes(row["raw_z"]))
+    return base64.b64encode(data).decode() if row["whole"] else data.decode("utf-8", "ignore")
+
+
+def _pack(raw: str, whole: bool) -> Item:
+    """A long payload is compressed; one that is too long for an item even then is cut, and no longer fit for a replay."""
+    text = raw.encode("utf-8", "replace")
+    if len(text) <= RAW_LIMIT:
+        return {"raw": text.decode()}
+    data = base64.b64decode(raw) if whole else text
+    packed = zlib.compress(data)
+    return {"raw_z": packed} if len(packed) <= RAW_LIMIT else {"raw_z": zlib.compress(data[:RAW_LIMIT]), "cut": True}
 
 
 def quarantine_key(quarantine_id: str) -> Item:
@@ -64,7 +81,7 @@ def mark_replayed(table: Table, quarantine_id: str) -> bool:
 def drop(table: Table, quarantine_id: str) -> bool:
     """Forget the payload for good; the fact that there was one stays in the counts."""
     try:
-        expression = "SET state = :dropped REMOVE list_name, list_rank, raw"
+        expression = "SET state = :dropped REMOVE list_name, list_rank, raw, raw_z"
         table.update(f"QUARANTINE#{quarantine_id}", "QUARANTINE", expression, "attribute_exists(PK)", dropped=DROPPED)
     except ConditionFailed:
         return False

@@ -10,7 +10,7 @@ from typing import Any
 from caseline.channels import open_channel
 from caseline.errors import ConflictError, PayloadError, UnknownChannelError
 from caseline.intake import Envelope, Intake, resolve_trust
-from caseline.quarantine import mark_replayed
+from caseline.quarantine import mark_replayed, read_raw
 from caseline.settings import Config
 from caseline.signals import parse_time
 from caseline.table import Table
@@ -39,6 +39,7 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake)
 
 def _request_of(row: Mapping[str, Any]) -> WebhookRequest:
     """Of a whole payload the request as it was kept; of one item of a batch the item alone."""
-    body = base64.b64decode(row["raw"]) if row.get("whole") else str(row.get("raw") or "").encode()
+    raw = read_raw(row) or ""
+    body = base64.b64decode(raw) if row.get("whole") else raw.encode()
     headers = json.loads(row.get("headers") or "{}")
     return WebhookRequest("POST", row.get("url") or "", headers, body, parse_time(row["received_at"]))

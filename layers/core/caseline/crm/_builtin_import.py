@@ -30,7 +30,7 @@ class Tally:
 
 @dataclass
 class ImportReport:
-    """What came of a file. `errors` are in the file's order, with line, column and what to write; `touched` are identities of whom it says something new."""
+    """What came of a file. `errors` are in its order, each with line, column and what to write; `touched` are identities it says something new about."""
 
     accounts: Tally = field(default_factory=Tally)
     contacts: Tally = field(default_factory=Tally)
