@@ -25,7 +25,7 @@ def _read(records: list[dict[str, Any]], fetch: Any) -> tuple[list[Message], lis
     messages, poison = [], []
     for record in records:
         try:
-            messages.append(read_message(record["messageId"], record["body"], fetch, int(record["attributes"]["ApproximateReceiveCount"])))
+            messages.append(read_message(record["messageId"], record["body"], fetch))
         except (ValueError, KeyError, TypeError, UnavailableError):
             poison.append(record["messageId"])
     return messages, poison

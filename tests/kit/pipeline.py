@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,7 +186,7 @@ class Pipeline:
             failed = set(self.recorder().record(batch))
         except (Killed, CaselineError, ConditionFailed):
             failed = {message.message_id for message in batch}
-        self.queue += [replace(message, receives=message.receives + 1) for message in batch if message.message_id in failed]
+        self.queue += [message for message in batch if message.message_id in failed]
         return True
 
     def _deliver_stream(self) -> bool:

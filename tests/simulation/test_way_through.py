@@ -229,7 +229,7 @@ class SilentAnalyser:
         raise UnavailableError("throttled")
 
 
-def test_an_analyser_that_is_down_delays_once_and_is_then_stood_in_for(cloud):
+def test_an_analyser_that_is_down_is_stood_in_for(cloud):
     pipeline = Pipeline(cloud, FakeCrm({"x:100": vip()}), analyser=SilentAnalyser())
     pipeline.send(a_signal())
     pipeline.settle()
@@ -330,6 +330,18 @@ def test_an_issue_that_gets_a_name_keeps_its_case(cloud):
     (case,) = pipeline.cases()
     assert case["signal_count"] == 3 and case["category"] == "service" and case["version"] == case["pushed_version"]
     assert [row["SK"] for row in pipeline.rows("claim")] == ["acme#service"]
+
+
+def test_an_edit_that_makes_it_worse_raises_its_case(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal())
+    pipeline.settle()
+    (before,) = pipeline.cases()
+    pipeline.send(a_signal(action=UPDATED, revision="2026-11-21T10:00:00Z", reach=900_000, received_at=START + timedelta(minutes=1)))
+    pipeline.settle()
+    (after,) = pipeline.cases()
+    assert after["priority"]["score"] > before["priority"]["score"]
+    assert after["signal_count"] == 1 and after["version"] == after["pushed_version"] == before["version"] + 1
 
 
 NORTH = ",".join(HEADER) + "\nA-1,Northern Tools,strategic,900000,EUR,2026-12-10,active,customer,premium,C-1,Ann,ann@north.example,,x:100\n"

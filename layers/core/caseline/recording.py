@@ -24,16 +24,14 @@ from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
 
 CACHED_CUSTOMERS = 20_000
-PATIENCE = 2  # deliveries that wait for the analyser
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of the queue: its id there, the envelope, and how often the queue has delivered it."""
+    """One message of the queue: its id there, and the envelope."""
 
     message_id: str
     envelope: Mapping[str, Any]
-    receives: int = 1
 
 
 @dataclass
@@ -52,7 +50,7 @@ class Entry:
 class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
-    `fallback` judges where the analyser does not answer a second time: an angry customer must not wait for a service to come back.
+    `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
     table: Table
@@ -96,7 +94,7 @@ class Recorder:
         try:
             return assess_signals(self.analyser, signals)
         except UnavailableError:
-            if self.fallback is None or all(entry.message.receives < PATIENCE for entry in entries):
+            if self.fallback is None:
                 raise
             return assess_signals(self.fallback, signals)
 
@@ -190,14 +188,14 @@ class Recorder:
             failed.add(entry.message.message_id)
 
 
-def read_message(message_id: str, body: str, fetch: Callable[[str], bytes], receives: int = 1) -> Message:
+def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message:
     """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison."""
     envelope = json.loads(body)
     if "body" in envelope:
         envelope = json.loads(fetch(envelope["body"]["bucket_key"]))
     if envelope["v"] != 1:
         raise ValueError(f"unknown envelope version {envelope['v']!r}")
-    return Message(message_id, envelope, receives)
+    return Message(message_id, envelope)
 
 
 def _entries(messages: Sequence[Message]) -> tuple[list[Entry], set[str]]:
