@@ -121,13 +121,20 @@ def _import_offline(data: bytes, home: Path) -> Report:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from caseline.cases.rescoring import rescore_cases
     from caseline.crm.builtin import create
+    from caseline.signals import isoformat
 
+    from caseline_local.cli.sources import read_home_config
     from caseline_local.engine.home import HomeInUseError
     from caseline_local.engine.offline import open_table
 
     try:
         with open_table(home) as table:
-            return asdict(create(table=table, clock=lambda: datetime.now(UTC)).import_accounts(data))
+            report = create(table=table, clock=lambda: datetime.now(UTC)).import_accounts(data)
+            config = read_home_config(home)
+            scopes = sorted(config["brands"]) if config.get("identity_scope") == "brand" else [""]
+            rescore_cases(table, report.touched, scopes, isoformat(datetime.now(UTC)))
+            return asdict(report)
     except HomeInUseError as error:
         raise FindingsError(str(error)) from None
