@@ -86,7 +86,8 @@ class Dev:
         channel, _, name = key.partition("/")
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/webhooks/{key}"
-        request = WebhookRequest("POST", f"http://127.0.0.1:{self.port}{path}", {"content-type": "application/json", **(headers or {})}, content, datetime.now(UTC))
+        sent = {"content-type": "application/json", **(headers or {})}
+        request = WebhookRequest("POST", f"http://127.0.0.1:{self.port}{path}", sent, content, datetime.now(UTC))
         source = Source(name, "acme", (), (secret or self.secrets[key][0],), {})
         return self.ask("POST", path, content, dict(open_channel(channel).sign(request, source).headers))
 

@@ -29,7 +29,7 @@ SECRETS = {
 CONFIG = {
     "brands": {"acme": {"own_ids": ["x:111", "domain:acme.example"]}},
     "sources": [
-        {"channel": key.partition("/")[0], "name": key.partition("/")[2], "brand": "acme"} | ({"settings": {"verify_token": "verify-me"}} if "meta" in key else {})
+        {"channel": key.partition("/")[0], "name": key.partition("/")[2], "brand": "acme", "settings": {"verify_token": "verify-me"} if "meta" in key else {}}
         for key in SECRETS
     ],
 }
