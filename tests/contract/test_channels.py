@@ -30,6 +30,7 @@ HOSTILE = {
     "UTF-16": '{"a": 1}'.encode("utf-16"), "UTF-32": '{"a": 1}'.encode("utf-32"), "latin-1": '{"a": "é"}'.encode("latin-1"),
     "twice": b'{"a": 1, "a": 2}', "trailing": b"{} {}", "comment": b"{} // x", "form": b"a=1&b=2&&=&%ff=%zz", "percent": b"Body=%ff%fe&MessageSid=%00",
 }
+ODD: tuple[Any, ...] = (None, "", [], {}, -1, 2**70, 1.5, True, "x" * 9000, "\u0000", [None], {"a": {}}, "2026-99-99T00:00:00Z")
 
 
 def names(values: list[Sample]) -> list[str]:
@@ -39,6 +40,17 @@ def names(values: list[Sample]) -> list[str]:
 def signs_body(sample: Sample) -> bool:
     """Some platforms prove who sends, but not what; their modules say `SIGNS_BODY = False`."""
     return bool(getattr(sample.module, "SIGNS_BODY", True))
+
+
+def parse_event(sample: Sample, event: Any, objects: dict[str, Any]) -> list[Any]:
+    def read(bucket: str, key: str) -> bytes:
+        if f"{bucket}/{key}" not in objects:
+            raise UnavailableError("no such object")
+        content = objects[f"{bucket}/{key}"]
+        return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+    found: list[Any] = sample.module.parse_event(event, sample.source, received_at=parse_time(sample.data["received_at"]), read=read)
+    return found
 
 
 @pytest.mark.parametrize("name", channel_names())
@@ -136,7 +148,7 @@ def test_each_field_may_be_anything(sample: Sample) -> None:
     """Every value of the payload, one at a time, becomes something else: signals, unreadables or PayloadError, nothing else."""
     body = sample.data["request"]["json"]
     for path in _paths(body):
-        for value in (None, "", [], {}, -1, 2**70, 1.5, True, "x" * 9000, "\u0000", [None], {"a": {}}, "2026-99-99T00:00:00Z"):
+        for value in ODD:
             request = replace(sample.request, body=json.dumps(_with(body, path, value)).encode())
             try:
                 items = sample.module.parse(request, sample.source)
@@ -164,14 +176,10 @@ def test_answer_is_the_platforms(sample: Sample) -> None:
 
 @pytest.mark.parametrize("sample", EVENTS, ids=names(EVENTS))
 def test_event_reads_as_expected(sample: Sample) -> None:
-    """An event of AWS itself, and the objects it points to: `{"<bucket>/<key>": text}`."""
-
-    def read(bucket: str, key: str) -> bytes:
-        return str(sample.data["objects"][f"{bucket}/{key}"]).encode()
+    """An event of AWS itself, and the objects it points to: `{"<bucket>/<key>": text or JSON}`."""
 
     def parse() -> dict[str, Any]:
-        items = sample.module.parse_event(sample.data["event"], sample.source, received_at=parse_time(sample.data["received_at"]), read=read)
-        return as_json(items)
+        return as_json(parse_event(sample, sample.data["event"], sample.data.get("objects", {})))
 
     if "error" in sample.expected:
         with pytest.raises(PayloadError) as caught:
@@ -179,6 +187,20 @@ def test_event_reads_as_expected(sample: Sample) -> None:
         assert {"message": caught.value.message, "field": caught.value.field} == sample.expected["error"]
         return
     assert parse() == sample.expected == parse()
+
+
+@pytest.mark.parametrize("sample", [s for s in EVENTS if s.expected.get("signals")], ids=lambda s: f"{s.channel}/{s.name}")
+def test_each_field_of_an_event_may_be_anything(sample: Sample) -> None:
+    event, objects = sample.data["event"], sample.data.get("objects", {})
+    odd = [(_with(event, path, value), objects) for path in _paths(event) for value in ODD]
+    odd += [(event, _with(objects, path, value)) for path in _paths(objects) for value in ODD]
+    for changed, found in odd:
+        try:
+            items = parse_event(sample, changed, found)
+        except (PayloadError, UnavailableError):
+            continue
+        assert all(item.native_id and item.occurred_at <= item.received_at for item in items if isinstance(item, Signal))
+        json.dumps(as_json(items)).encode()
 
 
 class Recorded:

@@ -42,6 +42,14 @@ def read_json(body: bytes) -> Field:
     return Field(_Cleaner().clean(value, 0) if _may_be_unsafe(text) else value, "")
 
 
+def read_event(event: object) -> Field:
+    """An event that AWS has parsed already, by the same rules as a body."""
+    try:
+        return read_json(json.dumps(event).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError("the event is not JSON") from error
+
+
 def _may_be_unsafe(text: str) -> bool:
     """Whether the text could hold too much, too deep or an escaped character that is none. Most do not, and need no walk."""
     return "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH or text.count(",") > MAX_NODES // 2
