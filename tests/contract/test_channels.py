@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from caseline.channels import channel_names, open_channel
+from caseline.channels import PROOFS, channel_names, open_channel, proof_of
 from caseline.errors import PayloadError, SignatureError, UnavailableError, UnknownChannelError
 from caseline.signals import Signal, parse_time
-from caseline.web import Headers
+from caseline.sources import Source
+from caseline.web import Headers, WebhookRequest
 
 from tests.kit.samples import Sample, as_json, changed_headers, samples
 
+CORE = Path(__file__).parents[2] / "layers" / "core"
 ALL = [sample for name in channel_names() for sample in samples(name)]
 WEB = [sample for sample in ALL if "request" in sample.data]
 PARSED = [sample for sample in WEB if "response" not in sample.expected]
-SIGNED = [sample for sample in PARSED if sample.source.secrets]
+SIGNED = [sample for sample in PARSED if sample.source.secrets and sample.proof != "none"]
 PROBED = list({sample.channel: sample for sample in SIGNED}.values())
-POLLED = [sample for sample in ALL if "exchanges" in sample.data]
+POLLED = [sample for sample in ALL if "exchanges" in sample.data and "complete" not in sample.data]
+COMPLETED = [sample for sample in ALL if "complete" in sample.data]
+EVENTS = [sample for sample in ALL if "event" in sample.data]
 EVENTS = [sample for sample in ALL if "event" in sample.data]
 HOSTILE = {
     "empty": b"", "not JSON": b"<xml/>", "scalar": b"1", "null": b"null", "list": b"[]", "string": b'"x"', "NaN": b'{"a": NaN}', "infinity": b'{"a": 1e999}',
@@ -57,8 +66,45 @@ def parse_event(sample: Sample, event: Any, objects: dict[str, Any]) -> list[Any
 def test_every_channel_has_samples_and_says_what_it_needs(name: str) -> None:
     channel = open_channel(name)
     assert samples(name), f"write events/channels/{name}/<case>.json"
-    assert callable(channel.verify) and callable(channel.parse) and callable(channel.sign)
+    assert callable(channel.verify) and callable(channel.parse)
+    assert proof_of(channel) in PROOFS and (proof_of(channel) == "none" or callable(channel.sign))
     assert "redential" in (channel.__doc__ or ""), "the docstring says what the credential is"
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_samples_show_all_that_a_channel_can_do_and_say(name: str) -> None:
+    channel, shown = open_channel(name), samples(name)
+    parts = {"challenge": "response", "acknowledge": "response", "fetch": "exchanges", "parse_event": "event", "complete": "complete"}
+    missing = [part for part, field in parts.items() if hasattr(channel, part) and not any(field in sample.data | sample.expected for sample in shown)]
+    assert not missing, f"no sample of {missing}"
+    assert proof_of(channel) == "none" or any("error" in sample.expected for sample in shown), "no sample of what is not understood"
+    said = {json.dumps(value) for sample in shown for signal in sample.signals for value in (signal["kind"], *signal.values()) if isinstance(value, str)}
+    said |= {'"rating"' for sample in shown for signal in sample.signals if "rating" in signal}
+    assert not (unsaid := sorted(words_of(channel) - said)), f"no sample brings {unsaid}"
+
+
+def words_of(channel: Any) -> set[str]:
+    """Kinds, actions, directions and ratings that the module's code names, as a signal's JSON has them."""
+    files = [path for path in ([Path(channel.__file__)] if not hasattr(channel, "__path__") else sorted(Path(channel.__file__).parent.glob("*.py")))]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    named = {"DELETED": "deleted", "UPDATED": "updated", "OUTBOUND": "outbound", "Rating": "rating"}
+    found = {named[node.id] for node in nodes if isinstance(node, ast.Name) and node.id in named}
+    found |= {node.value.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "kind" and isinstance(node.value, ast.Constant)}
+    return {json.dumps(word) for word in found - {"created"}}
+
+
+HEAVY = {"boto3", "botocore", "pydantic", "requests", "jwt", "cryptography", "urllib3", "ruamel", "jinja2", "email", "http", "xml", "asyncio", "ssl", "socket", "aws_xray_sdk"}
+
+
+@pytest.mark.parametrize("name", channel_names())
+def test_opening_a_channel_imports_nothing_heavy(name: str) -> None:
+    """What a cold start would pay for; a channel that needs one of these imports it where it is used."""
+    code = (
+        "import sys; from caseline.door import Door; from caseline.channels import open_channel; before = set(sys.modules); "
+        f"open_channel({name!r}); print(*sorted({{each.partition('.')[0] for each in sys.modules.keys() - before}} & {HEAVY!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(CORE)}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize("name", ["nowhere", "_x", "", "..", "x.y", "os", "errors", "x/../y", "ｘ"])
@@ -232,6 +278,55 @@ def test_recorded_exchange_is_polled_as_expected(sample: Sample, service_account
         failure = type(error).__name__
     assert pages == sample.expected["pages"] and cursor == sample.expected["cursor"] and failure == sample.expected.get("error")
     assert not session.exchanges
+
+
+@pytest.mark.parametrize("sample", EVENTS, ids=names(EVENTS))
+def test_event_reads_as_expected(sample: Sample) -> None:
+    def read(bucket: str, key: str) -> bytes:
+        return sample.objects[f"{bucket}/{key}"]
+
+    received_at = parse_time(sample.data["received_at"])
+    if "error" in sample.expected:
+        with pytest.raises(PayloadError) as caught:
+            sample.module.parse_event(sample.data["event"], sample.source, received_at=received_at, read=read)
+        assert {"message": caught.value.message, "field": caught.value.field} == sample.expected["error"]
+        return
+    assert as_json(sample.module.parse_event(sample.data["event"], sample.source, received_at=received_at, read=read)) == sample.expected
+
+
+@pytest.mark.parametrize("sample", EVENTS, ids=names(EVENTS))
+def test_each_field_of_an_event_may_be_anything(sample: Sample) -> None:
+    received_at, event = parse_time(sample.data["received_at"]), sample.data["event"]
+    for path in _paths(event):
+        for value in (None, "", [], {}, -1, 1.5, True, "x" * 900, [None], {"a": {}}):
+            try:
+                items = sample.module.parse_event(_with(event, path, value), sample.source, received_at=received_at, read=lambda *_: b"{}")
+            except PayloadError:
+                continue
+            json.dumps(as_json(items)).encode()
+
+
+@pytest.mark.parametrize("name", [name for name in channel_names() if proof_of(open_channel(name)) == "none"])
+def test_what_does_not_come_by_webhook_is_refused_there(name: str) -> None:
+    request = WebhookRequest("POST", f"https://hooks.example.com/webhooks/{name}", {}, b"{}", parse_time("2026-03-14T09:30:00Z"))
+    for secrets in ((), [""], ["a-secret-of-sixteen-or-more"]):
+        with pytest.raises(SignatureError):
+            open_channel(name).verify(request, Source("default", "acme", (), secrets))
+
+
+@pytest.mark.parametrize("sample", COMPLETED, ids=names(COMPLETED))
+def test_pointer_is_completed_as_expected(sample: Sample, service_account: str) -> None:
+    session = Recorded(sample.data.get("exchanges", ()), sample.data["received_at"])
+    source = replace(sample.source, secrets=sample.source.secrets or [service_account])
+    completed, failure = None, None
+    try:
+        completed = sample.module.complete(session, source, Signal.from_json(sample.data["complete"]))
+    except (PayloadError, UnavailableError) as error:
+        failure = type(error).__name__
+    assert failure == sample.expected.get("error") and not session.exchanges
+    if completed:
+        assert completed.to_json() == sample.expected["signal"]
+        assert completed.signal_id == Signal.from_json(sample.data["complete"]).signal_id, "it becomes that signal, not another"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,8 @@
-"""The channels' samples: `events/channels/<channel>/<case>.json`, each a request (or recorded exchanges) and what should come of it."""
+"""The channels' samples: `events/channels/<channel>/<case>.json`, each what comes in and what should come of it.
+
+`request` is a webhook; `exchanges` with a `cursor` are what a poll asks and is answered; `event` is what AWS hands to a function, with `objects`
+({"bucket/key": text or JSON}) for it to read; `complete` is a pointer, with the `exchanges` that complete it and `expected: {"signal"}`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from caseline.channels import open_channel
+from caseline.channels import open_channel, proof_of
 from caseline.signals import Signal, Unreadable, parse_time
 from caseline.sources import Source
 from caseline.web import WebhookRequest
@@ -26,6 +30,20 @@ class Sample:
     @property
     def module(self) -> Any:
         return open_channel(self.channel)
+
+    @property
+    def proof(self) -> str:
+        return proof_of(self.module)
+
+    @property
+    def signals(self) -> list[dict[str, Any]]:
+        """All signals that are expected of it, in whatever way they come."""
+        pages = [item for page in self.expected.get("pages", ()) for item in page if "kind" in item]
+        return [*self.expected.get("signals", ()), *pages, *([self.expected["signal"]] if "signal" in self.expected else ())]
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        return {name: (value if isinstance(value, str) else json.dumps(value)).encode() for name, value in self.data.get("objects", {}).items()}
 
     @property
     def expected(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "google_play"
+PROOF = "none"
 HOSTS = ("androidpublisher.googleapis.com", "oauth2.googleapis.com")
 POLL_SECONDS = 900
 REQUIRED_SETTINGS = ("package",)
@@ -37,11 +38,6 @@ Page = tuple[list[Signal | Unreadable], str]
 def verify(request: WebhookRequest, source: Source) -> None:
     """Nothing comes by webhook."""
     raise SignatureError("google_play is polled")
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """Nothing comes by webhook, so there is nothing to sign."""
-    return request
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
