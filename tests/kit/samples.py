@@ -42,10 +42,6 @@ class Sample:
         return [*self.expected.get("signals", ()), *pages, *([self.expected["signal"]] if "signal" in self.expected else ())]
 
     @property
-    def objects(self) -> dict[str, bytes]:
-        return {name: (value if isinstance(value, str) else json.dumps(value)).encode() for name, value in self.data.get("objects", {}).items()}
-
-    @property
     def expected(self) -> dict[str, Any]:
         return self.data["expected"]
 

@@ -11,7 +11,6 @@ from caseline.signals import Signal, Unreadable
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-
 PROOFS = {
     "signature": "headers prove the body",
     "token": "a token in the URL or a header proves the sender; the body is not signed",
@@ -48,7 +47,7 @@ def open_channel(name: str) -> Any:
 
 def proof_of(channel: Any) -> str:
     """How a request proves that it is the platform's: a key of PROOFS."""
-    return str(getattr(channel, "PROOF", "signature"))
+    return str(getattr(channel, "PROOF", "signature" if getattr(channel, "SIGNS_BODY", True) else "token"))
 
 
 def _known(name: str) -> bool:

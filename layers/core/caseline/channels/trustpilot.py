@@ -21,7 +21,6 @@ from caseline.web import WebhookRequest
 
 NAMESPACE = "trustpilot"
 PROOF = "token"
-SIGNS_BODY = False
 ACTIONS = {f"{kind}-review-{action}": action for kind in ("service", "product") for action in (CREATED, UPDATED, DELETED)}
 
 
