@@ -92,6 +92,37 @@ def verify_prefixed(
     compare((hmac.digest(key, signed, algorithm) for key in live_keys(secrets)), [given])
 
 
+def verify_timed(
+    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, secrets: Sequence[str], now: datetime, tolerance: int = TOLERANCE_SECONDS,
+) -> None:
+    """`v0=<hex HMAC-SHA256 of v0:timestamp:body>`, the timestamp in epoch seconds: Slack and those who took it over."""
+    timestamp = read_header(headers, time_header)
+    read_timestamp(timestamp, now, tolerance)
+    verify_prefixed(headers, signature_header, "v0=", _join_timed(timestamp, body), secrets)
+
+
+def _join_timed(timestamp: str, body: bytes) -> bytes:
+    return f"v0:{timestamp}:".encode("ascii") + body
+
+
+def verify_ed25519(
+    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, keys: Sequence[str], now: datetime, tolerance: int = TOLERANCE_SECONDS,
+) -> None:
+    """A hex Ed25519 signature of `timestamp + body`; the secrets are public keys in lower-case hex. The library is loaded only here."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    given, timestamp = decode_hex(read_header(headers, signature_header), 64), read_header(headers, time_header)
+    read_timestamp(timestamp, now, tolerance)
+    for key in keys:
+        try:
+            Ed25519PublicKey.from_public_bytes(decode_hex(key, 32)).verify(given, timestamp.encode("ascii") + body)
+        except (SignatureError, InvalidSignature, ValueError):
+            continue
+        return
+    raise MismatchError("no live key explains the signature")
+
+
 def verify_standard_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> None:
     """Standard Webhooks 1.0: HMAC-SHA256 of `id.timestamp.body`, a list of `v1,<base64>`; `svix-` names are the same headers."""
     family = "webhook" if "webhook-signature" in headers else "svix"
@@ -193,6 +224,21 @@ def sign_challenge(secrets: Sequence[str], text: str) -> bytes:
 def sign_prefixed(name: str, prefix: str, signed: bytes, secret: str, encode: Callable[[bytes], str] = bytes.hex, algorithm: str = "sha256") -> dict[str, str]:
     """The header that `verify_prefixed` accepts, for samples."""
     return {name: prefix + encode(hmac.digest(secret.encode(), signed, algorithm))}
+
+
+def sign_timed(time_header: str, signature_header: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """The headers that `verify_timed` accepts."""
+    timestamp = str(int(now.timestamp()))
+    return {time_header: timestamp} | sign_prefixed(signature_header, "v0=", _join_timed(timestamp, body), secret)
+
+
+def sign_ed25519(time_header: str, signature_header: str, body: bytes, private_key: str, now: datetime) -> dict[str, str]:
+    """The headers that `verify_ed25519` accepts; the private key in hex."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    timestamp = str(int(now.timestamp()))
+    signature = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).sign(timestamp.encode() + body)
+    return {time_header: timestamp, signature_header: signature.hex()}
 
 
 def sign_standard_webhook(message_id: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
