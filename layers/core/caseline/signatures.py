@@ -17,10 +17,11 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from caseline.errors import PayloadError, SignatureError
-from caseline.payloads import read_form
+from caseline.payloads import Field, read_form, read_json, read_time
 
 TOLERANCE_SECONDS = 300
 _DIGITS = re.compile(r"[0-9]{1,12}\Z")
+_MILLISECONDS = re.compile(r"[0-9]{13}\Z")
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,512}\Z")
 _MAX_SIGNATURES = 16
 Decoder = Callable[[str, int], bytes]
@@ -121,6 +122,77 @@ def verify_ed25519(
             continue
         return
     raise MismatchError("no live key explains the signature")
+
+
+def verify_dated(headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, secrets: Sequence[str], now: datetime) -> None:
+    """`<base64 HMAC-SHA256 of time + body>`, the time as ISO 8601 or in epoch seconds, signed as it stands: Zendesk."""
+    signature, moment = read_header(headers, signature_header), read_header(headers, time_header, limit=64)
+    read_timestamp(moment if _DIGITS.match(moment) else _to_epoch(moment), now)
+    verify_prefixed({signature_header: signature}, signature_header, "", moment.encode("ascii") + body, secrets, decode_base64)
+
+
+def _to_epoch(text: str) -> str:
+    try:
+        return str(int(read_time(text).timestamp()))
+    except PayloadError as error:
+        raise SignatureError("the timestamp is malformed") from error
+
+
+def verify_jwt(token: bytes, secrets: Sequence[str], now: datetime) -> None:
+    """A compact JWT (RFC 7519) signed with HS256 and nothing else; `exp` and `nbf` count where they are there."""
+    header, claims, signature = _split_jwt(token)
+    if header.object().get("alg") != "HS256" or "crit" in header:
+        raise SignatureError("the token is not signed with HS256")
+    _check_lifetime(claims, now)
+    compare((hmac.digest(key, token.rpartition(b".")[0], "sha256") for key in live_keys(secrets)), [signature])
+
+
+def read_jwt(token: bytes) -> Field:
+    """The claims of a token that was verified before. Raises PayloadError."""
+    try:
+        return _split_jwt(token)[1]
+    except SignatureError as error:
+        raise PayloadError("the body is not a signed token") from error
+
+
+def _split_jwt(token: bytes) -> tuple[Field, Field, bytes]:
+    parts = token.split(b".")
+    if len(parts) != 3:
+        raise SignatureError("the body is not a token of three parts")
+    try:
+        header, claims = (read_json(_decode_base64url(part)) for part in parts[:2])
+        header.object(), claims.object()
+    except PayloadError as error:
+        raise SignatureError("the token is malformed") from error
+    signature = _decode_base64url(parts[2])
+    if len(signature) != 32:
+        raise SignatureError("the signature has the wrong length")
+    return header, claims, signature
+
+
+def _decode_base64url(part: bytes) -> bytes:
+    """Strict: no padding, and no second spelling of the same bytes."""
+    try:
+        value = base64.b64decode(part + b"=" * (-len(part) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise SignatureError("the token is not base64") from error
+    if encode_base64url(value) != part:
+        raise SignatureError("the token is not in its one canonical form")
+    return value
+
+
+def encode_base64url(value: bytes) -> bytes:
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+
+def _check_lifetime(claims: Field, now: datetime) -> None:
+    try:
+        ends = claims["exp"].number() if "exp" in claims else None
+        begins = claims["nbf"].number() if "nbf" in claims else None
+    except PayloadError as error:
+        raise SignatureError("the token's lifetime is malformed") from error
+    if (ends is not None and now.timestamp() > ends + TOLERANCE_SECONDS) or (begins is not None and now.timestamp() < begins - TOLERANCE_SECONDS):
+        raise SignatureError("the token is stale")
 
 
 def verify_standard_webhook(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> None:
@@ -239,6 +311,18 @@ def sign_ed25519(time_header: str, signature_header: str, body: bytes, private_k
     timestamp = str(int(now.timestamp()))
     signature = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).sign(timestamp.encode() + body)
     return {time_header: timestamp, signature_header: signature.hex()}
+
+
+def sign_dated(time_header: str, signature_header: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """The headers that `verify_dated` accepts."""
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {time_header: moment} | sign_prefixed(signature_header, "", moment.encode() + body, secret, encode_base64)
+
+
+def sign_jwt(claims: bytes, secret: str) -> bytes:
+    """The token that `verify_jwt` accepts."""
+    signed = encode_base64url(b'{"alg":"HS256","typ":"JWT"}') + b"." + encode_base64url(claims)
+    return signed + b"." + encode_base64url(hmac.digest(secret.encode(), signed, "sha256"))
 
 
 def sign_standard_webhook(message_id: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
