@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from caseline.errors import PayloadError, SignatureError
@@ -24,6 +25,8 @@ _DIGITS = re.compile(r"[0-9]{1,12}\Z")
 _MILLISECONDS = re.compile(r"[0-9]{13}\Z")
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,512}\Z")
 _MAX_SIGNATURES = 16
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
+_CLAIMS: Any = {"require": ["exp", "iat", "iss", "aud"], "verify_exp": False, "verify_iat": False, "verify_nbf": False}  # the clock is the request's
 Decoder = Callable[[str, int], bytes]
 
 
@@ -260,6 +263,42 @@ def _check_body_hash(values: Sequence[str], body: bytes) -> None:
         raise SignatureError("the body is not the one whose hash the URL carries")
 
 
+def verify_bearer(headers: Mapping[str, str], keys: Callable[[], Mapping[str, Any]], audience: str, now: datetime) -> dict[str, Any]:
+    """The claims of `Authorization: Bearer <JWT>`, signed RS256 by a key of the JWKS that `keys` gives and good at `now`. The library is loaded only here."""
+    scheme, _, token = read_header(headers, "authorization", limit=4096).partition(" ")
+    if scheme.lower() != "bearer" or not _JWT.match(token):
+        raise SignatureError("the token is malformed")
+    import jwt
+
+    _decode_segment(token.rpartition(".")[2])
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        found = [key for key in keys().get("keys", ()) if key_id and key.get("kid") == key_id and key.get("kty") == "RSA"]
+        if not found:
+            raise SignatureError("the token names no key that is known")
+        key = jwt.PyJWK({name: found[0][name] for name in ("kty", "n", "e")}, algorithm="RS256")
+        claims: dict[str, Any] = jwt.decode(token, key, algorithms=["RS256"], audience=audience, options=_CLAIMS)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise SignatureError("the token is not valid") from error
+    if not _is_time(claims["iat"]) or not _is_time(claims["exp"]) or not claims["iat"] - TOLERANCE_SECONDS <= now.timestamp() < claims["exp"]:
+        raise SignatureError("the token is stale")
+    return claims
+
+
+def _decode_segment(text: str) -> None:
+    """Strict, as `decode_base64`: there is one spelling of a signature."""
+    try:
+        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise SignatureError("the token is malformed") from error
+    if base64.urlsafe_b64encode(value).decode().rstrip("=") != text:
+        raise SignatureError("the token is malformed")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def verify_token(given: str | None, secrets: Sequence[str]) -> None:
     """A shared token as it stands, where a platform does not sign. Compared by hash, so that lengths do not tell."""
     if not given or len(given) > 512:
@@ -330,6 +369,14 @@ def sign_standard_webhook(message_id: str, body: bytes, secret: str, now: dateti
     timestamp = str(int(now.timestamp()))
     signature = encode_base64(hmac.digest(standard_keys([secret])[0], f"{message_id}.{timestamp}.".encode() + body, "sha256"))
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def sign_bearer(claims: Mapping[str, Any], private_key: Mapping[str, Any]) -> dict[str, str]:
+    """The header that `verify_bearer` accepts; the key as a JWK with its private half."""
+    import jwt
+
+    token = jwt.encode(dict(claims), jwt.PyJWK(dict(private_key), algorithm="RS256"), algorithm="RS256", headers={"kid": private_key["kid"]})
+    return {"authorization": f"Bearer {token}"}
 
 
 def sign_twilio(url: str, body: bytes, secret: str) -> dict[str, str]:
