@@ -1,0 +1,240 @@
+"""Reddit, polled: posts and comments of subreddits, and posts found by search. Credential: `<client id>:<client secret>` of an app.
+
+Settings: `subreddits` and `queries` (lists, one of them at least), `user_agent` (Reddit wants one of your own).
+Facts: reddit.com/dev/api; Reddit's Data API wiki. Listings are newest first and end after a thousand items; 100 requests a minute for each app, which the
+headers X-Ratelimit-Remaining and -Reset count. What was written lately is asked for again, as edits and removals change no listing, and Reddit's terms
+want what was removed there to be erased here. Not confirmed: what a listing gives after an item that was removed, so an empty page begins it again;
+that access needs approval.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from caseline.errors import PayloadError, SignatureError, UnavailableError
+from caseline.identity import normalise_identities
+from caseline.payloads import Field, read_json, settle_time
+from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
+from caseline.sources import Source
+from caseline.watch import Watch, name_raw, refuse_unless_readable, wait_until
+from caseline.web import WebhookRequest
+
+NAMESPACE = "reddit"
+PROOF = "none"
+HOSTS = ("www.reddit.com", "oauth.reddit.com")
+POLL_SECONDS = 300
+API, TOKEN_URL = "https://oauth.reddit.com", "https://www.reddit.com/api/v1/access_token"
+PAGE_SIZE, ASKED_AGAIN = 100, 100
+OVERLAP = timedelta(hours=1)  # items may be shown late: held by a moderator, or found late by the search
+HISTORY, WATCH_TIME = timedelta(days=7), timedelta(days=7)
+GONE = ("[deleted]", "[removed]")
+_SUBREDDIT = re.compile(r"[A-Za-z0-9_]{2,32}\Z")
+Items = list[Signal | Unreadable]
+
+
+def verify(request: WebhookRequest, source: Source) -> None:
+    """Nothing comes by webhook."""
+    raise SignatureError("reddit is polled")
+
+
+def parse(request: WebhookRequest, source: Source) -> Items:
+    """One page of a listing, as it was received."""
+    items = [item for _, _, item in _read_page(read_json(request.body), source, request.received_at)]
+    return refuse_unless_readable(items)
+
+
+def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
+    """Pages of signals, each with the cursor to keep once they are queued. `session.request` is that of requests; `session.now()` is the clock.
+
+    The cursor holds for each listing the time up to which all is read and, where a run was cut short, the page to go on with and the newest time seen;
+    what is watched (`seen`); and until when to wait (`wait`).
+    """
+    run = _Run(session, source, json.loads(cursor) if cursor else {})
+    if run.must_wait():
+        return
+    try:
+        for path, query in _listings(source):
+            yield from run.read_listing(path, query)
+        yield from run.look_again()
+    except _WaitError:
+        yield [], run.cursor()
+    except UnavailableError:
+        if run.wait:
+            yield [], run.cursor()
+        raise
+
+
+class _WaitError(Exception):
+    """The platform's limit is reached; the next run goes on."""
+
+
+class _Run:
+    def __init__(self, session: Any, source: Source, state: Mapping[str, Any]) -> None:
+        self.session, self.source, self.token = session, source, ""
+        self.lists: dict[str, dict[str, Any]] = dict(state.get("lists") or {})
+        self.seen, self.wait = Watch(state.get("seen")), state.get("wait")
+
+    def cursor(self) -> str:
+        return json.dumps({"lists": self.lists, "seen": self.seen.marks, **({"wait": self.wait} if self.wait else {})})
+
+    def must_wait(self) -> bool:
+        if self.wait and self.wait > self.session.now().timestamp():
+            return True
+        self.wait = None
+        return False
+
+    def read_listing(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[Items, str]]:
+        """From the newest item down to what the last full reading had; items as old as that are read again, so that none of one second is missed."""
+        name = f"{path}?{query['q']}" if "q" in query else path
+        since = self.lists.get(name, {}).get("since") or (self.session.now() - HISTORY).timestamp()
+        resumed = self.lists.get(name, {}).get("page")
+        while True:
+            state = self.lists.get(name, {})
+            body = self._get(path, {**query, "limit": str(PAGE_SIZE), **({"after": state["page"]} if state.get("page") else {})})
+            times = _times(body)
+            if resumed and not times:
+                self.lists[name], resumed = {"since": since}, None  # the page's first item may be gone: begin again
+                continue
+            resumed = None
+            page = body["data"]["after"].id_or_none() if times and times[-1] >= since - OVERLAP.total_seconds() else None
+            newest = min(max([state.get("newest") or since, *times]), self.session.now().timestamp())
+            self.lists[name] = {"since": since, "page": page, "newest": newest} if page else {"since": newest}
+            yield self._news(body, since - OVERLAP.total_seconds()), self.cursor()
+            if not page:
+                return
+
+    def look_again(self) -> Iterator[tuple[Items, str]]:
+        """Ask for what was read in earlier runs: an edit is a revision, and what was removed is erased."""
+        names = [name for name in self.seen.stale() if not name.startswith("#")][:ASKED_AGAIN]
+        if names:
+            news = self._news(self._get("/api/info", {"id": ",".join(names)}), 0)
+            for name in set(names) & set(self.seen.stale()):
+                self.seen.forget(name)  # no longer shown, and not said to be removed
+            yield news, self.cursor()
+
+    def _news(self, body: Field, since: float) -> Items:
+        now, news = self.session.now(), list[Signal | Unreadable]()
+        for name, mark, item in _read_page(body, self.source, now):
+            moment = item.occurred_at if isinstance(item, Signal) else now
+            if moment.timestamp() >= since and self.seen.is_news(name, mark):
+                news.append(item)
+            if moment < now - WATCH_TIME or (isinstance(item, Signal) and item.action == DELETED and since == 0):
+                self.seen.forget(name)
+        return news
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Field:
+        self.token = self.token or self._open_token()
+        headers = {"Authorization": f"Bearer {self.token}", "User-Agent": _user_agent(self.source)}
+        return self._ask("GET", API + path, params={**query, "raw_json": "1"}, headers=headers)
+
+    def _open_token(self) -> str:
+        client, mark, secret = (self.source.secrets[0] if self.source.secrets else "").partition(":")
+        if not mark:
+            raise UnavailableError("the secret is not <client id>:<client secret>")
+        form = {"grant_type": "client_credentials"}
+        return self._ask("POST", TOKEN_URL, data=form, auth=(client, secret), headers={"User-Agent": _user_agent(self.source)})["access_token"].text()
+
+    def _ask(self, method: str, url: str, **options: Any) -> Field:
+        if self.wait:
+            raise _WaitError
+        answer = self.session.request(method, url, **options)
+        self.wait = wait_until(answer.status_code, answer.headers, self.session.now())
+        if answer.status_code != 200:
+            raise UnavailableError(f"Reddit answered {answer.status_code}")
+        return read_json(answer.content)
+
+
+def _listings(source: Source) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The paths to read, each with its query."""
+    subreddits, queries = _texts(source.settings.get("subreddits")), _texts(source.settings.get("queries"))
+    if not subreddits and not queries:
+        raise UnavailableError("neither subreddits nor queries are set")
+    for name in subreddits:
+        if not _SUBREDDIT.match(name):
+            raise UnavailableError("a subreddit's name has letters, digits and underscores")
+        yield from ((f"/r/{name}/{kind}", {}) for kind in ("new", "comments"))
+    yield from (("/search", {"q": query, "sort": "new", "type": "link"}) for query in queries)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each).strip() for each in (value if isinstance(value, list | tuple) else [value] if value else [])]
+
+
+def _user_agent(source: Source) -> str:
+    return str(source.settings.get("user_agent") or f"python:caseline:1 (for {source.brand})")
+
+
+def _times(body: Field) -> list[float]:
+    """When each item of the page was made, where that can be read."""
+    data = [child["data"].value for child in body["data"]["children"].each() if isinstance(child.value, dict)]
+    made = [item.get("created_utc") for item in data if isinstance(item, dict)]
+    return [float(moment) for moment in made if isinstance(moment, int | float) and not isinstance(moment, bool)]
+
+
+def _read_page(body: Field, source: Source, received_at: datetime) -> Iterator[tuple[str, int, Signal | Unreadable]]:
+    """Each item with its name and a mark of its version."""
+    if body["data"]["children"].value is None:
+        body["data"]["children"].refuse("is required")
+    for child in body["data"]["children"].each():
+        try:
+            signal = _read_item(child["kind"].text(), child["data"], source, received_at)
+        except PayloadError as error:
+            yield name_raw(child.value), 0, Unreadable(error.message, error.field, child.value)
+        else:
+            gone = signal.action == DELETED
+            yield signal.native_id, -1 if gone else int(_edited(child["data"]) or 0), signal
+
+
+def _read_item(kind: str, data: Field, source: Source, received_at: datetime) -> Signal:
+    """A post (`t3`), a crosspost or a comment (`t1`)."""
+    if kind not in ("t1", "t3"):
+        data.refuse(f"{kind!r} is neither a post nor a comment")
+    name, edited = data["name"].id(), _edited(data)
+    action = DELETED if _is_gone(data) else UPDATED if edited else CREATED
+    original = data["crosspost_parent"].id_or_none()
+    link = data["permalink"].text_or_none()
+    return Signal(
+        channel="reddit", source=source.name, native_id=name, kind="comment" if kind == "t1" else "repost" if original else "post", action=action, public=True,
+        occurred_at=settle_time(data["created_utc"].epoch(), received_at, data["created_utc"].path), received_at=received_at,
+        revision=isoformat(data["edited"].epoch()) if action == UPDATED else "", url=f"https://www.reddit.com{link}" if link else None,
+        thread_id=data["link_id"].id() if kind == "t1" else name, parent_id=data["parent_id"].id() if kind == "t1" else original,
+        **_read_people(data, source, action), **({} if action == DELETED else _read_content(kind, data)),
+    )
+
+
+def _edited(data: Field) -> float | None:
+    """When it was edited, in epoch seconds; of very old items Reddit says only that."""
+    value = data["edited"].value
+    return None if value is None or isinstance(value, bool) else data["edited"].epoch().timestamp()
+
+
+def _is_gone(data: Field) -> bool:
+    texts = [data[name].text_or_none() for name in ("author", "selftext", "body")]
+    return any(text in GONE for text in texts) or data["removed_by_category"].text_or_none() is not None
+
+
+def _read_people(data: Field, source: Source, action: str) -> dict[str, Any]:
+    """The brand's own accounts are those that own_ids names, by id (`t2_...`), by handle (`@name`) or by name."""
+    author, account = data["author"].text(), data["author_fullname"].id_or_none()
+    if author in GONE:
+        return {"direction": INBOUND}
+    if any(source.owns("reddit", known) for known in (account, author, f"@{author.casefold()}")):
+        return {"direction": OUTBOUND, "agent": author}
+    identities = normalise_identities([*([f"reddit:{account}"] if account else []), f"reddit:@{author}"])
+    return {"direction": INBOUND, "identities": identities, "author_name": None if action == DELETED else author}
+
+
+def _read_content(kind: str, data: Field) -> dict[str, Any]:
+    """The reach of a post is that of its subreddit; a score may be below zero."""
+    words = [data["body"].text()] if kind == "t1" else [data["title"].text(), data["selftext"].text_or_none()]
+    score, comments = data["score"].integer_or_none(), data["num_comments"].count_or_none()
+    facts = {"subreddit": data["subreddit"].text_or_none(), "flair": data["link_flair_text"].text_or_none()}
+    return {
+        "text": "\n\n".join(part for part in words if part and part.strip()) or None, "reach": data["subreddit_subscribers"].count_or_none(),
+        "engagement": None if score is None and comments is None else max(score or 0, 0) + (comments or 0),
+        "attributes": {name: value for name, value in facts.items() if value},
+    }
