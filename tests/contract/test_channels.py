@@ -260,8 +260,8 @@ class Recorded:
 
 
 @pytest.mark.parametrize("sample", POLLED, ids=names(POLLED))
-def test_recorded_exchange_is_polled_as_expected(sample: Sample, service_account: str) -> None:
-    source = replace(sample.source, secrets=sample.source.secrets or [service_account])
+def test_recorded_exchange_is_polled_as_expected(sample: Sample, private_keys: dict[str, str]) -> None:
+    source = replace(sample.source, secrets=sample.source.secrets or [credentials(sample, private_keys)])
     session = Recorded(sample.data["exchanges"], sample.data["received_at"])
     pages, cursor, failure = [], sample.data["cursor"], None
     try:
@@ -283,9 +283,9 @@ def test_what_does_not_come_by_webhook_is_refused_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("sample", COMPLETED, ids=names(COMPLETED))
-def test_pointer_is_completed_as_expected(sample: Sample, service_account: str) -> None:
+def test_pointer_is_completed_as_expected(sample: Sample, private_keys: dict[str, str]) -> None:
     session = Recorded(sample.data.get("exchanges", ()), sample.data["received_at"])
-    source = replace(sample.source, secrets=sample.source.secrets or [service_account])
+    source = replace(sample.source, secrets=sample.source.secrets or [credentials(sample, private_keys)])
     completed, failure = None, None
     try:
         completed = sample.module.complete(session, source, Signal.from_json(sample.data["complete"]))
@@ -298,13 +298,20 @@ def test_pointer_is_completed_as_expected(sample: Sample, service_account: str) 
 
 
 @pytest.fixture(scope="module")
-def service_account() -> str:
+def private_keys() -> dict[str, str]:
+    """By the algorithm that a sample's credentials name in place of a key."""
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-    return json.dumps({"client_email": "poller@example.com", "private_key": pem})
+    made = {"RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
+    pem, pkcs8, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return {name: key.private_bytes(pem, pkcs8, plain).decode() for name, key in made.items()}
+
+
+def credentials(sample: Sample, keys: dict[str, str]) -> str:
+    """What the sample signs in with: its `credentials`, else a service account's key file."""
+    written = sample.data.get("credentials", {"client_email": "poller@example.com", "private_key": "RS256"})
+    return json.dumps({name: keys.get(value, value) for name, value in written.items()})
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
