@@ -59,6 +59,11 @@ def name_raw(raw: Any) -> str:
     return "#" + hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def still_waiting(wait: Any, now: datetime) -> float | None:
+    """Until when to wait, as the cursor says, if that is not past."""
+    return float(wait) if isinstance(wait, int | float) and wait > now.timestamp() else None
+
+
 def wait_until(status: int, headers: Mapping[str, str], now: datetime) -> float | None:
     """When to ask again, in epoch seconds, if the platform says that it was asked often enough; None if it does not.
 

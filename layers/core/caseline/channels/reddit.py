@@ -20,7 +20,7 @@ from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.sources import Source
-from caseline.watch import Watch, name_raw, refuse_unless_readable, wait_until
+from caseline.watch import Watch, name_raw, refuse_unless_readable, still_waiting, wait_until
 from caseline.web import WebhookRequest
 
 NAMESPACE = "reddit"
@@ -54,7 +54,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     what is watched (`seen`); and until when to wait (`wait`).
     """
     run = _Run(session, source, json.loads(cursor) if cursor else {})
-    if run.must_wait():
+    if run.wait:
         return
     try:
         for path, query in _listings(source):
@@ -76,16 +76,10 @@ class _Run:
     def __init__(self, session: Any, source: Source, state: Mapping[str, Any]) -> None:
         self.session, self.source, self.token = session, source, ""
         self.lists: dict[str, dict[str, Any]] = dict(state.get("lists") or {})
-        self.seen, self.wait = Watch(state.get("seen")), state.get("wait")
+        self.seen, self.wait = Watch(state.get("seen")), still_waiting(state.get("wait"), session.now())
 
     def cursor(self) -> str:
         return json.dumps({"lists": self.lists, "seen": self.seen.marks, **({"wait": self.wait} if self.wait else {})})
-
-    def must_wait(self) -> bool:
-        if self.wait and self.wait > self.session.now().timestamp():
-            return True
-        self.wait = None
-        return False
 
     def read_listing(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[Items, str]]:
         """From the newest item down to what the last full reading had; items as old as that are read again, so that none of one second is missed."""
