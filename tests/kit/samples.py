@@ -2,6 +2,7 @@
 
 `request` is a webhook; `exchanges` with a `cursor` are what a poll asks and is answered; `event` is what AWS hands to a function, with `objects`
 ({"bucket/key": text or JSON}) for it to read; `complete` is a pointer, with the `exchanges` that complete it and `expected: {"signal"}`.
+Both sign in with `credentials`, in which RS256 and ES256 stand for a private key made for the test.
 """
 
 from __future__ import annotations
