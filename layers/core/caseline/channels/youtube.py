@@ -113,33 +113,32 @@ class _Run:
     def _is_wanted(self, thread: Field, since: float) -> bool:
         """New ones, those that are watched, and those that cannot be read."""
         made = _made(thread)
-        return made is None or made >= since or thread["id"].value in self.threads.marks
+        return made is None or made >= since or _id(thread) in self.threads.marks
 
     def _find(self, ids: Sequence[str]) -> tuple[list[Field], list[str]]:
-        """The threads that are there and the ids of those that are gone. An empty answer for several says nothing: that may be a fault."""
+        """The threads that are there and the ids of those that are gone. If none of several is shown, each half is asked for: that may be a fault."""
         body = self._get_threads({"id": ",".join(ids)}, refused=404)
-        if body is None and len(ids) > 1:
+        threads = list(body["items"].each()) if body else []
+        if not threads and len(ids) > 1:
             halves = [self._find(half) for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :])]
             return [thread for found, _ in halves for thread in found], [name for _, gone in halves for name in gone]
-        threads = list(body["items"].each()) if body else []
-        there = [thread["id"].value for thread in threads]
-        sure = bool(there or len(ids) == 1) and all(isinstance(name, str) for name in there)
-        return threads, [name for name in ids if name not in there] if sure else []
+        there = [_id(thread) for thread in threads]
+        return threads, [name for name in ids if name not in there] if all(there) else []
 
     def _news(self, threads: Iterable[Field]) -> Items:
         return [item for thread in threads for item in self._read_thread(thread)]
 
     def _read_thread(self, thread: Field) -> Items:
         reader, total = _Reader(self.source, self.session.now()), _reply_count(thread)
-        replies, thread_id = _embedded(thread), thread["id"].value
+        replies, thread_id = _embedded(thread), _id(thread)
         news = [item for name, mark, item in reader.read_thread(thread, replies) if self.comments.is_news(name, mark)]
-        if not isinstance(thread_id, str) or not thread_id:
+        if not thread_id:
             return news
         counted = self.threads.is_news(thread_id, total or 0)
         if total and total > len(replies) and (news or counted):
             replies = self._get_replies(thread_id)
             news += [item for name, mark, item in reader.read_replies(thread, replies) if self.comments.is_news(name, mark)]
-        there = {reply["id"].value for reply in replies}
+        there = {_id(reply) for reply in replies}
         gone = [name for name in self.comments.under(f"{thread_id}.") if name not in there] if total is not None and len(replies) >= total else []
         return [*news, *(self._delete(name) for name in gone)]
 
@@ -231,6 +230,12 @@ class _Reader:
         author, handle = snippet["authorChannelId"]["value"].id_or_none(), (snippet["authorDisplayName"].text_or_none() or "").casefold()
         channels = (self.source.settings.get("channel_id"), snippet["channelId"].id_or_none())
         return (author is not None and author in channels) or self.source.owns("youtube", author) or self.source.owns("youtube", handle)
+
+
+def _id(item: Field) -> str | None:
+    """The id of a thread or a comment, if that can be read."""
+    found = item.value.get("id") if isinstance(item.value, dict) else None
+    return found if isinstance(found, str) and found else None
 
 
 def _identities(snippet: Field) -> tuple[str, ...]:
