@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
-from caseline.payloads import read_time
+from caseline.batches import Item, read_batch
+from caseline.errors import PayloadError
+from caseline.payloads import Field, read_time
 from caseline.signals import Signal, Unreadable, isoformat
 from caseline.sources import Source
 
@@ -51,6 +54,23 @@ def read_newest_first(open_page: Callable[[str | None], Page | None], state: Sta
         yield [item for item in items if _mark(item) not in seen], state
         if not more:
             return
+
+
+def read_items(items: Iterable[Item]) -> Items:
+    """The items of a page; of one on which nothing can be read, each is kept."""
+    items = list(items)
+    try:
+        return read_batch(items)
+    except PayloadError as error:
+        return [Unreadable(error.message, error.field, raw) for raw, _ in items]
+
+
+def last_time(entries: Sequence[Field], *path: str) -> datetime | None:
+    """The time under `path` in the last of a page's entries, if it can be read."""
+    try:
+        return reduce(Field.__getitem__, path, entries[-1]).time_or_none() if entries else None
+    except PayloadError:
+        return None
 
 
 def _move(state: State, page: str | None, newest: str, met: list[str]) -> State:
