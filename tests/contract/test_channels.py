@@ -142,6 +142,8 @@ def test_spoilt_proof_is_refused(sample: Sample) -> None:
         with pytest.raises(SignatureError):
             sample.module.verify(spoilt, sample.source)
             pytest.fail(f"{how} was accepted")
+    if sample.proof == "body":
+        return
     bare = replace(request, headers={"content-type": "application/json"}, url=request.url.partition("?")[0])
     with pytest.raises(SignatureError):
         sample.module.verify(bare, sample.source)
@@ -256,7 +258,8 @@ class Recorded:
         exchange = self.exchanges.pop(0)
         assert exchange["request"] == {"method": method, "url": url, **({"params": params} if params else {})}
         answer = exchange["response"]
-        return type("Answer", (), {"status_code": answer["status"], "content": json.dumps(answer["json"]).encode(), "headers": Headers(answer.get("headers"))})
+        content = answer["text"] if "text" in answer else json.dumps(answer["json"])
+        return type("Answer", (), {"status_code": answer["status"], "content": content.encode(), "headers": Headers(answer.get("headers"))})
 
 
 @pytest.mark.parametrize("sample", POLLED, ids=names(POLLED))
