@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from caseline.batches import Item, read_batch
+from caseline.batches import Item
 from caseline.calls import read_answer
 from caseline.errors import PayloadError, SignatureError
 from caseline.google import TOKEN_HOST, open_token
 from caseline.identity import normalise_identities
+from caseline.paging import read_items
 from caseline.payloads import Field, read_json, read_time, settle_time
 from caseline.signals import OUTBOUND, Rating, Signal, Unreadable, isoformat
 from caseline.sources import Source
@@ -69,11 +70,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[Page]:
 
 def read_page(body: Field, source: Source, received_at: datetime, since: datetime | None) -> list[Signal | Unreadable]:
     """The reviews and replies changed after `since`."""
-    items = [item for review in body["reviews"].each() for item in _read_items(review, source, received_at)]
-    try:
-        read = read_batch(items)
-    except PayloadError as error:
-        read = [Unreadable(error.message, error.field, raw) for raw, _ in items]
+    read = read_items(item for review in body["reviews"].each() for item in _read_items(review, source, received_at))
     return [item for item in read if since is None or isinstance(item, Unreadable) or item.revision > isoformat(since)]
 
 
