@@ -22,7 +22,7 @@ from tests.contract.test_channels import ODD, _paths, _with
 
 START = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 SOURCES = {
-    "reddit": Source("default", "acme", (), ["client:secret"], {"subreddits": ["acme"]}),
+    "reddit": Source("default", "acme", (), ['{"client_id": "a", "client_secret": "b"}'], {"subreddits": ["acme"]}),
     "youtube": Source("default", "acme", (), ["key"], {"channel_id": "UCacme"}),
 }
 

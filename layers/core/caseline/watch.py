@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.signals import Signal, Unreadable
+from caseline.sources import Source
 
 WATCHED = 500  # items; the cursor's row grows with them
 PATIENCE_SECONDS, LONGEST_SECONDS = 60.0, 86_400.0
@@ -57,6 +58,14 @@ def refuse_unless_readable(items: list[Signal | Unreadable]) -> list[Signal | Un
 def name_raw(raw: Any) -> str:
     """A name for what has no readable id."""
     return "#" + hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def start_of(since: Any, source: Source, backfill_days: float, now: datetime, late: timedelta) -> tuple[float, float]:
+    """From when a run reads, and from when it passes on what it comes across: the first run reads as far back as the setting `backfill_days` says."""
+    if isinstance(since, int | float):
+        return float(since), float(since) - late.total_seconds()
+    start = now.timestamp() - 86_400 * float(source.settings.get("backfill_days") or backfill_days)
+    return start, start
 
 
 def still_waiting(wait: Any, now: datetime) -> float | None:

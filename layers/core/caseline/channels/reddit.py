@@ -1,6 +1,6 @@
-"""Reddit, polled: posts and comments of subreddits, and posts found by search. Credential: `<client id>:<client secret>` of an app.
+"""Reddit, polled: posts and comments of subreddits, and posts found by search. Credential: `{"client_id", "client_secret"}` of an app.
 
-Settings: `subreddits` and `queries` (lists, one of them at least), `user_agent` (Reddit wants one of your own).
+Settings: `subreddits` and `queries` (lists, one of them at least), `user_agent` (Reddit wants one of your own), `backfill_days` for the first run (7).
 Facts: reddit.com/dev/api; Reddit's Data API wiki. Listings are newest first and end after a thousand items; 100 requests a minute for each app, which the
 headers X-Ratelimit-Remaining and -Reset count. What was written lately is asked for again, as edits and removals change no listing, and Reddit's terms
 want what was removed there to be erased here. Not confirmed: what a listing gives after an item that was removed, so an empty page begins it again;
@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.calls import read_answer, read_credentials
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.sources import Source
-from caseline.watch import Watch, name_raw, refuse_unless_readable, still_waiting, wait_until
+from caseline.watch import Watch, name_raw, refuse_unless_readable, start_of, still_waiting, wait_until
 from caseline.web import WebhookRequest
 
 NAMESPACE = "reddit"
@@ -29,8 +30,8 @@ HOSTS = ("www.reddit.com", "oauth.reddit.com")
 POLL_SECONDS = 300
 API, TOKEN_URL = "https://oauth.reddit.com", "https://www.reddit.com/api/v1/access_token"
 PAGE_SIZE, ASKED_AGAIN = 100, 100
-OVERLAP = timedelta(hours=1)  # items may be shown late: held by a moderator, or found late by the search
-HISTORY, WATCH_TIME = timedelta(days=7), timedelta(days=7)
+OVERLAP, LATE = timedelta(hours=1), timedelta(days=3)  # how far back a run reads, and how late an item may show on a page that it reads
+BACKFILL_DAYS, WATCH_TIME = 7, timedelta(days=7)
 GONE = ("[deleted]", "[removed]")
 _SUBREDDIT = re.compile(r"[A-Za-z0-9_]{2,32}\Z")
 Items = list[Signal | Unreadable]
@@ -84,8 +85,8 @@ class _Run:
     def read_listing(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[Items, str]]:
         """From the newest item down to what the last full reading had; items as old as that are read again, so that none of one second is missed."""
         name = f"{path}?{query['q']}" if "q" in query else path
-        since = self.lists.get(name, {}).get("since") or (self.session.now() - HISTORY).timestamp()
-        resumed = self.lists.get(name, {}).get("page")
+        since, resumed = self.lists.get(name, {}).get("since"), self.lists.get(name, {}).get("page")
+        since, floor = start_of(since, self.source, BACKFILL_DAYS, self.session.now(), LATE)
         while True:
             state = self.lists.get(name, {})
             body = self._get(path, {**query, "limit": str(PAGE_SIZE), **({"after": state["page"]} if state.get("page") else {})})
@@ -97,7 +98,7 @@ class _Run:
             page = body["data"]["after"].id_or_none() if times and times[-1] >= since - OVERLAP.total_seconds() else None
             newest = min(max([state.get("newest") or since, *times]), self.session.now().timestamp())
             self.lists[name] = {"since": since, "page": page, "newest": newest} if page else {"since": newest}
-            yield self._news(body, since - OVERLAP.total_seconds()), self.cursor()
+            yield self._news(body, floor), self.cursor()
             if not page:
                 return
 
@@ -126,20 +127,16 @@ class _Run:
         return self._ask("GET", API + path, params={**query, "raw_json": "1"}, headers=headers)
 
     def _open_token(self) -> str:
-        client, mark, secret = (self.source.secrets[0] if self.source.secrets else "").partition(":")
-        if not mark:
-            raise UnavailableError("the secret is not <client id>:<client secret>")
-        form = {"grant_type": "client_credentials"}
-        return self._ask("POST", TOKEN_URL, data=form, auth=(client, secret), headers={"User-Agent": _user_agent(self.source)})["access_token"].text()
+        key, form = read_credentials(self.source), {"grant_type": "client_credentials"}
+        client = key["client_id"].text(), key["client_secret"].text()
+        return self._ask("POST", TOKEN_URL, data=form, auth=client, headers={"User-Agent": _user_agent(self.source)})["access_token"].text()
 
     def _ask(self, method: str, url: str, **options: Any) -> Field:
         if self.wait:
             raise _WaitError
         answer = self.session.request(method, url, **options)
         self.wait = wait_until(answer.status_code, answer.headers, self.session.now())
-        if answer.status_code != 200:
-            raise UnavailableError(f"Reddit answered {answer.status_code}")
-        return read_json(answer.content)
+        return read_answer(answer, "a listing" if method == "GET" else "a token")
 
 
 def _listings(source: Source) -> Iterator[tuple[str, Mapping[str, str]]]:

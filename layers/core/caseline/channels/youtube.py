@@ -1,4 +1,5 @@
-"""YouTube comments, polled: threads on a channel and its videos, with their replies. Credential: an API key. Setting `channel_id` (`UC...`).
+"""YouTube comments, polled: threads on a channel and its videos, with their replies. Credential: an API key. Settings: `channel_id` (`UC...`),
+`backfill_days` for the first run (7).
 
 Facts: developers.google.com/youtube/v3, commentThreads.list and comments.list. Threads come by the time of their first comment, the newest first, so
 replies, edits and removals show in no new page: threads that were read lately are asked for again. A thread brings only some of its replies; the others
@@ -14,12 +15,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from caseline.calls import read_answer
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.sources import Source
-from caseline.watch import Watch, name_raw, refuse_unless_readable, still_waiting, wait_until
+from caseline.watch import Watch, name_raw, refuse_unless_readable, start_of, still_waiting, wait_until
 from caseline.web import WebhookRequest
 
 NAMESPACE = "youtube"
@@ -30,7 +32,8 @@ REQUIRED_SETTINGS = ("channel_id",)
 API = "https://youtube.googleapis.com/youtube/v3"
 PAGE_SIZE, ASKED_AGAIN, REPLY_PAGES = 100, 50, 20
 THREADS, COMMENTS = 150, 1500  # that are watched
-OVERLAP, HISTORY = timedelta(minutes=10), timedelta(days=7)
+OVERLAP, LATE = timedelta(minutes=10), timedelta(days=3)  # how far back a run reads, and how late a thread may show on a page that it reads
+BACKFILL_DAYS = 7
 QUOTA_REASONS, QUOTA_SECONDS = frozenset({"quotaExceeded", "dailyLimitExceeded", "rateLimitExceeded"}), 3600
 Items = list[Signal | Unreadable]
 
@@ -82,7 +85,8 @@ class _Run:
 
     def read_new(self) -> Iterator[tuple[Items, str]]:
         """From the newest thread down to what the last full reading had, and a little further."""
-        since, resumed = self.place.get("since") or (self.session.now() - HISTORY).timestamp(), bool(self.place.get("page"))
+        since, floor = start_of(self.place.get("since"), self.source, BACKFILL_DAYS, self.session.now(), LATE)
+        resumed = bool(self.place.get("page"))
         query = {"allThreadsRelatedToChannelId": str(self.source.settings.get("channel_id") or ""), "order": "time", "maxResults": str(PAGE_SIZE)}
         while True:
             body = self._get_threads(query | ({"pageToken": self.place["page"]} if self.place.get("page") else {}), refused=400 if resumed else None)
@@ -93,7 +97,7 @@ class _Run:
             more = times and times[-1] >= since - OVERLAP.total_seconds()
             page = body["nextPageToken"].id_or_none() if more else None
             newest = min(max([self.place.get("newest") or since, *times]), self.session.now().timestamp())
-            news = self._news(thread for thread in body["items"].each() if self._is_wanted(thread, since - OVERLAP.total_seconds()))
+            news = self._news(thread for thread in body["items"].each() if self._is_wanted(thread, floor))
             self.place = {"since": since, "page": page, "newest": newest} if page else {"since": newest}
             yield news, self.cursor()
             if not page:
@@ -168,7 +172,7 @@ class _Run:
         key = self.source.secrets[0] if self.source.secrets else ""
         answer = self.session.request("GET", f"{API}/{what}", params={**query, "textFormat": "plainText"}, headers={"X-Goog-Api-Key": key})
         if answer.status_code == 200:
-            return read_json(answer.content)
+            return read_answer(answer, what)
         if answer.status_code == refused:
             return None
         reason, now = _read_reason(answer.content), self.session.now()
