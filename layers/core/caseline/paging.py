@@ -57,12 +57,14 @@ def read_newest_first(open_page: Callable[[str | None], Page | None], state: Sta
 
 
 def read_items(items: Iterable[Item]) -> Items:
-    """The items of a page; of one on which nothing can be read, each is kept."""
-    items = list(items)
-    try:
-        return read_batch(items)
-    except PayloadError as error:
-        return [Unreadable(error.message, error.field, raw) for raw, _ in items]
+    """The items of a page; one that cannot be read is kept, even if no other can."""
+    read: Items = []
+    for raw, read_item in items:
+        try:
+            read += read_batch([(raw, read_item)])
+        except PayloadError as error:
+            read.append(Unreadable(error.message, error.field, raw))
+    return read
 
 
 def last_time(entries: Sequence[Field], *path: str) -> datetime | None:
