@@ -8,6 +8,7 @@ Settings: `low` and `high`, the scale of `score` (1 to 5 otherwise); `buttons`, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ PROOF = "none"
 DEVICE_TOPICS = ("#",)
 BUTTONS = {"very_unhappy": 1.0, "unhappy": 2.0, "neutral": 3.0, "happy": 4.0, "very_happy": 5.0}
 READ = frozenset("deviceId clientid topic ts seq button score comment text identities caseline".split())  # the rest is kept as attributes
+DIGITS = re.compile(r"[0-9]{1,16}\Z")
 MILLISECONDS = 100_000_000_000  # epoch seconds are below this until the year 5138
 
 
@@ -60,10 +62,10 @@ def _make_id(event: Field, device: str) -> str:
 
 def _read_moment(field: Field) -> datetime:
     """Epoch milliseconds, as `timestamp()` gives them, or seconds; or ISO 8601."""
-    if isinstance(field.value, str) and not field.value.isdigit():
-        return field.time()
-    number = int(field.value) if isinstance(field.value, str) and len(field.value) <= 16 else field.number()
-    return field.epoch(0.001 if number >= MILLISECONDS else 1.0)
+    value = field.value
+    if isinstance(value, str):
+        return field.epoch(0.001 if len(value) > 11 else 1.0) if DIGITS.match(value) else field.time()
+    return field.epoch(0.001 if field.number() >= MILLISECONDS else 1.0)
 
 
 def _read_rating(event: Field, source: Source) -> Rating | None:

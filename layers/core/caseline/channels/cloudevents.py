@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from caseline.batches import Item, read_batch
 from caseline.errors import PayloadError, SignatureError
 from caseline.generic import read_signal
-from caseline.payloads import Field, read_json
+from caseline.payloads import Field, clean_text, read_json
 from caseline.signals import Signal, Unreadable
 from caseline.signatures import read_header, verify_standard_webhook, verify_token
 from caseline.sources import Source
@@ -101,7 +101,7 @@ def _read_binary(request: WebhookRequest, media: str) -> Field:
     """The envelope of headers, percent-decoded."""
     if "ce-datacontenttype" in request.headers:
         raise PayloadError("must not be there; the content type says it", "ce-datacontenttype")
-    named = {name: unquote(request.headers[f"ce-{name}"]) for name in ATTRIBUTES if f"ce-{name}" in request.headers}
+    named = {name: clean_text(unquote(request.headers[f"ce-{name}"])) for name in ATTRIBUTES if f"ce-{name}" in request.headers}
     return Field({**named, "datacontenttype": media or None, "data": read_json(request.body).value}, "")
 
 

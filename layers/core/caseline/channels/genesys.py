@@ -85,7 +85,8 @@ def _read_moment(best: Field, body: Field, received_at: datetime) -> datetime:
     offset = best["offsetMs"].count_or_none() or 0
     if offset > 7 * 86_400_000:
         best["offsetMs"].refuse("is longer than any call")
-    return body["sessionStartTimeMs"].epoch(0.001) + timedelta(milliseconds=offset)
+    begun = body["sessionStartTimeMs"]
+    return settle_time(begun.epoch(0.001), received_at, begun.path) + timedelta(milliseconds=offset)
 
 
 def _read_facts(best: Field, body: Field) -> dict[str, Any]:
