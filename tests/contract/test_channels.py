@@ -19,6 +19,7 @@ from caseline.signals import Signal, parse_time
 from caseline.sources import Source
 from caseline.web import Headers, WebhookRequest
 
+from tests.kit.odd import ODD, paths_of, put
 from tests.kit.samples import Sample, as_json, changed_headers, samples
 
 CORE = Path(__file__).parents[2] / "layers" / "core"
@@ -38,7 +39,6 @@ HOSTILE = {
     "UTF-16": '{"a": 1}'.encode("utf-16"), "UTF-32": '{"a": 1}'.encode("utf-32"), "latin-1": '{"a": "é"}'.encode("latin-1"),
     "twice": b'{"a": 1, "a": 2}', "trailing": b"{} {}", "comment": b"{} // x", "form": b"a=1&b=2&&=&%ff=%zz", "percent": b"Body=%ff%fe&MessageSid=%00",
 }
-ODD: tuple[Any, ...] = (None, "", [], {}, -1, 2**70, 1.5, True, "x" * 9000, "\u0000", [None], {"a": {}}, "2026-99-99T00:00:00Z")
 
 
 def names(values: list[Sample]) -> list[str]:
@@ -189,9 +189,9 @@ def test_hostile_body_never_crashes(sample: Sample, kind: str) -> None:
 def test_each_field_may_be_anything(sample: Sample) -> None:
     """Every value of the payload, one at a time, becomes something else: signals, unreadables or PayloadError, nothing else."""
     body = sample.data["request"]["json"]
-    for path in _paths(body):
+    for path in paths_of(body):
         for value in ODD:
-            request = replace(sample.request, body=json.dumps(_with(body, path, value)).encode())
+            request = replace(sample.request, body=json.dumps(put(body, path, value)).encode())
             try:
                 items = sample.module.parse(request, sample.source)
             except PayloadError:
@@ -234,8 +234,8 @@ def test_event_reads_as_expected(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", [s for s in EVENTS if s.expected.get("signals")], ids=lambda s: f"{s.channel}/{s.name}")
 def test_each_field_of_an_event_may_be_anything(sample: Sample) -> None:
     event, objects = sample.data["event"], sample.data.get("objects", {})
-    odd = [(_with(event, path, value), objects) for path in _paths(event) for value in ODD]
-    odd += [(event, _with(objects, path, value)) for path in _paths(objects) for value in ODD]
+    odd = [(put(event, path, value), objects) for path in paths_of(event) for value in ODD]
+    odd += [(event, put(objects, path, value)) for path in paths_of(objects) for value in ODD]
     for changed, found in odd:
         try:
             items = parse_event(sample, changed, found)
@@ -315,16 +315,3 @@ def credentials(sample: Sample, keys: dict[str, str]) -> str:
     """What the sample signs in with: its `credentials`, else a service account's key file."""
     written = sample.data.get("credentials", {"client_email": "poller@example.com", "private_key": "RS256"})
     return json.dumps({name: keys.get(value, value) for name, value in written.items()})
-
-
-def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for name, member in members for found in ((*path, name), *_paths(member, (*path, name)))]
-
-
-def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = _with(value[path[0]], path[1:], new)
-    return copy

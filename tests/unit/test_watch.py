@@ -18,7 +18,7 @@ from caseline.web import Headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.test_channels import ODD, _paths, _with
+from tests.kit.odd import ODD, paths_of, put
 
 START = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 SOURCES = {
@@ -145,10 +145,10 @@ def test_an_odd_item_delays_none_of_its_neighbours(channel: str, again: bool) ->
     _, cursor = poll(channel, platform, None) if again else ([], None)
     platform.items["t3_a"] = (0, 9) if again else (0, 0)
     whole = platform.answer("https://x.example/new", {})
-    places = [path for path in _paths(whole) if len(path) > 1 and path[-1] != "children"]
+    places = [path for path in paths_of(whole) if len(path) > 1 and path[-1] != "children"]
     for path in places:
         for value in ODD:
-            platform.odd = lambda body, path=path, value=value: _with(whole, path, value) if body == whole else body
+            platform.odd = lambda body, path=path, value=value: put(whole, path, value) if body == whole else body
             try:
                 found, _ = poll(channel, platform, cursor)
             except PayloadError:

@@ -14,6 +14,7 @@ from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
+from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable
 from caseline.signatures import sign_prefixed, verify_prefixed
@@ -30,8 +31,6 @@ SILENT = frozenset(
 )
 REGULAR = 1  # the others are notes of moderators, small actions and whispers among the staff
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?\Z")
-_END = re.compile(r"</?(?:p|br|li|h[1-6]|div|blockquote|pre|tr)\b[^<>]{0,2000}>")
-_TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -124,7 +123,7 @@ class _Reader:
 
 def _content(post: Field, opens: bool) -> dict[str, Any]:
     """The text as it was written; where the forum sends only the page's, that without its tags."""
-    raw = post["raw"].text_or_none() or _read_page(post["cooked"].text_or_none() or "")
+    raw = post["raw"].text_or_none() or strip_tags(post["cooked"].text_or_none() or "")
     title = post["topic_title"].text_or_none() if opens else None
     counts = [count for name in ("reply_count", "like_count") if (count := post[name].count_or_none()) is not None]
     number = post["reply_to_post_number"].count_or_none()
@@ -133,10 +132,3 @@ def _content(post: Field, opens: bool) -> dict[str, Any]:
         "text": "\n\n".join(part for part in (title, raw) if part and part.strip()) or None, "engagement": sum(counts) if counts else None,
         "attributes": {name: value for name, value in facts.items() if value is not None},
     }
-
-
-def _read_page(page: str) -> str:
-    from html import unescape
-
-    lines = unescape(_TAG.sub("", _END.sub("\n", page))).split("\n")
-    return "\n".join(line.strip() for line in lines if line.strip())

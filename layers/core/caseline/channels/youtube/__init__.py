@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 from caseline.calls import read_answer
+from caseline.channels.youtube.comments import Reader, began_at, count_replies, embedded_replies, read_id
 from caseline.errors import PayloadError, SignatureError, UnavailableError
-from caseline.identity import normalise_identities
-from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
+from caseline.payloads import Field, read_json
+from caseline.signals import DELETED, Signal, Unreadable
 from caseline.sources import Source
-from caseline.watch import Watch, name_raw, refuse_unless_readable, start_of, still_waiting, wait_until
+from caseline.watch import Watch, refuse_unless_readable, start_of, still_waiting, wait_until
 from caseline.web import WebhookRequest
 
 NAMESPACE = "youtube"
@@ -45,10 +44,10 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 def parse(request: WebhookRequest, source: Source) -> Items:
     """One page of `commentThreads.list`, as it was received."""
-    body, reader = read_json(request.body), _Reader(source, request.received_at)
+    body, reader = read_json(request.body), Reader(source, request.received_at)
     if body["items"].value is None:
         body["items"].refuse("is required")
-    return refuse_unless_readable([item for thread in body["items"].each() for _, _, item in reader.read_thread(thread, _embedded(thread))])
+    return refuse_unless_readable([item for thread in body["items"].each() for _, _, item in reader.read_thread(thread, embedded_replies(thread))])
 
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
@@ -93,7 +92,7 @@ class _Run:
             if body is None:
                 self.place, resumed = {"since": since}, False  # the page is no longer known: begin again
                 continue
-            resumed, times = False, [moment for thread in body["items"].each() if (moment := _made(thread)) is not None]
+            resumed, times = False, [moment for thread in body["items"].each() if (moment := began_at(thread)) is not None]
             more = times and times[-1] >= since - OVERLAP.total_seconds()
             page = body["nextPageToken"].id_or_none() if more else None
             newest = min(max([self.place.get("newest") or since, *times]), self.session.now().timestamp())
@@ -116,8 +115,8 @@ class _Run:
 
     def _is_wanted(self, thread: Field, since: float) -> bool:
         """New ones, those that are watched, and those that cannot be read."""
-        made = _made(thread)
-        return made is None or made >= since or _id(thread) in self.threads.marks
+        made = began_at(thread)
+        return made is None or made >= since or read_id(thread) in self.threads.marks
 
     def _find(self, ids: Sequence[str]) -> tuple[list[Field], list[str]]:
         """The threads that are there and the ids of those that are gone. If none of several is shown, each half is asked for: that may be a fault."""
@@ -126,15 +125,15 @@ class _Run:
         if not threads and len(ids) > 1:
             halves = [self._find(half) for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :])]
             return [thread for found, _ in halves for thread in found], [name for _, gone in halves for name in gone]
-        there = [_id(thread) for thread in threads]
+        there = [read_id(thread) for thread in threads]
         return threads, [name for name in ids if name not in there] if all(there) else []
 
     def _news(self, threads: Iterable[Field]) -> Items:
         return [item for thread in threads for item in self._read_thread(thread)]
 
     def _read_thread(self, thread: Field) -> Items:
-        reader, total = _Reader(self.source, self.session.now()), _reply_count(thread)
-        replies, thread_id = _embedded(thread), _id(thread)
+        reader, total = Reader(self.source, self.session.now()), count_replies(thread)
+        replies, thread_id = embedded_replies(thread), read_id(thread)
         news = [item for name, mark, item in reader.read_thread(thread, replies) if self.comments.is_news(name, mark)]
         if not thread_id:
             return news
@@ -142,7 +141,7 @@ class _Run:
         if total and total > len(replies) and (news or counted):
             replies = self._get_replies(thread_id)
             news += [item for name, mark, item in reader.read_replies(thread, replies) if self.comments.is_news(name, mark)]
-        there = {_id(reply) for reply in replies}
+        there = {read_id(reply) for reply in replies}
         gone = [name for name in self.comments.under(f"{thread_id}.") if name not in there] if total is not None and len(replies) >= total else []
         return [*news, *(self._delete(name) for name in gone)]
 
@@ -180,95 +179,6 @@ class _Run:
             return Field({"items": []}, "")
         self.wait = now.timestamp() + QUOTA_SECONDS if reason in QUOTA_REASONS else wait_until(answer.status_code, answer.headers, now)
         raise UnavailableError(f"YouTube answered {answer.status_code}")
-
-
-class _Reader:
-    """Reads comments, each with its name and a mark of its version."""
-
-    def __init__(self, source: Source, received_at: datetime) -> None:
-        self.source, self.received_at = source, received_at
-
-    def read_thread(self, thread: Field, replies: Sequence[Field]) -> Iterator[tuple[str, int, Signal | Unreadable]]:
-        try:
-            top = thread["snippet"]["topLevelComment"]
-        except PayloadError as error:
-            yield name_raw(thread.value), 0, Unreadable(error.message, error.field, thread.value)
-            return
-        yield self._read(top, partial(self.read_comment, top, thread, _reply_count(thread)))
-        yield from self.read_replies(thread, replies)
-
-    def read_replies(self, thread: Field, replies: Sequence[Field]) -> Iterator[tuple[str, int, Signal | Unreadable]]:
-        yield from (self._read(reply, partial(self.read_comment, reply, thread)) for reply in replies)
-
-    def _read(self, comment: Field, read: partial[Signal]) -> tuple[str, int, Signal | Unreadable]:
-        try:
-            signal = read()
-            return signal.native_id, int(comment["snippet"]["updatedAt"].time().timestamp() * 1000) if "updatedAt" in comment["snippet"] else 0, signal
-        except PayloadError as error:
-            return name_raw(comment.value), 0, Unreadable(error.message, error.field, comment.value)
-
-    def read_comment(self, comment: Field, thread: Field, replies: int | None = None) -> Signal:
-        """A comment, or a reply to one; only replies have a parent."""
-        snippet, native_id = comment["snippet"], comment["id"].id()
-        made = settle_time(snippet["publishedAt"].time(), self.received_at, snippet["publishedAt"].path)
-        changed = snippet["updatedAt"].time_or_none() or made
-        video, likes = snippet["videoId"].id_or_none() or thread["snippet"]["videoId"].id_or_none(), snippet["likeCount"].count_or_none()
-        return Signal(
-            channel="youtube", source=self.source.name, native_id=native_id, kind="comment", action=UPDATED if changed > made else CREATED, public=True,
-            occurred_at=made, received_at=self.received_at, revision=isoformat(changed) if changed > made else "",
-            text=snippet["textOriginal"].text_or_none() or snippet["textDisplay"].text(), engagement=None if likes is None else likes + (replies or 0),
-            url=f"https://www.youtube.com/watch?v={video}&lc={native_id}" if video else None, thread_id=video, parent_id=snippet["parentId"].id_or_none(),
-            **self._read_people(snippet, thread),
-        )
-
-    def _read_people(self, snippet: Field, thread: Field) -> dict[str, Any]:
-        """The channel's own comments answer whoever began the thread."""
-        if not self._is_own(snippet):
-            return {"direction": INBOUND, "identities": _identities(snippet), "author_name": snippet["authorDisplayName"].text_or_none()}
-        asked = thread["snippet"]["topLevelComment"]["snippet"]
-        to = _identities(asked) if "parentId" in snippet and not self._is_own(asked) else ()
-        return {"direction": OUTBOUND, "agent": snippet["authorDisplayName"].text_or_none() or self.source.brand, "identities": to}
-
-    def _is_own(self, snippet: Field) -> bool:
-        """The channel itself, by the setting or as the platform names it, and whom own_ids names."""
-        author, handle = snippet["authorChannelId"]["value"].id_or_none(), (snippet["authorDisplayName"].text_or_none() or "").casefold()
-        channels = (self.source.settings.get("channel_id"), snippet["channelId"].id_or_none())
-        return (author is not None and author in channels) or self.source.owns("youtube", author) or self.source.owns("youtube", handle)
-
-
-def _id(item: Field) -> str | None:
-    """The id of a thread or a comment, if that can be read."""
-    found = item.value.get("id") if isinstance(item.value, dict) else None
-    return found if isinstance(found, str) and found else None
-
-
-def _identities(snippet: Field) -> tuple[str, ...]:
-    author, handle = snippet["authorChannelId"]["value"].id_or_none(), snippet["authorDisplayName"].text_or_none() or ""
-    return normalise_identities([*([f"youtube:{author}"] if author else []), *([f"youtube:{handle}"] if handle.startswith("@") else [])])
-
-
-def _embedded(thread: Field) -> list[Field]:
-    """The replies that the thread itself brings."""
-    try:
-        return list(thread["replies"]["comments"].each())
-    except PayloadError:
-        return []
-
-
-def _reply_count(thread: Field) -> int | None:
-    """How many replies there are, if that can be read."""
-    try:
-        return thread["snippet"]["totalReplyCount"].count_or_none()
-    except PayloadError:
-        return None
-
-
-def _made(thread: Field) -> float | None:
-    """When the thread began, if that can be read."""
-    try:
-        return thread["snippet"]["topLevelComment"]["snippet"]["publishedAt"].time().timestamp()
-    except PayloadError:
-        return None
 
 
 def _read_reason(content: bytes) -> str | None:
