@@ -324,6 +324,59 @@ def read_basic_password(headers: Mapping[str, str]) -> str | None:
         raise SignatureError("the credentials are malformed") from error
 
 
+def verify_credentials(url: str, headers: Mapping[str, str], secrets: Sequence[str]) -> None:
+    """A shared token as `?token=` in the URL that the platform was given, or as the password of Basic credentials in it."""
+    verify_token(read_url_token(url) or read_basic_password(headers), secrets)
+
+
+def verify_token_signature(timestamp: str, token: str, signature: str, secrets: Sequence[str], now: datetime, tolerance: int = TOLERANCE_SECONDS) -> None:
+    """Mailgun: hex HMAC-SHA256 of timestamp and token, which stand in the body beside it. It covers nothing else."""
+    given = decode_hex(signature, 32)
+    if not _VISIBLE.match(token) or len(token) < 16:
+        raise SignatureError("the token is malformed")
+    read_timestamp(timestamp, now, tolerance)
+    compare((hmac.digest(key, (timestamp + token).encode(), "sha256") for key in live_keys(secrets)), [given])
+
+
+def verify_notification(message: Mapping[str, Any], certificate: str) -> None:
+    """Amazon SNS: RSA (PKCS 1 v1.5) over the message's fields, SHA-1 in version 1, SHA-256 in version 2. The library is loaded only here."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        key = load_pem_x509_certificate(certificate.encode()).public_key()
+    except ValueError as error:
+        raise SignatureError("the certificate is not readable") from error
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise SignatureError("the certificate holds no RSA key")
+    signature = decode_base64(str(message.get("Signature")), key.key_size // 8)
+    try:
+        key.verify(signature, join_notification(message), padding.PKCS1v15(), _notification_hash(message))
+    except InvalidSignature as error:
+        raise SignatureError("the certificate does not explain the signature") from error
+
+
+def join_notification(message: Mapping[str, Any]) -> bytes:
+    """What SNS signs: these fields in this order, each name and value on a line of its own; a notification may have no subject."""
+    notification = message.get("Type") == "Notification"
+    names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type") if notification else (
+        "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")  # fmt: skip
+    fields = [(name, message.get(name)) for name in names if name in message or name != "Subject"]
+    if not all(isinstance(value, str) for _, value in fields):
+        raise SignatureError("a signed field is missing")
+    return "".join(f"{name}\n{value}\n" for name, value in fields).encode("utf-8", "surrogatepass")
+
+
+def _notification_hash(message: Mapping[str, Any]) -> Any:
+    from cryptography.hazmat.primitives import hashes
+
+    version = message.get("SignatureVersion")
+    if version not in ("1", "2"):
+        raise SignatureError("the signature's version is not known")
+    return hashes.SHA256() if version == "2" else hashes.SHA1()  # noqa: S303 - version 1 is what SNS signs by default
+
+
 def sign_challenge(secrets: Sequence[str], text: str) -> bytes:
     """HMAC-SHA256 of a challenge with the newest secret."""
     keys = live_keys(secrets)
@@ -377,6 +430,27 @@ def sign_bearer(claims: Mapping[str, Any], private_key: Mapping[str, Any]) -> di
 
     token = jwt.encode(dict(claims), jwt.PyJWK(dict(private_key), algorithm="RS256"), algorithm="RS256", headers={"kid": private_key["kid"]})
     return {"authorization": f"Bearer {token}"}
+
+
+def sign_basic(secret: str) -> dict[str, str]:
+    """The header that `verify_credentials` accepts."""
+    return {"authorization": "Basic " + encode_base64(f"webhook:{secret}".encode())}
+
+
+def sign_token(token: str, secret: str, now: datetime) -> dict[str, str]:
+    """The fields that `verify_token_signature` accepts."""
+    timestamp = str(int(now.timestamp()))
+    return {"timestamp": timestamp, "token": token, "signature": hmac.digest(secret.encode(), (timestamp + token).encode(), "sha256").hex()}
+
+
+def sign_notification(message: Mapping[str, Any], private_key: str) -> dict[str, Any]:
+    """The message as `verify_notification` accepts it; the key as PEM."""
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key: Any = load_pem_private_key(private_key.encode(), None)
+    signature = key.sign(join_notification(message), padding.PKCS1v15(), _notification_hash(message))
+    return {**message, "Signature": encode_base64(signature)}
 
 
 def sign_twilio(url: str, body: bytes, secret: str) -> dict[str, str]:
