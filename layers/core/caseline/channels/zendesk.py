@@ -1,8 +1,9 @@
-"""Zendesk: tickets and their comments, by webhooks that are subscribed to ticket events. Credential: the webhook's signing secret.
+"""Zendesk: tickets, comments and chat messages, by webhooks that are subscribed to events. Credential: the webhook's signing secret.
 
-Facts: developer.zendesk.com, "Verifying webhook authenticity", "Ticket events". The body of a webhook that a trigger sends is whatever its author wrote; such
-a body is not understood: subscribe the webhook to events instead. Not confirmed: the members of a comment (`author` may be an id alone) and of a satisfaction
-score (read as good or bad, or as a number from 1 to 5). Settings: `subdomain`, for links; `own_tag`, the tag of tickets that this product made itself.
+Facts: developer.zendesk.com, "Verifying webhook authenticity", "Ticket events", "Messaging events". The body of a webhook that a trigger sends is whatever
+its author wrote; such a body is not understood: subscribe the webhook to events instead. Not confirmed: the members of a comment (`author` may be an id
+alone) and of a satisfaction score (read as good or bad, or as a number from 1 to 5). Settings: `subdomain`, for links; `own_tag`, the tag of tickets that
+this product made itself.
 """
 
 from __future__ import annotations
@@ -97,6 +98,17 @@ class _Event:
         """What is left of the words is not said, so none are kept."""
         return self._signal(self.comment["id"].id(), "comment", self.time, action=DELETED, parent_id=self.ticket_id)
 
+    def read_message(self) -> Signal:
+        """A message in a chat: of the customer, or of an agent, a bot or a trigger, who are found by the ticket."""
+        actor, message = self.body["event"]["actor"], self.body["event"]["message"]
+        side, name, author = actor["type"].text(), actor["name"].text_or_none(), actor["id"].id()
+        if side not in ("end_user", "agent", "trigger", "system"):
+            actor["type"].refuse(f"{side!r} is not a known type")
+        who: dict[str, Any] = {"identities": self._person(author), "author_name": name}
+        if side != "end_user" or self.source.owns("zendesk", author):
+            who = {"direction": OUTBOUND, "agent": name or author}
+        return self._signal(message["id"].id(), "message", self.time, text=message["body"].text_or_none(), **who)
+
     def read_score(self) -> Signal:
         said = self.body["event"]["satisfaction_score"]
         score, words = (said["score"], said["comment"].text_or_none()) if isinstance(said.value, dict) else (said, None)
@@ -148,4 +160,5 @@ READERS: Mapping[str, Callable[[_Event], Signal | None]] = {
     "ticket.created": _Event.read_ticket, "ticket.subject_changed": _Event.read_edit, "ticket.description_changed": _Event.read_edit,
     "ticket.marked_as_spam": _Event.read_spam, "ticket.soft_deleted": _Event.read_deletion, "ticket.permanently_deleted": _Event.read_deletion,
     "ticket.comment_added": _Event.read_comment, "ticket.comment_redacted": _Event.read_redaction, "ticket.csat_received": _Event.read_score,
+    "messaging_ticket.message_added": _Event.read_message,
 }
