@@ -1,12 +1,14 @@
 """Standard Webhooks: the generic signal, posted by first parties. Credential: a shared secret `whsec_<base64>` of 24 to 64 bytes.
 
 Scheme: https://www.standardwebhooks.com (1.0.0). A wrong field is answered 422 with its path.
+A source with the setting `form` takes the answers of a form as they are (see caseline.forms).
 """
 
 from __future__ import annotations
 
 import hashlib
 
+from caseline.forms import read_form_response
 from caseline.generic import read_signal
 from caseline.payloads import read_json
 from caseline.signals import Signal, Unreadable
@@ -30,4 +32,5 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    return [read_signal(read_json(request.body), source, request.received_at, NAMESPACE)]
+    read = read_form_response if source.settings.get("form") else read_signal
+    return [read(read_json(request.body), source, request.received_at, NAMESPACE)]
