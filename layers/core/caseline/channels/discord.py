@@ -48,7 +48,8 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
     """Each of the two kinds of request has a ping of its own."""
-    return {"ping": WebhookResponse(200, json.dumps({"type": 1}), JSON), "event ping": WebhookResponse(204)}.get(_kind(request))
+    kind = _kind(request) if request.method == "POST" else ""  # only those are verified first
+    return {"ping": WebhookResponse(200, json.dumps({"type": 1}), JSON), "event ping": WebhookResponse(204)}.get(kind)
 
 
 def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:

@@ -61,7 +61,7 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
     """The handshake comes as a signed event: its challenge is sent back as plain text."""
-    if b"url_verification" not in request.body:
+    if request.method != "POST" or b"url_verification" not in request.body:
         return None
     try:
         body = read_json(request.body)
