@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from caseline.batches import Item
+from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
@@ -50,8 +50,15 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    """TestFlight feedback as a pointer that `complete` fetches; what becomes of builds and versions is no customer's word."""
-    data = read_json(request.body)["data"]
+    """TestFlight feedback as a pointer that `complete` fetches; what becomes of builds and versions is no customer's word.
+
+    Also a page of reviews, or one review of it, as it was received.
+    """
+    body = read_json(request.body)
+    if isinstance(body["data"].value, list) or body["type"].value == "customerReviews":
+        reviews, responses = body["data"].each() if "data" in body else [body], _index(body["included"])
+        return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
+    data = body["data"]
     kind = data["type"].text()
     if kind.startswith(IGNORED):
         return []

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
-from caseline.batches import Item
+from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_setting
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.google import TOKEN_HOST, open_token
@@ -66,8 +66,12 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    """The notice: a pointer to the review, which `complete` fetches."""
-    message = read_json(request.body)["message"]
+    """The notice: a pointer to the review, which `complete` fetches. Also a page of a list, or one review of it, as it was received."""
+    body = read_json(request.body)
+    if "message" not in body and ("reviews" in body or "starRating" in body):
+        reviews = body["reviews"].each() if "reviews" in body else [body]
+        return read_batch(item for review in reviews for item in _read_both(review, source, request.received_at))
+    message = body["message"]
     notice = _read_notice(message["data"])
     name, kind = _first(notice, "review", "reviewName", "review_name", "name"), _first(notice, "type", "notificationType")
     if kind.text_or_none() in IGNORED:

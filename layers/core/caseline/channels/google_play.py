@@ -42,8 +42,9 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    """One page of `reviews.list`, as it was received."""
-    return read_page(read_json(request.body), source, request.received_at, since=None)
+    """One page of `reviews.list`, or one review of it, as it was received."""
+    body = read_json(request.body)
+    return read_page(Field({"reviews": [body.value]}, "") if "reviewId" in body else body, source, request.received_at, since=None)
 
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[Page]:

@@ -44,7 +44,14 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    events = read_json(request.body)["events"]
+    """The events; also one of them, a page of a list, or one review of it, as it was received."""
+    body = read_json(request.body)
+    if "eventName" in body:
+        return read_batch(_read_items(body, source, request.received_at))
+    if "stars" in body or body["reviews"].value:
+        reviews = [body] if "stars" in body else body["reviews"].each()
+        return read_batch(item for review in reviews for item in _read_both(review, source, request.received_at))
+    events = body["events"]
     if events.value is None:
         events.refuse("is required")
     return read_batch(item for event in events.each() for item in _read_items(event, source, request.received_at))
