@@ -127,7 +127,10 @@ def _content(post: Field, opens: bool) -> dict[str, Any]:
     title = post["topic_title"].text_or_none() if opens else None
     counts = [count for name in ("reply_count", "like_count") if (count := post[name].count_or_none()) is not None]
     number = post["reply_to_post_number"].count_or_none()
-    facts = {"category": post["category_slug"].text_or_none(), "reply_to_post_number": number, "trust_level": post["trust_level"].count_or_none()}
+    facts = {
+        "category": post["category_slug"].text_or_none(), "reply_to_post_number": number, "trust_level": post["trust_level"].count_or_none(),
+        "opens_thread": opens or None,  # so that an answer to the topic finds who asked
+    }
     return {
         "text": "\n\n".join(part for part in (title, raw) if part and part.strip()) or None, "engagement": sum(counts) if counts else None,
         "attributes": {name: value for name, value in facts.items() if value is not None},
