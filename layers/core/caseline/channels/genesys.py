@@ -44,15 +44,18 @@ def parse_event(event: Mapping[str, Any], source: Source, *, received_at: dateti
 def _read_event(event: Field, source: Source, received_at: datetime) -> list[Signal | Unreadable]:
     topic = event["detail-type"].text()
     if topic.endswith(".transcription"):
-        return read_batch(_utterances(event["detail"]["eventBody"], source, received_at))
+        return read_batch(_utterances(event, source, received_at))
     if topic.startswith(SILENT):
         return []
     raise PayloadError(f"{topic!r} is not a topic this channel reads", "detail-type")
 
 
-def _utterances(body: Field, source: Source, received_at: datetime) -> Iterator[Item]:
+def _utterances(event: Field, source: Source, received_at: datetime) -> Iterator[Item]:
+    """A bad one is kept with what stands around it, so that it can be read again."""
+    detail, body = event["detail"], event["detail"]["eventBody"]
     for utterance in body["transcripts"].each():
-        yield utterance.value, partial(_read_utterance, utterance, body, source, received_at)
+        alone = {**event.object(), "detail": {**detail.object(), "eventBody": {**body.object(), "transcripts": [utterance.value]}}}
+        yield alone, partial(_read_utterance, utterance, body, source, received_at)
 
 
 def _read_utterance(utterance: Field, body: Field, source: Source, received_at: datetime) -> Signal | None:
