@@ -9,7 +9,7 @@ from caseline.door import Door
 from caseline.wiring import wiring
 from chalice.app import Chalice, Response
 
-ANY = {"methods": ["GET", "HEAD", "POST"], "content_types": ["*/*"]}  # Chalice would answer 415 to forms and to bodies without a type
+ANY = {"methods": ["GET", "HEAD", "OPTIONS", "POST"], "content_types": ["*/*"]}  # Chalice would answer 415 to forms and to bodies without a type
 app = Chalice(app_name="receive_webhook")
 logger = Logger()
 

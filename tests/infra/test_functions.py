@@ -16,7 +16,6 @@ FUNCTIONS = sorted(FULL.functions())
 EVERYWHERE = set(source()["Globals"]["Function"]["Environment"]["Variables"])
 OF_THE_RUNTIME = {"boto3", "botocore"}
 NEVER_START_A_RUN = {"look_up_account", "prioritise_case"}  # they take and hand back what another has started
-NOT_AT_THE_DOOR = {"receive_webhook": {"pyjwt"}}  # what channels that are polled sign in with
 
 
 def requirements(file: Path) -> dict[str, str]:
@@ -59,7 +58,7 @@ def test_a_function_gets_the_environment_it_reads(function: str) -> None:
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_gets_the_layers_it_imports(function: str) -> None:
-    needed = packages_of(Reach(function)) - NOT_AT_THE_DOOR.get(function, set())
+    needed = packages_of(Reach(function))
     layers = attached(function) - {"core"}
     assert "core" in attached(function)
     assert needed <= provided(layers)

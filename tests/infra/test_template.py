@@ -24,6 +24,7 @@ SWITCHES: dict[str, tuple[dict[str, str], ...]] = {
     "domain": ({}, {"CertificateArn": "arn", "PublicUrl": "https://care.example.com"}),
     "mail": ({}, {"AlertEmail": "care@example.com"}),
     "boundary": ({}, {"PermissionsBoundaryArn": "arn"}),
+    "source bucket": ({}, {"SourceBucket": "acme-recordings"}),
     "account role": ({}, {"ApiLogging": "account-role-exists"}),
     "stage": ({}, {"Stage": "prod"}),
 }
@@ -33,8 +34,10 @@ ALARMS = FULL.of_type("AWS::CloudWatch::Alarm")
 
 
 def dead_letters() -> set[str]:
-    """Queues of what failed: of other queues, and of streams."""
+    """Queues of what failed: of other queues, of streams, of events that AWS handed over."""
     redriven = {target(queue["RedrivePolicy"]["deadLetterTargetArn"]) for queue in QUEUES.values() if "RedrivePolicy" in queue}
+    invoked = [config["DestinationConfig"] for config in FULL.of_type("AWS::Lambda::EventInvokeConfig").values() if "DestinationConfig" in config]
+    redriven |= {target(each["OnFailure"]["Destination"]) for each in invoked if "OnFailure" in each}
     return redriven | {target(mapping["DestinationConfig"]["OnFailure"]["Destination"]) for mapping in MAPPINGS.values() if "DestinationConfig" in mapping}
 
 

@@ -99,6 +99,7 @@ class Pipeline:
         self.failed: list[str] = []
         self.alerts: list[dict[str, str]] = []
         self.events: list[dict[str, Any]] = []
+        self.ask: Callable[[Mapping[str, Any]], None] | None = None
         self.accepted = 0
         self._sent = 0
 
@@ -136,7 +137,7 @@ class Pipeline:
     # ---- the parts, made anew for each delivery as a new process would
 
     def recorder(self) -> Recorder:
-        return Recorder(self.table, self.analyser, self.policy, lambda brand: self.scope and brand, self.requeue, self.clock, WordAnalyser())
+        return Recorder(self.table, self.analyser, self.policy, lambda brand: self.scope and brand, self.requeue, self.clock, WordAnalyser(), self.ask)
 
     def runs(self) -> Runs:
         return Runs(self.table, self.start, self.clock)

@@ -1,15 +1,20 @@
-"""The channels' samples: `events/channels/<channel>/<case>.json`, each a request (or recorded exchanges) and what should come of it."""
+"""The channels' samples: `events/channels/<channel>/<case>.json`, each what comes in and what should come of it.
+
+`request` is a webhook; `exchanges` with a `cursor` are what a poll asks and is answered; `event` is what AWS hands to a function, with `objects`
+({"bucket/key": text or JSON}) for it to read; `complete` is a pointer, with the `exchanges` that complete it and `expected: {"signal"}`.
+Both sign in with `credentials`, in which RS256 and ES256 stand for a private key made for the test.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from caseline.channels import open_channel
+from caseline.channels import open_channel, proof_of
 from caseline.signals import Signal, Unreadable, parse_time
 from caseline.sources import Source
 from caseline.web import WebhookRequest
@@ -26,6 +31,16 @@ class Sample:
     @property
     def module(self) -> Any:
         return open_channel(self.channel)
+
+    @property
+    def proof(self) -> str:
+        return proof_of(self.module)
+
+    @property
+    def signals(self) -> list[dict[str, Any]]:
+        """All signals that are expected of it, in whatever way they come."""
+        pages = [item for page in self.expected.get("pages", ()) for item in page if "kind" in item]
+        return [*self.expected.get("signals", ()), *pages, *([self.expected["signal"]] if "signal" in self.expected else ())]
 
     @property
     def expected(self) -> dict[str, Any]:
@@ -63,9 +78,9 @@ def as_json(items: list[Signal | Unreadable]) -> dict[str, Any]:
     return plain
 
 
-def changed_headers(request: WebhookRequest) -> Iterator[tuple[str, WebhookRequest]]:
-    """The request with each of its proving headers spoilt in every way a stranger may think of."""
-    for name in [name for name in request.headers if name not in ("content-type",)]:
+def changed_headers(request: WebhookRequest, told: Collection[str] = ()) -> Iterator[tuple[str, WebhookRequest]]:
+    """The request with each of its proving headers spoilt in every way a stranger may think of; `told` only tell what the body is."""
+    for name in [name for name in request.headers if name not in ("content-type", *told)]:
         value = request.headers[name]
         for how, spoilt in _spoil(value):
             if spoilt != value:

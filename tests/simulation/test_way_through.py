@@ -134,6 +134,20 @@ def test_a_reply_finds_its_customer_by_a_private_thread(cloud):
     assert {row["identity"] for row in pipeline.rows("signal")} == {"IDENTITY#x:100"}
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["after the question", "before it"])
+def test_a_reply_finds_who_opened_a_public_thread(cloud, order):
+    """Those who join later are not asked for; a post that says nothing of the kind claims no thread."""
+    pipeline = Pipeline(cloud, FakeCrm())
+    opened = a_signal("1", thread_id="topic/9", attributes={"opens_thread": True})
+    joined = a_signal("2", "Same here.", kind="comment", thread_id="topic/9", identities=("x:200",))
+    reply = a_signal("3", "Fixed today.", kind="comment", direction=OUTBOUND, identities=(), thread_id="topic/9")
+    for signal in [joined, *[opened, reply][::order]]:
+        pipeline.send(signal)
+        pipeline.settle()
+    rows = {row["native_id"]: row["identity"] for row in pipeline.rows("signal") if "native_id" in row}
+    assert rows == {"1": "IDENTITY#x:100", "2": "IDENTITY#x:200", "3": "IDENTITY#x:100"}
+
+
 def test_two_channels_of_one_person_join_one_case(cloud):
     pipeline = Pipeline(cloud, FakeCrm({"x:100": vip(), "email:ann@north.example": vip()}))
     pipeline.send(a_signal())

@@ -79,8 +79,8 @@ class Door:
             raise RefusedError(401, "signature") from error
 
     def _greet(self, channel: ModuleType, request: WebhookRequest, source: Source) -> WebhookResponse | None:
-        """GET and HEAD are handshakes and nothing else."""
-        if request.method not in ("GET", "HEAD"):
+        """All but POST are handshakes and nothing else."""
+        if request.method == "POST":
             return None
         response = _challenge(channel, request, source)
         if response is None:

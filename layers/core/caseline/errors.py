@@ -36,6 +36,10 @@ class UnavailableError(CaselineError):
     """A service of ours (queue, secret store, table) did not answer; try again later."""
 
 
+class UnclaimedError(CaselineError):
+    """An event that no configured source wants; it is kept with the dead letters until one does."""
+
+
 class CrmError(CaselineError):
     """Base of what a CRM adapter raises."""
 

@@ -101,6 +101,12 @@ def send_again(envelope: Mapping[str, Any], send: Send) -> None:
     send(dump(envelope), source, describe(source, items, "retry"))
 
 
+def completion_job(envelope: Mapping[str, Any], signal: Signal, delivery: str) -> dict[str, Any]:
+    """What the queue holds of one pointer: ids, and nothing that anybody wrote."""
+    head = {name: value for name, value in envelope.items() if name not in ("signals", "unreadable", "part")}
+    return {"v": 1, "envelope": head, "signal": signal.to_json(), "part": delivery, "tries": 0}
+
+
 def resolve_trust(trust: str, channel: ModuleType) -> str:
     """What a source's links are worth: as configured, else verified for first parties and asserted for the rest."""
     return trust or ("verified" if getattr(channel, "FIRST_PARTY", False) else "asserted")

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from caseline.assessment import MIXED, POSITIVE, Assessment
 from caseline.policy import Policy
-from caseline.signals import DELETED, OUTBOUND, PRIVATE_KINDS, Signal
+from caseline.signals import DELETED, OUTBOUND, POINTER, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
 SURE = 0.6  # P(positive) from which praise outweighs what it is about
@@ -24,6 +24,9 @@ REASONS = {
     "deleted": "it was deleted",
     "backfill": "history, imported without cases",
     "spam": "spam",
+    "auto-reply": "a machine wrote it: an automatic answer, a bounce",
+    "pointer": "a notice whose words are being fetched",
+    "not-completed": "a notice whose words could not be fetched",
     "quiet-kind": "a reaction or a repost: reach, not a case",
     "no-words": "neither words nor a rating",
     "rating-only": "a rating without words",
@@ -167,6 +170,8 @@ NEVER: Sequence[tuple[str, Test]] = (
     ("deleted", lambda item: item.signal.action == DELETED),
     ("backfill", lambda item: bool(item.signal.attributes.get("backfill"))),
     ("spam", lambda item: bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"),
+    ("pointer", lambda item: item.signal.kind == POINTER),
+    ("auto-reply", lambda item: bool(item.signal.attributes.get("auto_reply"))),
     ("quiet-kind", lambda item: item.signal.kind in item.policy.need.quiet_kinds),
     ("no-words", lambda item: item.signal.rating is None and not (item.signal.text or "").strip()),
     ("rating-only", lambda item: is_star_only(item.signal) and not is_low_rating(item)),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caseline.signals import POINTER
 from caseline.table import ConditionFailed, Item, Table, deserialise
 
 SOURCE = "caseline"
@@ -141,4 +142,5 @@ def _added(counts: Mapping[str, Any], change: Mapping[str, Any]) -> Item:
 
 
 def _is_recorded(old: Item, new: Item) -> bool:
-    return new["state"] == "live" and (not old or old["state"] == "expected")
+    first = not old or old["state"] == "expected"
+    return bool(new["state"] == "live" and (first or (old.get("kind") == POINTER and new["kind"] != POINTER)))

@@ -14,12 +14,13 @@ from caseline.assessment.combine import assess_signals
 from caseline.cases.merging import settle_merges
 from caseline.customers import Claimed, link, new_nodes
 from caseline.errors import UnavailableError
+from caseline.intake import completion_job
 from caseline.need import decide_need
 from caseline.policy import Policy
 from caseline.quarantine import quarantine_row
 from caseline.replies import Replies, claim_thread
 from caseline.revisions import revise
-from caseline.signals import OUTBOUND, Signal, isoformat
+from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
 
@@ -45,11 +46,17 @@ class Entry:
     assessment: Assessment = field(default_factory=Assessment)
     row: Item = field(default_factory=dict)
 
+    @property
+    def completes(self) -> bool:
+        """Whether it is what a pointer was completed to."""
+        return bool(self.message.envelope.get("completes"))
+
 
 @dataclass
 class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
+    `ask(job)` has a pointer completed.
     `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
@@ -60,6 +67,7 @@ class Recorder:
     requeue: Callable[[Mapping[str, Any]], None]
     clock: Callable[[], datetime]
     fallback: Analyser | None = None
+    ask: Callable[[Mapping[str, Any]], None] | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
 
     @property
@@ -70,6 +78,7 @@ class Recorder:
         """Record all signals of the messages; returns the ids of messages that must come again."""
         entries, failed = _entries(messages)
         self._assess(entries)
+        self._ask_completion(entries)
         refused = self._insert(entries, messages)
         done = self._redelivered(entries)
         for entry in entries:
@@ -88,6 +97,12 @@ class Recorder:
             entry.assessment = assessment
             entry.signal = replies.addressed(entry.signal)
             entry.row = self._row(entry)
+
+    def _ask_completion(self, entries: Sequence[Entry]) -> None:
+        """Before the rows are written, so that none stays a pointer after a crash; to be asked twice changes nothing."""
+        for entry in entries:
+            if self.ask and not entry.completes and entry.signal.kind == POINTER and entry.signal.action != DELETED:
+                self.ask(completion_job(entry.message.envelope, entry.signal, entry.delivery))
 
     def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
         signals = [entry.signal for entry in entries]
@@ -120,7 +135,7 @@ class Recorder:
     def _redelivered(self, entries: Sequence[Entry]) -> set[str]:
         """Deliveries that stand on their rows already, with nobody left waiting there: one read for all of them, and no more to do."""
         rows = load_signals(self.table, [entry.signal.signal_id for entry in entries if entry.row["was_there"]])
-        known = [(entry.delivery, rows.get(entry.signal.signal_id, {})) for entry in entries if entry.row["was_there"]]
+        known = [(entry.delivery, rows.get(entry.signal.signal_id, {})) for entry in entries if entry.row["was_there"] and not entry.completes]
         return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not row.get("awaited_by")}
 
     def _finish(self, entry: Entry, refused: set[str]) -> None:
@@ -128,7 +143,7 @@ class Recorder:
             raise UnavailableError("the table refuses the row")
         was_there = entry.row.pop("was_there")
         if was_there:
-            revise(self.table, entry.row, self.scope_of(entry.row["brand"]))
+            revise(self.table, entry.row, self.scope_of(entry.row["brand"]), entry.completes)
         elif entry.signal.direction == OUTBOUND and not entry.signal.identities:
             Replies.wait_for_parent(self.table, entry.row, self.scope_of(entry.row["brand"]))
 

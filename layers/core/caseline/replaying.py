@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from caseline.arrivals import EVENT_URL
 from caseline.channels import open_channel
 from caseline.errors import ConflictError, PayloadError, UnknownChannelError
 from caseline.intake import Envelope, Intake, resolve_trust
 from caseline.quarantine import mark_replayed, read_raw
 from caseline.settings import Config
-from caseline.signals import parse_time
+from caseline.signals import Signal, Unreadable, parse_time
+from caseline.sources import Source
 from caseline.table import Table
 from caseline.web import WebhookRequest
 
 
-def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake) -> int:
-    """Queue what the payload says now, then take it off the list; returns how many signals that was.
+def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake, read: Callable[[str, str], bytes] | None = None) -> int:
+    """Queue what the payload says now, then take it off the list; returns how many signals that was. `read(bucket, key)` is for events of AWS.
 
     A crash in between repeats the same deliveries, which count nothing twice. ConflictError if it is still not understood: it stays.
     """
@@ -27,7 +29,7 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake)
         raise ConflictError("the source is not configured any more")
     try:
         channel = open_channel(row["channel"])
-        items = channel.parse(_request_of(row), known.open(()))
+        items = _parse(channel, row, known.open(()), read)
     except (PayloadError, UnknownChannelError) as error:
         raise ConflictError(f"still not understood: {error}") from None
     trust = resolve_trust(known.trust, channel)
@@ -35,6 +37,16 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake)
     count = intake.accept(envelope, items) if items else 0
     mark_replayed(table, row["id"])
     return count
+
+
+def _parse(channel: Any, row: Mapping[str, Any], source: Source, read: Any) -> list[Signal | Unreadable]:
+    request = _request_of(row)
+    if request.url == EVENT_URL and row.get("whole"):
+        event = json.loads(request.body)
+        found: list[Signal | Unreadable] = channel.parse_event(event, source, received_at=request.received_at, read=read)
+    else:
+        found = channel.parse(request, source)
+    return found
 
 
 def _request_of(row: Mapping[str, Any]) -> WebhookRequest:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from caseline.signals import INBOUND, OUTBOUND, PRIVATE_KINDS, Signal, signal_id
 from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import EXPECTED, placement, signal_key
+
+OPENS_THREAD = "opens_thread"  # an attribute
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Replies:
 
     @staticmethod
     def thread_row(row: Item) -> Item | None:
-        """What lets a reply find its customer by the thread alone: the row of a private thread (a public one has many customers)."""
-        if not row.get("thread_id") or row["direction"] != INBOUND or row["kind"] not in PRIVATE_KINDS or not row["identities"]:
+        """What lets a reply find its customer by the thread alone: the row of a private thread, or of who opened a public one (it has many customers)."""
+        if not row.get("thread_id") or row["direction"] != INBOUND or not row["identities"] or not (row["kind"] in PRIVATE_KINDS or _opens_thread(row)):
             return None
         thread = _thread_key(row["channel"], row["source"], row["thread_id"])
         return thread | {"type": "thread", "schema": 1, "identities": row["identities"], "expires": row["expires"]}
@@ -91,6 +94,11 @@ def _place(table: Table, reply_id: str, identities: Sequence[str], scope: str) -
 
 def _is_unaddressed(signal: Signal) -> bool:
     return signal.direction == OUTBOUND and not signal.identities
+
+
+def _opens_thread(row: Item) -> bool:
+    """Whether its channel says that it opens a thread whose id is not its own; where they are one, the post itself is found by it."""
+    return OPENS_THREAD in row.get("attributes", "") and bool(json.loads(row["attributes"]).get(OPENS_THREAD))
 
 
 def _targets(signal: Signal) -> list[Item]:

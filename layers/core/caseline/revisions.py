@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.replies import release
-from caseline.signals import CREATED, UPDATED
+from caseline.signals import CREATED, POINTER, UPDATED
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, read_text
 
@@ -21,42 +21,58 @@ KEPT_VERSIONS = 5
 KEPT_DELIVERIES = 200
 
 
-def revise(table: Table, row: Item, scope: str) -> None:
-    """Apply `row` to the row of the same signal that stands. Raises ConditionFailed when others keep changing it."""
+def revise(table: Table, row: Item, scope: str, completes: bool = False) -> None:
+    """Apply `row` to the row of the same signal that stands. Raises ConditionFailed when others keep changing it.
+
+    What `completes` a pointer comes under the pointer's own delivery: both are one signal, counted once.
+    """
     for _ in range(8):
         old = table.get(row["PK"], row["SK"])
         try:
             if old is None:
                 table.put(row, "attribute_not_exists(PK)")
             else:
-                _apply(table, old, row)
+                _apply(table, old, row, completes)
             return _release_waiting(table, row, old, scope)
         except ConditionFailed:
             continue
     raise ConditionFailed()
 
 
-def _apply(table: Table, old: Item, row: Item) -> None:
-    if row["deliveries"] & set(old.get("deliveries", ())):
+def _apply(table: Table, old: Item, row: Item, completes: bool) -> None:
+    known = _is_known(old, row)
+    if known and not completes:
         return
     changes = _changes(old, row)
-    if changes is None:
+    if changes is None and not known:
         _count_duplicate(table, old, row)
-    else:
+    elif changes is not None:
         _write(table, old, row, changes)
 
 
 def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     """What the row changes; None for a duplicate. A value of None removes the attribute."""
     if old["state"] == EXPECTED:
-        return {name: value for name, value in row.items() if name not in ("PK", "SK", "deliveries", "revisions")}
+        return _filled(row)
     if old["state"] == GONE:
         return _placed(old, row)
     if row["state"] == GONE:
         return _erased(row)
+    if row["kind"] == POINTER:
+        return None  # says that something happened to what is known; what it was comes when it is completed
+    if old["kind"] == POINTER:
+        return dict.fromkeys((*CONTENT, "not_completed")) | _filled(row)
     if fingerprint(old) != fingerprint(row) and row["rank"] > old["rank"]:
         return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old)} | _born(old, row)
     return _born(old, row) or None
+
+
+def _is_known(old: Item, row: Item) -> bool:
+    return bool(row["deliveries"] & set(old.get("deliveries", ())))
+
+
+def _filled(row: Item) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("PK", "SK", "deliveries", "revisions")}
 
 
 def _erased(row: Item) -> dict[str, Any]:
@@ -93,8 +109,15 @@ def _write(table: Table, old: Item, row: Item, changes: Mapping[str, Any]) -> No
     table.update(
         row["PK"], row["SK"], expression, "#old_state = :old_state AND " + ("attribute_not_exists(#old_rank)" if first else "#old_rank = :old_rank"),
         names={f"#{name}": name for name in (*sets, *removes)} | {"#old_state": "state", "#old_rank": "rank"},
-        old_state=old["state"], deliveries=row["deliveries"], applied=0 if first else 1, **({} if first else {"old_rank": old["rank"]}), **sets,
+        old_state=old["state"], deliveries=row["deliveries"], applied=0 if first else _count(old, row), **({} if first else {"old_rank": old["rank"]}), **sets,
     )
+
+
+def _count(old: Item, row: Item) -> int:
+    """A delivery of its own is a revision. What completes a pointer was counted when that came: as the row, or as a duplicate, which it makes a revision."""
+    if not _is_known(old, row):
+        return 1
+    return min(1, max(0, len(old["deliveries"]) - 1 - int(old["revisions"])))
 
 
 def _count_duplicate(table: Table, old: Item, row: Item) -> None:

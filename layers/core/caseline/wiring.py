@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from caseline.cases.outbox import Outbox
     from caseline.cases.prioritise import Prioritiser
     from caseline.cases.save import CaseSaver
+    from caseline.completing import Completer
     from caseline.crm import Crm
     from caseline.desk import Desk
     from caseline.intake import Intake
@@ -190,19 +191,40 @@ class Wiring:
 
     @property
     def poller(self) -> Poller:
-        from caseline.outbound import Session
         from caseline.polling import Poller
 
-        def open_session(channel: Any) -> Session:
-            return Session(getattr(channel, "HOSTS", ()), self.clock)
+        return Poller(self.config, self.table, self.intake, self.source, self.open_session, self.clock, self.new_id, self.stack)
 
-        return Poller(self.config, self.table, self.intake, self.source, open_session, self.clock, self.new_id, self.stack)
+    def open_session(self, channel: Any) -> Any:
+        """An HTTP session that reaches the channel's hosts alone."""
+        from caseline.outbound import Session
+
+        return Session(getattr(channel, "HOSTS", ()), self.clock)
+
+    @property
+    def completer(self) -> Completer:
+        from caseline.completing import Completer
+
+        return Completer(self.table, self.source, self.open_session, self.requeue, self.ask_completion, self.clock)
+
+    def ask_completion(self, job: Mapping[str, Any], seconds: int = 0) -> None:
+        queue_url, body = self.environ["COMPLETION_QUEUE_URL"], json.dumps(job)
+        self._call("sqs", "send_message", QueueUrl=queue_url, MessageBody=body, **({"DelaySeconds": seconds} if seconds else {}))
 
     def put_object(self, object_key: str, body: bytes) -> None:
         self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)
 
     def read_object(self, object_key: str) -> bytes:
         data: bytes = self._call("s3", "get_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key)["Body"].read()
+        return data
+
+    @property
+    def bucket(self) -> str:
+        return self.environ["BUCKET_NAME"]
+
+    def read_from(self, bucket: str, object_key: str) -> bytes:
+        """An object that an event names; only buckets that the function may read answer."""
+        data: bytes = self._call("s3", "get_object", Bucket=bucket, Key=object_key)["Body"].read()
         return data
 
     @property
@@ -272,7 +294,7 @@ class Wiring:
 
         if "recorder" not in self._clients:
             fallback = open_analyser("embedded") if self.config.analysis.name != "embedded" else None
-            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback)
+            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback, self.ask_completion)
         recorder: Recorder = self._clients["recorder"]
         recorder.policy, recorder.analyser = self.policy, self.analyser
         return recorder
@@ -329,7 +351,7 @@ class Wiring:
         return Desk(
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.outbox.push(case_key),
-            lambda row: replay(row, self.table, config, self.intake), self.clock, lambda: self.crm,
+            lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
         )
 
     @cached_property

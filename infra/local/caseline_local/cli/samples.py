@@ -19,7 +19,12 @@ SAMPLES = Path(__file__).resolve().parents[4] / "events" / "channels"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 _CREATED = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \+0000 \d{4}")
 _CREATED_FORMAT = "%a %b %d %H:%M:%S +0000 %Y"
+_STAMP = re.compile(r"(\d{10})\.(\d{6})")  # how Slack names a message
+_SNOWFLAKE = re.compile(r"\d{17,20}")  # Discord's ids hold milliseconds above 22 other bits
+_SNOWFLAKE_EPOCH = 1_420_070_400_000
+_JOINTS = re.compile(r"[/:,()]")  # of ids that hold others
 _FAR = timedelta(days=400)
+_SHORT = 5  # characters
 
 
 def sample_names(channel: str) -> list[str]:
@@ -36,19 +41,19 @@ def load_sample(channel: str, name: str) -> dict[str, Any]:
 
 
 def first_sample(channel: str) -> str:
-    """The one to take where none is named: one signal that somebody wrote, the longest text."""
-    names = [name for name in sample_names(channel) if _is_plain(load_sample(channel, name))]
+    """The one to take where none is named: one signal that somebody wrote, the longest text; else any, where a platform sends no words."""
+    names = [name for name in sample_names(channel) if _is_plain(load_sample(channel, name))] or sample_names(channel)
     if not names:
         raise FindingsError(f"no samples in events/channels/{channel}")
-    return max(names, key=lambda name: len(load_sample(channel, name)["expected"]["signals"][0]["text"]))
+    return max(names, key=lambda name: len(load_sample(channel, name)["expected"]["signals"][0].get("text") or ""))
 
 
 def freshen(sample: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The sample's request with times moved so that it was received now, and with new ids of what it brings."""
     request = {name: value for name, value in sample["request"].items() if name != "headers"}
     received = parse_time(sample["received_at"])
-    renamed = {old: _renew(old) for old in _native_ids(sample)}
-    return {"headers": _plain_headers(sample), **_walk(request, lambda value: _freshen_value(value, received, now - received, renamed))}
+    renamed = {old: _shift_id(old, received, now - received) or _renew(old) for old in _native_ids(sample)}
+    return {"headers": dict(sample["request"].get("headers") or {}), **_walk(request, lambda value: _freshen_value(value, received, now - received, renamed))}
 
 
 def set_value(request: dict[str, Any], path: str, value: Any) -> None:
@@ -84,19 +89,16 @@ def _is_plain(sample: Mapping[str, Any]) -> bool:
     return len(signals) == 1 and not sample["expected"].get("unreadable") and wanted.items() <= signals[0].items() and bool(signals[0].get("text"))
 
 
-def _plain_headers(sample: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value for name, value in sample["request"].get("headers", {}).items() if name.lower() == "content-type"}
-
-
 def _native_ids(sample: Mapping[str, Any]) -> Iterator[str]:
-    """The parts of the signals' ids: what the payload calls them."""
+    """The parts of the signals' ids: what the payload calls them. Beside a long part a short one need not change, and may be a mere word."""
     for signal in sample["expected"].get("signals", ()):
-        yield from (part for part in signal.get("native_id", "").split("/") if part)
+        parts = [part for part in _JOINTS.split(signal.get("native_id", "")) if part]
+        yield from [part for part in parts if len(part) > _SHORT and any(map(str.isdigit, part))] or parts
 
 
 def _renew(old: str) -> str:
     """An id of the same shape: letters and digits where there were some, its beginning kept; a short one gets longer."""
-    old = old if len(old) > 5 else f"{old}000000"
+    old = old if len(old) > _SHORT else f"{old}000000"
     keep = max(len(old) - 10, 2)
     fresh = "".join(secrets.choice("123456789") if letter.isdigit() else secrets.choice("abcdef") if letter.isalpha() else letter for letter in old[keep:])
     return old[:keep] + fresh
@@ -104,7 +106,7 @@ def _renew(old: str) -> str:
 
 def _walk(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
-        return {name: _walk(member, change) for name, member in value.items()}
+        return {change(name) if name.isdigit() else name: _walk(member, change) for name, member in value.items()}
     return [_walk(member, change) for member in value] if isinstance(value, list) else change(value)
 
 
@@ -119,13 +121,15 @@ def _freshen_value(value: Any, received: datetime, shift: timedelta, renamed: Ma
         return renamed[value]
     if value.isdigit() and (moved := _shift_epoch(int(value), received, shift)):
         return str(moved)
+    if _STAMP.fullmatch(value):
+        return _STAMP.sub(lambda found: _shift_stamp(found, received, shift), value)
     return _CREATED.sub(lambda found: _shift_created(found[0], shift), _ISO.sub(lambda found: _shift_iso(found, shift), _rename(value, renamed)))
 
 
 def _rename(text: str, renamed: Mapping[str, str]) -> str:
     """Ids that stand inside longer ids and addresses."""
     for old, new in renamed.items():
-        if len(old) > 5:
+        if len(old) > _SHORT:
             text = text.replace(old, new)
     return text
 
@@ -136,6 +140,19 @@ def _shift_epoch(number: int, received: datetime, shift: timedelta) -> int | Non
         if abs(number / scale - received.timestamp()) < _FAR.total_seconds():
             return number + round(shift.total_seconds() * scale)
     return None
+
+
+def _shift_id(text: str, received: datetime, shift: timedelta) -> str | None:
+    """An id that tells its time, moved, with another end; None of any other."""
+    if (stamp := _STAMP.fullmatch(text)) and (moved := _shift_epoch(int(stamp[1]), received, shift)):
+        return f"{moved}.{secrets.randbelow(1_000_000):06d}"
+    if _SNOWFLAKE.fullmatch(text) and (moved := _shift_epoch((int(text) >> 22) + _SNOWFLAKE_EPOCH, received, shift)):
+        return str((moved - _SNOWFLAKE_EPOCH << 22) + secrets.randbelow(1 << 22))
+    return None
+
+
+def _shift_stamp(found: re.Match[str], received: datetime, shift: timedelta) -> str:
+    return f"{_shift_epoch(int(found[1]), received, shift) or found[1]}.{found[2]}"
 
 
 def _shift_iso(found: re.Match[str], shift: timedelta) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Sender:
     secret: str
     public_url: str  # what the platform was given: some schemes sign it
     local_url: str
+    settings: Mapping[str, Any] = field(default_factory=dict)  # some channels sign with one
 
     @property
     def key(self) -> str:
@@ -44,7 +46,7 @@ class Sender:
         """The request as the platform would send it now."""
         request = WebhookRequest("POST", self.public_url + self.path, headers, body, datetime.now(UTC))
         try:
-            signed: WebhookRequest = open_channel(self.channel).sign(request, Source(self.name, "", secrets=[self.secret]))
+            signed: WebhookRequest = open_channel(self.channel).sign(request, Source(self.name, "", secrets=[self.secret], settings=self.settings))
         except (SignatureError, LookupError, ValueError):
             raise FindingsError(f"the secret of {self.key} in secrets.json is none that {self.channel} can sign with; `caseline doctor` says more") from None
         return signed
@@ -90,7 +92,8 @@ def read_home_secrets(home: Path) -> dict[str, Any]:
 def find_sender(home: Path, channel: str, name: str | None = None) -> Sender:
     """The source of that name, else the channel's first. FindingsError says what is missing."""
     config = read_home_config(home)
-    names = [source.get("name", "default") for source in config.get("sources") or () if source.get("channel") == channel]
+    sources = {source.get("name", "default"): source for source in config.get("sources") or () if source.get("channel") == channel}
+    names = list(sources)
     if not names or (name is not None and name not in names):
         raise FindingsError(f"{home}/config.yaml has no source of {channel}{f' named {name}' if name else ''}; add one under `sources:`")
     chosen = name or ("default" if "default" in names else names[0])
@@ -98,4 +101,5 @@ def find_sender(home: Path, channel: str, name: str | None = None) -> Sender:
     if not found:
         raise FindingsError(f"{home}/secrets.json has no secret for {channel}/{chosen}; write one")
     local = find_url(home)
-    return Sender(channel, chosen, str(found[0]), str(config.get("public_url") or local).rstrip("/"), local)
+    settings = sources[chosen].get("settings") or {}
+    return Sender(channel, chosen, str(found[0]), str(config.get("public_url") or local).rstrip("/"), local, settings)

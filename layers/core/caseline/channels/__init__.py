@@ -11,9 +11,21 @@ from caseline.signals import Signal, Unreadable
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
+PROOFS = {
+    "signature": "headers prove the body",
+    "token": "a token in the URL or a header proves the sender; the body is not signed",
+    "body": "the proof stands in the body",
+    "none": "nothing comes by webhook: it is polled, or AWS has authenticated it",
+}
+"""What a module may declare as PROOF."""
+
 
 class Channel(Protocol):
-    """What every channel module is. `challenge`, `acknowledge`, `parse_event`, `complete` and `fetch` are optional."""
+    """What every channel module is. `challenge`, `acknowledge`, `sign`, `parse_event`, `complete` and `fetch` are optional.
+
+    Constants it may have: PROOF (a key of PROOFS, `signature` by default), NAMESPACE, BODY_LIMIT (bytes), MIN_SECRET (characters), REQUIRED_SETTINGS,
+    KEPT_HEADERS (what a replay needs), FIRST_PARTY, HOSTS (that fetch and complete may call), POLL_SECONDS, EVENT_SOURCES (of EventBridge).
+    """
 
     def verify(self, request: WebhookRequest, source: Source) -> None:
         """Raise SignatureError, and nothing else, unless the request is the platform's."""
@@ -31,6 +43,11 @@ def open_channel(name: str) -> Any:
     if not (name.isidentifier() and name.isascii() and _known(name)):
         raise UnknownChannelError(f"no channel named {name!r}")
     return import_module(f"{__name__}.{name}")
+
+
+def proof_of(channel: Any) -> str:
+    """How a request proves that it is the platform's: a key of PROOFS."""
+    return str(getattr(channel, "PROOF", "signature" if getattr(channel, "SIGNS_BODY", True) else "token"))
 
 
 def _known(name: str) -> bool:

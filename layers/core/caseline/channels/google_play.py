@@ -13,22 +13,24 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from caseline.batches import Item, read_batch
-from caseline.errors import PayloadError, SignatureError, UnavailableError
+from caseline.batches import Item
+from caseline.calls import read_answer
+from caseline.errors import PayloadError, SignatureError
+from caseline.google import TOKEN_HOST, open_token
 from caseline.identity import normalise_identities
+from caseline.paging import read_items
 from caseline.payloads import Field, read_json, read_time, settle_time
 from caseline.signals import OUTBOUND, Rating, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "google_play"
-HOSTS = ("androidpublisher.googleapis.com", "oauth2.googleapis.com")
+PROOF = "none"
+HOSTS = ("androidpublisher.googleapis.com", TOKEN_HOST)
 POLL_SECONDS = 900
 REQUIRED_SETTINGS = ("package",)
 API = "https://androidpublisher.googleapis.com/androidpublisher/v3/applications"
-TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 SCOPE = "https://www.googleapis.com/auth/androidpublisher"
-GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 PAGE_SIZE = 100
 OVERLAP = timedelta(hours=1)
 Page = tuple[list[Signal | Unreadable], str]
@@ -39,14 +41,10 @@ def verify(request: WebhookRequest, source: Source) -> None:
     raise SignatureError("google_play is polled")
 
 
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """Nothing comes by webhook, so there is nothing to sign."""
-    return request
-
-
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
-    """One page of `reviews.list`, as it was received."""
-    return read_page(read_json(request.body), source, request.received_at, since=None)
+    """One page of `reviews.list`, or one review of it, as it was received."""
+    body = read_json(request.body)
+    return read_page(Field({"reviews": [body.value]}, "") if "reviewId" in body else body, source, request.received_at, since=None)
 
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[Page]:
@@ -55,7 +53,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[Page]:
     The cursor holds the time up to which all is read and, within a run that was cut short, the page to go on with and the newest time seen.
     """
     state: dict[str, Any] = json.loads(cursor) if cursor else {}
-    token = _open_token(session, source)
+    token = open_token(session, source, SCOPE)
     while True:
         body = _get_page(session, source, token, state.get("page"))
         if body is None:
@@ -73,11 +71,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[Page]:
 
 def read_page(body: Field, source: Source, received_at: datetime, since: datetime | None) -> list[Signal | Unreadable]:
     """The reviews and replies changed after `since`."""
-    items = [item for review in body["reviews"].each() for item in _read_items(review, source, received_at)]
-    try:
-        read = read_batch(items)
-    except PayloadError as error:
-        read = [Unreadable(error.message, error.field, raw) for raw, _ in items]
+    read = read_items(item for review in body["reviews"].each() for item in _read_items(review, source, received_at))
     return [item for item in read if since is None or isinstance(item, Unreadable) or item.revision > isoformat(since)]
 
 
@@ -144,26 +138,4 @@ def _get_page(session: Any, source: Source, token: str, page: str | None) -> Fie
     answer = session.request("GET", f"{API}/{package}/reviews", params=query, headers={"Authorization": f"Bearer {token}"})
     if answer.status_code == 400 and page:
         return None
-    _expect_ok(answer, "the reviews")
-    return read_json(answer.content)
-
-
-def _open_token(session: Any, source: Source) -> str:
-    """An access token for the service account, by a signed JWT (RFC 7523)."""
-    import jwt
-
-    key = read_json(source.secrets[0].encode()) if source.secrets else Field(None, "secret")
-    now = int(session.now().timestamp())
-    claims = {"iss": key["client_email"].text(), "scope": SCOPE, "aud": TOKEN_URL, "iat": now, "exp": now + 3600}
-    try:
-        assertion = jwt.encode(claims, key["private_key"].text(), algorithm="RS256")
-    except (ValueError, TypeError, jwt.PyJWTError) as error:
-        raise UnavailableError("the service account's private key is not a key") from error
-    answer = session.request("POST", TOKEN_URL, data={"grant_type": GRANT, "assertion": assertion})
-    _expect_ok(answer, "a token")
-    return read_json(answer.content)["access_token"].text()
-
-
-def _expect_ok(answer: Any, what: str) -> None:
-    if answer.status_code != 200:
-        raise UnavailableError(f"Google Play answered {answer.status_code} when asked for {what}")
+    return read_answer(answer, "the reviews")

@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.errors import PayloadError, SignatureError
+from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, sign, verify
+from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
 from caseline.sources import Source
-from caseline.web import WebhookRequest, WebhookResponse
+from caseline.web import WebhookRequest
 
-BODY_LIMIT = 3_000_000
+__all__ = ["BODY_LIMIT", "challenge", "parse", "sign", "verify"]
 NAMESPACES = ("facebook", "instagram", "messenger")
 ACTIONS = {"add": CREATED, "edit": UPDATED, "edited": UPDATED, "remove": DELETED, "delete": DELETED}
 SILENT_VERBS = frozenset({"hide", "unhide", "block", "unblock", "mute", "follow"})  # what the Page itself did
@@ -30,27 +30,6 @@ SILENT_MESSAGES = frozenset({
     "read", "delivery", "optin", "referral", "account_linking", "pass_thread_control", "take_thread_control", "request_thread_control",
     "app_roles", "policy_enforcement", "messaging_feedback",
 })
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, "x-hub-signature-256", "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed("x-hub-signature-256", "sha256=", request.body, source.secrets[0]))
-
-
-def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
-    """The subscription handshake: the challenge as plain text if the verify token is ours."""
-    query = request.query
-    if request.method != "GET" or "hub.challenge" not in query:
-        return None
-    try:
-        verify_token(query.get("hub.verify_token"), [str(source.settings.get("verify_token") or "")])
-    except SignatureError:
-        return WebhookResponse(403)
-    return WebhookResponse(200, query["hub.challenge"], {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"})
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
