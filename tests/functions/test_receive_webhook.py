@@ -365,7 +365,7 @@ def test_failed_send_of_a_batch_is_never_acknowledged(cloud: Cloud) -> None:
 
 
 def test_authentic_but_not_understood_is_kept_and_acknowledged(cloud: Cloud) -> None:
-    body = b'{"reviews": ["?"]}'
+    body = b'{"surprise": ["?"]}'
     answer = post("/webhooks/trustpilot", body, {"Content-Type": "application/json", "Authorization": "Basic nobody"}, query=f"token={TOKEN}&shop=1")
     assert (answer["statusCode"], json.loads(answer["body"])) == (202, {"accepted": 1})
     kept = cloud.envelopes()[0]["unreadable"][0]

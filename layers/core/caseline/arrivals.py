@@ -88,7 +88,7 @@ class Arrivals:
         sources = claim(self._wiring.config, self._wiring.bucket, arrival)
         if not sources:
             self._log.error("no source wants this event", extra={"kind": arrival.kind, "place": arrival.place, "address": arrival.address})
-            emit({"Rejected": 1}, "unknown", self._wiring.clock(), reason="unclaimed")
+            emit({"Rejected": 1}, "unknown", self._wiring.clock(), self._wiring.stack, reason="unclaimed")
             raise UnclaimedError(f"no source wants {arrival.kind} events from {arrival.place or 'an unnamed place'}")
         return sum(self._take(arrival, source) for source in sources)
 
@@ -101,7 +101,7 @@ class Arrivals:
             count = intake.keep_whole(envelope, as_request(arrival.event, now), error, {"content-type": "application/json"}, EVENT_URL)
         else:
             count = intake.accept(envelope, items)
-        emit({"Accepted": count} if count else {"Ignored": 1}, config.key, now)
+        emit({"Accepted": count} if count else {"Ignored": 1}, config.key, now, self._wiring.stack)
         return int(count)
 
 

@@ -38,6 +38,7 @@ class Completer:
     send_again: Callable[[Mapping[str, Any]], None]
     send_job: Callable[[Job, int], None]
     clock: Callable[[], datetime]
+    stack: str = ""
 
     def complete(self, job: Job) -> bool:
         """Complete one pointer; False if it is tried again later, or was given up. Raises UnavailableError only where our own queue does not answer."""
@@ -48,7 +49,7 @@ class Completer:
             self._fail(job, pointer, key, error)
             return False
         self.send_again({**job["envelope"], "signals": [completed.to_json()], "unreadable": [], "part": job["part"], "completes": True})
-        emit({"Completed": 1}, key, self.clock())
+        emit({"Completed": 1}, key, self.clock(), self.stack)
         return True
 
     def _fetch(self, job: Job, pointer: Signal) -> Signal:
@@ -68,7 +69,7 @@ class Completer:
         tries = int(job["tries"])
         if isinstance(error, PayloadError) or tries >= len(WAITS):
             self._give_up(pointer, error)
-            emit({"NotCompleted": 1}, key, self.clock(), reason=type(error).__name__)
+            emit({"NotCompleted": 1}, key, self.clock(), self.stack, reason=type(error).__name__)
         else:
             self.send_job({**job, "tries": tries + 1}, WAITS[tries])
 

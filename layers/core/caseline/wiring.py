@@ -205,7 +205,7 @@ class Wiring:
     def completer(self) -> Completer:
         from caseline.completing import Completer
 
-        return Completer(self.table, self.source, self.open_session, self.requeue, self.ask_completion, self.clock)
+        return Completer(self.table, self.source, self.open_session, self.requeue, self.ask_completion, self.clock, self.stack)
 
     def ask_completion(self, job: Mapping[str, Any], seconds: int = 0) -> None:
         queue_url, body = self.environ["COMPLETION_QUEUE_URL"], json.dumps(job)
