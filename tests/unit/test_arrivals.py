@@ -88,6 +88,7 @@ def test_an_event_goes_to_the_sources_that_want_it(channel: Any, event: Any, tak
 
 class World:
     stack = ""
+
     def __init__(self) -> None:
         self.config, self.bucket, self.sent, self.readable = CONFIG, "caseline-private", [], True
         self.intake = Intake(lambda body, group, attributes: self.sent.append((group, json.loads(body), attributes)), lambda key, body: None)
