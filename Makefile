@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench sam validate build lock clean
+.PHONY: help setup run test lint bench docs sam validate build lock clean
 
 PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -35,6 +35,9 @@ validate: .tools/sam/.ready ## what SAM itself says of the template
 build: .tools/sam/.ready ## the deployable artifacts, in .aws-sam
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" sam build --region us-east-1
+
+docs: setup ## the README's table of channels, from their modules
+	@$(VENV)/caseline channels list --write README.md
 
 lock: .tools/test/.ready ## pin what is installed now
 	@echo '# The exact versions that the tests passed with. `make lock` writes this file.' > requirements.lock

@@ -46,14 +46,21 @@ def names(values: list[Sample]) -> list[str]:
 
 
 def parse_event(sample: Sample, event: Any, objects: dict[str, Any]) -> list[Any]:
+    received_at = parse_time(sample.data["received_at"])
+    found: list[Any] = sample.module.parse_event(event, sample.source, received_at=received_at, read=reader(objects))
+    return found
+
+
+def reader(objects: dict[str, Any]) -> Any:
+    """Reads the objects that a sample holds: `{"<bucket>/<key>": text or JSON}`."""
+
     def read(bucket: str, key: str) -> bytes:
         if f"{bucket}/{key}" not in objects:
             raise UnavailableError("no such object")
         content = objects[f"{bucket}/{key}"]
         return (content if isinstance(content, str) else json.dumps(content)).encode()
 
-    found: list[Any] = sample.module.parse_event(event, sample.source, received_at=parse_time(sample.data["received_at"]), read=read)
-    return found
+    return read
 
 
 @pytest.mark.parametrize("name", channel_names())
@@ -287,7 +294,8 @@ def test_what_does_not_come_by_webhook_is_refused_there(name: str) -> None:
 
 @pytest.mark.parametrize("sample", COMPLETED, ids=names(COMPLETED))
 def test_pointer_is_completed_as_expected(sample: Sample, private_keys: dict[str, str]) -> None:
-    session = Recorded(sample.data.get("exchanges", ()), sample.data["received_at"])
+    session: Any = Recorded(sample.data.get("exchanges", ()), sample.data["received_at"])
+    session.read = reader(sample.data.get("objects", {}))
     source = replace(sample.source, secrets=sample.source.secrets or [credentials(sample, private_keys)])
     completed, failure = None, None
     try:

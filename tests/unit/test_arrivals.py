@@ -20,10 +20,11 @@ from caseline.signals import Signal
 from functions.receive_event import app
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:mails"
 SOURCES = [
     {"channel": "calls", "name": "acme", "brand": "acme", "settings": {"bucket_prefix": "acme-recordings/Analysis/[Voice]/"}},
     {"channel": "calls", "name": "bolt", "brand": "bolt", "settings": {"event_source": ["aws.connect", "aws.partner/example.com/*"]}},
-    {"channel": "mails", "name": "default", "brand": "acme", "settings": {"topic_arns": ["arn:aws:sns:eu-central-1:123456789012:mails"]}},
+    {"channel": "mails", "name": "default", "brand": "acme", "settings": {"topic_arns": [TOPIC], "recipients": "*@care.acme.example"}},
     {"channel": "kiosks", "name": "shops", "brand": "acme", "settings": {"topic_filter": "stores/+/feedback"}},
     {"channel": "x", "name": "default", "brand": "acme"},
 ]
@@ -71,6 +72,7 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         ({"Records": [notified("mails"), notified("others")]}, [["mails/default"], []]),
         ({"source": "aws.partner/example.com/1/2", "detail-type": "Call", "detail": {}}, [["calls/bolt"]]),
         ({"source": "aws.iot", "detail-type": "Thing", "detail": {}}, [["kiosks/shops"]]),
+        ({"Records": [{"eventSource": "aws:ses", "ses": {"receipt": {"recipients": ["Help@care.Acme.example"]}}}]}, [["mails/default"]]),
         ({"source": "aws.ec2", "detail-type": "State", "detail": {}}, [[]]),
         ({"topic": "stores/LDN-4/feedback", "score": 1}, [["kiosks/shops"]]),
         ({"topic": "stores/LDN-4/other", "score": 1}, [[]]),

@@ -1,4 +1,4 @@
-"""Arrivals: events that AWS hands to a function (S3, SNS, EventBridge, IoT rules), and the sources that want them.
+"""Arrivals: events that AWS hands to a function (S3, SNS, SES, EventBridge, IoT rules), and the sources that want them.
 
 AWS has authenticated them, so no secret is read. An event says whose it is in one of three ways, looked at in this order:
 - its own field `caseline: "<channel>/<source>"`, beside the payload (IoT SQL: `SELECT *, 'aws_iot/kiosks' AS caseline`) or around it, as an input
@@ -27,7 +27,7 @@ from caseline.web import WebhookRequest
 
 EVENT_URL = "event:"  # in place of an address, for what is kept in quarantine
 INBOX = "inbox/"
-S3, SNS, BUS, DEVICES = "s3", "sns", "eventbridge", "iot"
+S3, SNS, MAIL, BUS, DEVICES = "s3", "sns", "ses", "eventbridge", "iot"
 Read = Callable[[str, str], bytes]
 
 
@@ -47,6 +47,7 @@ def _as_glob(mqtt: str) -> str:
 WANTED: Mapping[str, Want] = {
     S3: Want("bucket_prefix", "BUCKET_PREFIXES", lambda prefix: f"{_quote(prefix)}*"),  # bucket/beginning/of/the/key
     SNS: Want("topic_arns", "TOPIC_ARNS", str),
+    MAIL: Want("recipients", "RECIPIENTS", str),  # *@care.acme.example: what a receipt rule of SES hands over itself
     BUS: Want("event_source", "EVENT_SOURCES", str),  # aws.connect, aws.partner/genesys.com/*
     DEVICES: Want("topic_filter", "DEVICE_TOPICS", _as_glob),  # stores/+/feedback
 }
@@ -54,7 +55,7 @@ WANTED: Mapping[str, Want] = {
 
 @dataclass(frozen=True)
 class Arrival:
-    """One event as AWS hands it over; `place` is bucket/key, a topic's ARN, an event's source or an MQTT topic."""
+    """One event as AWS hands it over; `place` is bucket/key, a topic's ARN, a recipient, an event's source or an MQTT topic."""
 
     kind: str
     place: str
@@ -132,7 +133,9 @@ def _read_record(record: Any) -> Arrival:
             return Arrival(S3, f"{record['s3']['bucket']['name']}/{unquote_plus(record['s3']['object']['key'])}", {"Records": [record]})
         if service == "aws:sns":
             return Arrival(SNS, str(record["Sns"]["TopicArn"]), {"Records": [record]})
-    except (AttributeError, KeyError, TypeError):
+        if service == "aws:ses":
+            return Arrival(MAIL, str(record["ses"]["receipt"]["recipients"][0]).lower(), {"Records": [record]})
+    except (AttributeError, IndexError, KeyError, TypeError):
         service = "records that name no place"
     return Arrival("", str(service or ""), {"Records": [record]})
 

@@ -25,10 +25,18 @@ class Answer:
     content: bytes
 
 
-class Session:
-    """`request` is that of requests, as far as it goes; `now` is the clock."""
+def _read_nothing(bucket: str, key: str) -> bytes:
+    raise UnavailableError("objects cannot be read here")
 
-    def __init__(self, hosts: Collection[str], now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+
+class Session:
+    """`request` is that of requests, as far as it goes; `now` is the clock; `read(bucket, key)` gives an object of S3, where one is needed."""
+
+    def __init__(
+        self, hosts: Collection[str], now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic,
+        read: Callable[[str, str], bytes] = _read_nothing,
+    ) -> None:
+        self.read = read
         self._hosts, self.now, self._monotonic, self._session = frozenset(hosts), now, monotonic, requests.Session()
         self._session.trust_env = False
 

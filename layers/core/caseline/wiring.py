@@ -205,7 +205,12 @@ class Wiring:
     def completer(self) -> Completer:
         from caseline.completing import Completer
 
-        return Completer(self.table, self.source, self.open_session, self.requeue, self.ask_completion, self.clock, self.stack)
+        def open_session(channel: Any) -> Any:
+            session = self.open_session(channel)
+            session.read = self.read_from  # pointers may name objects
+            return session
+
+        return Completer(self.table, self.source, open_session, self.requeue, self.ask_completion, self.clock, self.stack)
 
     def ask_completion(self, job: Mapping[str, Any], seconds: int = 0) -> None:
         queue_url, body = self.environ["COMPLETION_QUEUE_URL"], json.dumps(job)

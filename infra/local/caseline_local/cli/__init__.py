@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("explain", "Why a case has its priority, line by line."),
     "replay": ("replay", "Post a CSV or JSONL file of messages as signals."),
     "crm": ("crm", "The built-in CRM: import accounts and contacts."),
+    "channels": ("channels", "What there is to listen to; begin a new channel."),
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
     "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),

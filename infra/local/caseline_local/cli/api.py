@@ -29,6 +29,18 @@ class Api:
     def post(self, *path: str, body: bytes = b"{}", content_type: str = "application/json") -> Any:
         return self._call("POST", path, body=body, content_type=content_type)
 
+    def hand_over(self, body: bytes) -> tuple[int, str]:
+        """Bring an event of AWS; (status, what the function answered)."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/local/events", body, headers, method="POST")  # noqa: S310 - http to this machine
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+                return int(answer.status), answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode("utf-8", "replace")
+        except OSError as error:
+            raise UnreachableError(f"{self.url} does not answer ({error}); start it with `caseline dev --home {self.home}`") from None
+
     def pages(self, name: str, cursor: str, **query: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list; `cursor` is the parameter that asks for the next page."""
         after: str | None = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from caseline.signals import parse_time
 
@@ -19,6 +20,7 @@ SAMPLES = Path(__file__).resolve().parents[4] / "events" / "channels"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 _CREATED = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \+0000 \d{4}")
 _CREATED_FORMAT = "%a %b %d %H:%M:%S +0000 %Y"
+_MAILED = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}")
 _STAMP = re.compile(r"(\d{10})\.(\d{6})")  # how Slack names a message
 _SNOWFLAKE = re.compile(r"\d{17,20}")  # Discord's ids hold milliseconds above 22 other bits
 _SNOWFLAKE_EPOCH = 1_420_070_400_000
@@ -28,21 +30,42 @@ _SHORT = 5  # characters
 
 
 def sample_names(channel: str) -> list[str]:
-    """Those that can be posted: with signals to come of them, and no handshake."""
-    return sorted(file.stem for file in (SAMPLES / channel).glob("*.json") if _is_postable(json.loads(file.read_text())))
+    """Those that can be posted: with signals to come of them, and no handshake. Raw bodies where the channel has no others."""
+    kept = {name: read_sample(channel, name) for name in _names(channel)}
+    names = [name for name, sample in kept.items() if _is_postable(sample, {"json", "form"})]
+    return names or [name for name, sample in kept.items() if _is_postable(sample, {"body"})]
+
+
+def event_names(channel: str) -> list[str]:
+    """Those that AWS would hand to a function, with signals to come of them."""
+    kept = {name: read_sample(channel, name) for name in _names(channel)}
+    return [name for name, sample in kept.items() if "event" in sample and sample["expected"].get("signals")]
+
+
+def response_names(channel: str) -> list[str]:
+    """Those that show an answer of the platform's own."""
+    return [name for name in _names(channel) if "response" in (read_sample(channel, name).get("expected") or {})]
+
+
+def read_sample(channel: str, name: str) -> dict[str, Any]:
+    return dict(json.loads((SAMPLES / channel / f"{name}.json").read_text()))
+
+
+def _names(channel: str) -> list[str]:
+    return sorted(file.stem for file in (SAMPLES / channel).glob("*.json"))
 
 
 def load_sample(channel: str, name: str) -> dict[str, Any]:
-    names = sample_names(channel)
+    names = [*sample_names(channel), *event_names(channel)]
     if name not in names:
         raise FindingsError(f"no sample {channel}.{name}; `caseline trigger --list` lists them" if names else f"no samples in events/channels/{channel}")
-    sample: dict[str, Any] = json.loads((SAMPLES / channel / f"{name}.json").read_text())
-    return sample
+    return read_sample(channel, name)
 
 
 def first_sample(channel: str) -> str:
     """The one to take where none is named: one signal that somebody wrote, the longest text; else any, where a platform sends no words."""
-    names = [name for name in sample_names(channel) if _is_plain(load_sample(channel, name))] or sample_names(channel)
+    all_names = sample_names(channel) or event_names(channel)
+    names = [name for name in all_names if _is_plain(load_sample(channel, name))] or all_names
     if not names:
         raise FindingsError(f"no samples in events/channels/{channel}")
     return max(names, key=lambda name: len(load_sample(channel, name)["expected"]["signals"][0].get("text") or ""))
@@ -56,10 +79,26 @@ def freshen(sample: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return {"headers": dict(sample["request"].get("headers") or {}), **_walk(request, lambda value: _freshen_value(value, received, now - received, renamed))}
 
 
+def freshen_event(sample: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The sample's `event` and `objects`, moved to now under new ids."""
+    received = parse_time(sample["received_at"])
+    renamed = {old: _renew(old) for old in _native_ids(sample)}
+    told = {"event": sample["event"], "objects": {name: [name, content] for name, content in sample.get("objects", {}).items()}}
+
+    def change(value: Any) -> Any:
+        """Keys of objects are URL-encoded in S3's own events."""
+        if isinstance(value, str) and re.search("%[0-9A-F]{2}", value):
+            return quote(str(_freshen_value(unquote_plus(value), received, now - received, renamed)), safe="/")
+        return _freshen_value(value, received, now - received, renamed)
+
+    moved = _walk(told, change)
+    return {"event": moved["event"], "objects": dict(moved["objects"].values())}
+
+
 def set_value(request: dict[str, Any], path: str, value: Any) -> None:
     """Set what stands at a dotted path (`data.author.name`, `events.0.eventData.stars`) of the request's JSON or form."""
     *parents, last = path.split(".")
-    place: Any = request.get("json", request.get("form"))
+    place: Any = request.get("json", request.get("form", request.get("event")))
     try:
         for part in parents:
             place = place[int(part)] if isinstance(place, list) else place[part]
@@ -77,9 +116,9 @@ def body_of(request: Mapping[str, Any]) -> bytes:
     return json.dumps(request["json"], ensure_ascii=False).encode() if "json" in request else str(request.get("body", "")).encode()
 
 
-def _is_postable(sample: Mapping[str, Any]) -> bool:
+def _is_postable(sample: Mapping[str, Any], shapes: Collection[str]) -> bool:
     request = sample.get("request") or {}
-    posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool({"json", "form"} & request.keys())
+    posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool(request.keys() & set(shapes))
     return posts and bool(sample.get("secrets")) and bool((sample.get("expected") or {}).get("signals"))
 
 
@@ -123,6 +162,7 @@ def _freshen_value(value: Any, received: datetime, shift: timedelta, renamed: Ma
         return str(moved)
     if _STAMP.fullmatch(value):
         return _STAMP.sub(lambda found: _shift_stamp(found, received, shift), value)
+    value = _MAILED.sub(lambda found: format_datetime(parsedate_to_datetime(found[0]) + shift), value)
     return _CREATED.sub(lambda found: _shift_created(found[0], shift), _ISO.sub(lambda found: _shift_iso(found, shift), _rename(value, renamed)))
 
 
@@ -167,5 +207,5 @@ def _shift_created(text: str, shift: timedelta) -> str:
 def list_samples(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(`channel.sample`, what it is)."""
     for channel in channels:
-        for name in sample_names(channel):
+        for name in (*sample_names(channel), *event_names(channel)):
             yield f"{channel}.{name}", str(load_sample(channel, name).get("about") or "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from caseline.channels import open_channel
+from caseline.channels import open_channel, proof_of
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError, SignatureError
 from caseline.sources import Source
@@ -67,7 +67,7 @@ class Sender:
     def post_on(self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         request = self.sign(body, headers)
         query = urlsplit(request.url).query
-        connection.request("POST", self.path + (f"?{query}" if query else ""), body, dict(request.headers))
+        connection.request("POST", self.path + (f"?{query}" if query else ""), request.body, dict(request.headers))
         answer = connection.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
 
@@ -97,7 +97,7 @@ def find_sender(home: Path, channel: str, name: str | None = None) -> Sender:
     if not names or (name is not None and name not in names):
         raise FindingsError(f"{home}/config.yaml has no source of {channel}{f' named {name}' if name else ''}; add one under `sources:`")
     chosen = name or ("default" if "default" in names else names[0])
-    found = read_home_secrets(home).get(f"{channel}/{chosen}")
+    found = read_home_secrets(home).get(f"{channel}/{chosen}") or ([""] if proof_of(open_channel(channel)) == "none" else None)
     if not found:
         raise FindingsError(f"{home}/secrets.json has no secret for {channel}/{chosen}; write one")
     local = find_url(home)

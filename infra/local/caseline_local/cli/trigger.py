@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -43,18 +44,18 @@ def trigger(event: str | None, source_name: str | None, changes: tuple[str, ...]
     channel, _, name = event.partition(".")
     sender = find_sender(home, channel, source_name)
     sample = samples.load_sample(channel, name or samples.first_sample(channel))
-    fresh = samples.freshen(sample, datetime.now(UTC))
+    fresh = (samples.freshen_event if "event" in sample else samples.freshen)(sample, datetime.now(UTC))
     for change in changes:
         _change(fresh, change)
-    body, started = samples.body_of(fresh), time.monotonic()
-    status, answer = sender.post(body, fresh["headers"])
-    show(f"{_took(started)}  {sender.path} answered {status} {answer}".rstrip())
+    started = time.monotonic()
+    status, answer, signals = send_event(sender, sample, fresh, home) if "event" in sample else send_request(sender, sample, fresh)
+    show(f"{_took(started)}  {answer}".rstrip())
     if status == 503:
         raise UnreachableError("the product is starting, or could not queue it; try again in a moment")
     if not 200 <= status < 300:
         raise FindingsError(_advise(status, sender, home))
     if follow:
-        for signal in read_signals(sender, sample, body, fresh["headers"]):
+        for signal in signals():
             follow_signal(Api(home), signal, started, seconds)
 
 
@@ -83,12 +84,39 @@ def _advise(status: int, sender: Sender, home: Path) -> str:
     return advice.get(status, f"not accepted ({status}); the product's logs are in {home}/logs")
 
 
-def read_signals(sender: Sender, sample: dict[str, Any], body: bytes, headers: dict[str, str]) -> list[Signal]:
-    """What the channel makes of the request: so that its customer and its row are known."""
+Sent = tuple[int, str, Callable[[], list[Signal]]]
+"""Status, what to show, and what the channel makes of it: so that customers and rows are known."""
+
+
+def send_request(sender: Sender, sample: dict[str, Any], fresh: dict[str, Any]) -> Sent:
+    body, headers = samples.body_of(fresh), fresh["headers"]
+    status, answer = sender.post(body, headers)
+    return status, f"{sender.path} answered {status} {answer}", lambda: read_signals(sender, sample, sender.sign(body, headers))
+
+
+def send_event(sender: Sender, sample: dict[str, Any], fresh: dict[str, Any], home: Path) -> Sent:
+    """Hand the event to the function that takes them, addressed to the source, its objects stored before."""
+    objects = {name: (content if isinstance(content, str) else json.dumps(content)).encode() for name, content in fresh["objects"].items()}
+    event = {"caseline": sender.key, "event": fresh["event"]}
+    told = {"event": event, "objects": {name: base64.b64encode(content).decode() for name, content in objects.items()}}
+    status, answer = Api(home).hand_over(json.dumps(told).encode())
+
+    def read() -> list[Signal]:
+        found = open_channel(sender.channel).parse_event(
+            fresh["event"], _source_of(sender, sample), received_at=datetime.now(UTC), read=lambda bucket, key: objects[f"{bucket}/{key}"]
+        )
+        return [item for item in found if isinstance(item, Signal)]
+
+    return status, f"an event for {sender.key} was answered {answer}", read
+
+
+def read_signals(sender: Sender, sample: dict[str, Any], request: WebhookRequest) -> list[Signal]:
+    return [item for item in open_channel(sender.channel).parse(request, _source_of(sender, sample)) if isinstance(item, Signal)]
+
+
+def _source_of(sender: Sender, sample: dict[str, Any]) -> Source:
     config = sample.get("source") or {}
-    source = Source(sender.name, "", tuple(config.get("own_ids") or ()), (), config.get("settings") or {})
-    request = WebhookRequest("POST", sender.public_url + sender.path, headers, body, datetime.now(UTC))
-    return [item for item in open_channel(sender.channel).parse(request, source) if isinstance(item, Signal)]
+    return Source(sender.name, "", tuple(config.get("own_ids") or ()), (), config.get("settings") or {})
 
 
 def follow_signal(api: Api, signal: Signal, started: float, seconds: float) -> None:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from caseline_local.engine.access import Access
 from caseline_local.engine.environment import Outcome
 from caseline_local.engine.front import Door, Front
+from caseline_local.engine.hand_over import FUNCTION as EVENT_FUNCTION
+from caseline_local.engine.hand_over import HandOver
 from caseline_local.engine.home import Home
 from caseline_local.engine.output import Output
+from caseline_local.engine.proxy import HttpAnswer, HttpRequest
 from caseline_local.engine.queue_source import QueueSource
 from caseline_local.engine.resources import Place, Stack
 from caseline_local.engine.routes import Routes, read_routes
@@ -75,7 +78,7 @@ class Product:
         self._create_resources()
         self._start_functions()
         self._start_sources()
-        self._door.open(Routes(read_routes(self.stack)), self._invoke)
+        self._door.open(Routes(read_routes(self.stack)), self._invoke, self._take_events())
 
     def _open_front(self) -> None:
         """First of all, so that a taken port is known at once; it answers 503 until all is ready."""
@@ -120,6 +123,11 @@ class Product:
         functions = read_functions(self.stack, self.root, self.cloud.environment)
         self.sandboxes = Sandboxes(functions, self.nursery, [str(self.root / "layers" / "core")], output.take)
         self._undo += [self.sandboxes.stop, self.cloud.executions.freeze]  # undone from the last to the first
+
+    def _take_events(self) -> Callable[[HttpRequest], HttpAnswer] | None:
+        if not any(resource.logical_id == EVENT_FUNCTION for resource in self.stack.of_kind("AWS::Lambda::Function")):
+            return None
+        return HandOver(self.invoke, self.cloud.client, self.stack.place.region).answer
 
     def _start_sources(self) -> None:
         queues, streams = read_mappings(self.stack)

@@ -53,7 +53,8 @@ def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None
             return None
         return WebhookResponse(200, "", {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"})
     media = _media_type(request)
-    return WebhookResponse(415) if media.startswith("application/cloudevents") and media not in (STRUCTURED, BATCH) else None
+    unread = media.startswith("application/cloudevents") and media not in (STRUCTURED, BATCH)
+    return WebhookResponse(415) if unread and request.method == "POST" else None
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -24,6 +24,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "discord"
+ANSWER_SECONDS = 3
 MIN_SECRET = 64
 TIME, SIGNATURE = "x-signature-timestamp", "x-signature-ed25519"
 EPOCH_MS = 1_420_070_400_000  # the first moment an id can tell

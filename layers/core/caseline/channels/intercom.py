@@ -22,6 +22,7 @@ from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
+ANSWER_SECONDS = 5
 NAMESPACES = ("intercom", "email", "phone")
 HEADER = "x-hub-signature"
 OPENED = frozenset({"conversation.user.created", "conversation.admin.single.created"})

@@ -23,6 +23,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "linkedin"
+ANSWER_SECONDS = 3
 HEADER, PREFIX = "x-li-signature", "hmacsha256="
 TYPE = "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS"
 MAX_CODE = 256  # characters; a type-4 UUID has 36

@@ -20,6 +20,7 @@ from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "shopify"
 HEADER, TOPIC = "x-shopify-hmac-sha256", "x-shopify-topic"
+ANSWER_SECONDS = 5
 KEPT_HEADERS = (TOPIC, "x-shopify-shop-domain", "x-shopify-triggered-at")
 TOPICS: Mapping[str, tuple[str, str]] = {
     "carts/create": (CART, CREATED), "carts/update": (CART, UPDATED),

@@ -23,6 +23,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "slack"
+ANSWER_SECONDS = 3
 DIRECT = "D"  # how the ids of direct messages begin: each is one person's own
 TIME, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})

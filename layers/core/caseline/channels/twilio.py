@@ -17,6 +17,7 @@ from caseline.signatures import sign_twilio, verify_twilio
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
+ANSWER_SECONDS = 15
 NAMESPACES = ("phone", "whatsapp", "twilio")
 RECEIVED = frozenset({"", "received", "receiving"})  # any other status tells of a message the brand sent
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'

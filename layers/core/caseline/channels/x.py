@@ -23,6 +23,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "x"
+ANSWER_SECONDS = 10
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,512}\Z")
 HEADER = "x-twitter-webhooks-signature"
 # Activity events that say nothing a customer wants to be heard on.

@@ -27,6 +27,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACES = ("phone", "zoom")
+ANSWER_SECONDS = 3
 HOSTS = ("api.zoom.us", "zoom.us")
 HEADER, TIME_HEADER = "x-zm-signature", "x-zm-request-timestamp"
 VALIDATION = "endpoint.url_validation"
