@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caseline.calls import webhook_secrets
 from caseline.errors import SignatureError
 from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
 from caseline.sources import Source
@@ -12,12 +13,12 @@ HEADER = "x-hub-signature-256"
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
+    verify_prefixed(request.headers, HEADER, "sha256=", request.body, webhook_secrets(source))
 
 
 def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
     """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, webhook_secrets(source)[0]))
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

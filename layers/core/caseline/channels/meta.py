@@ -1,7 +1,8 @@
 """Meta: Facebook Pages, Instagram and Messenger. Credential: the App Secret; for the handshake the setting `verify_token`.
 
 Facts: developers.facebook.com, "Webhooks", "Page webhooks", "Messenger webhooks", "Instagram webhooks". A request brings up to 1,000 changes.
-Field names of Page ratings are taken from third parties; read leniently.
+Field names of Page ratings are taken from third parties; read leniently. What an Instagram mention says is fetched: that needs an access token, as
+`{"access_token": ...}` among the secrets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
+from caseline.channels._instagram_mentions import HOSTS, complete
 from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, sign, verify
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
@@ -20,7 +22,7 @@ from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Ratin
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-__all__ = ["BODY_LIMIT", "challenge", "parse", "sign", "verify"]
+__all__ = ["BODY_LIMIT", "HOSTS", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("facebook", "instagram", "messenger")
 ACTIONS = {"add": CREATED, "edit": UPDATED, "edited": UPDATED, "remove": DELETED, "delete": DELETED}
 SILENT_VERBS = frozenset({"hide", "unhide", "block", "unblock", "mute", "follow"})  # what the Page itself did
@@ -114,9 +116,11 @@ class _Entry:
     def _read_pointer(self, value: Field) -> Signal:
         """A mention names only what it stands in; its text is fetched later."""
         native_id = value["comment_id"].id_or_none() or value["media_id"].id_or_none() or value["post_id"].id()
+        account = self.entry["id"].id_or_none() or ""
         return Signal(
             channel="meta", source=self.source.name, native_id=native_id, kind="pointer", public=True, occurred_at=self._time(value["created_time"]),
-            received_at=self.received_at, thread_id=value["media_id"].id_or_none() or value["post_id"].id_or_none(), attributes={"platform": self.platform},
+            received_at=self.received_at, thread_id=value["media_id"].id_or_none() or value["post_id"].id_or_none(),
+            attributes={"platform": self.platform, "account": account},
         )
 
     def read_messaging(self, event: Field) -> Signal | None:
