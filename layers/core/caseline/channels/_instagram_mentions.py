@@ -37,7 +37,8 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 def _read_mention(mention: Field, signal: Signal) -> Signal:
     handle = mention["username"].text_or_none()
     return signal.with_(
-        kind="mention", text=mention["text"].text_or_none() or mention["caption"].text_or_none(), occurred_at=mention["timestamp"].time_or_none() or signal.occurred_at,
+        kind="mention", text=mention["text"].text_or_none() or mention["caption"].text_or_none(),
+        occurred_at=mention["timestamp"].time_or_none() or signal.occurred_at,
         identities=tuple(normalise_identities([f"instagram:@{handle}"] if handle else [])), author_name=handle, url=mention["permalink"].text_or_none(),
         engagement=mention["like_count"].integer_or_none(), parent_id=signal.thread_id if signal.thread_id != signal.native_id else None,
     )
