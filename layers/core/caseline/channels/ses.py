@@ -46,7 +46,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
         sent_at = read_time(str(message.get("Timestamp")))
     except PayloadError as error:
         raise SignatureError("the body is no message of SNS") from error
-    if message.get("Type") not in TYPES or read_header(request.headers, "x-amz-sns-message-type") != message["Type"]:
+    if str(message.get("Type")) not in TYPES or read_header(request.headers, "x-amz-sns-message-type") != message["Type"]:
         raise SignatureError("the type is not one of SNS")
     if message.get("TopicArn") not in _topics(source):
         raise SignatureError("the topic is not expected")
