@@ -30,6 +30,8 @@ NAMESPACE = "email"
 ORIGINAL_LIMIT = 8_000  # characters of a text that are kept where a part of it was stripped
 _HEADER_LIMIT = 8_000
 _ATTACHMENTS = 20
+_FOLDS = re.compile(r"\r?\n[ \t]*|[\r\n]")
+_PLAIN = re.compile(r'(?:"?([^"<>(),;:@\\]*)"? ?<([^\s<>(),;:"@\\]+@[^\s<>(),;:"@\\]+)>|([^\s<>(),;:"@\\]+@[^\s<>(),;:"@\\]+))\Z')
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _AUTOMATIC_SUBJECT = re.compile(
     r"\s*(?:auto(?:matic|mated)?[ -]?(?:reply|response)|out of (?:the )?office|abwesenheits(?:notiz|nachricht)|automatische antwort"
@@ -48,6 +50,7 @@ class MailHeaders:
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, list[str]] = {}
+        self._people: dict[str, list[tuple[str, str]]] = {}
         for name, value in pairs:
             self._values.setdefault(name.strip().lower(), []).append(value)
 
@@ -56,7 +59,8 @@ class MailHeaders:
 
     def raw(self, name: str) -> str:
         """The first value, unfolded; empty if there is none."""
-        return re.sub(r"\r?\n[ \t]*|[\r\n]", " ", next(iter(self._values.get(name, ())), "")[:_HEADER_LIMIT]).strip()
+        value = next(iter(self._values.get(name, ())), "")[:_HEADER_LIMIT].strip()
+        return value if value.isprintable() else _FOLDS.sub(" ", value)
 
     def text(self, name: str) -> str:
         return decode_words(self.raw(name))
@@ -69,14 +73,23 @@ class MailHeaders:
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
         """Display name and identity of each address, malformed ones left out."""
-        from email.utils import getaddresses
+        if name not in self._people:
+            found = [(decode_words(shown), normalise_identity(f"email:{address}")) for shown, address in _split_addresses(_repair(self.raw(name)))]
+            self._people[name] = [(shown, identity) for shown, identity in found if identity]
+        return self._people[name]
 
-        try:
-            pairs = getaddresses([_repair(self.raw(name))])
-        except (RecursionError, IndexError):  # comments in comments
-            return []
-        found = [(decode_words(shown), normalise_identity(f"email:{address}")) for shown, address in pairs]
-        return [(shown, identity) for shown, identity in found if identity]
+
+def _split_addresses(value: str) -> list[tuple[str, str]]:
+    """Names and addresses. Most headers hold one plain address, and need no parser."""
+    plain = _PLAIN.match(value)
+    if plain or not value:
+        return [(plain[1] or "", plain[2] or plain[3])] if plain else []
+    from email.utils import getaddresses
+
+    try:
+        return getaddresses([value])
+    except (RecursionError, IndexError):  # comments in comments
+        return []
 
 
 @dataclass(frozen=True)
@@ -181,12 +194,14 @@ def is_automatic(headers: MailHeaders, sender: str = "") -> bool:
 
 def decode_words(value: str) -> str:
     """A header's words, RFC 2047 or raw; what cannot be decoded stays readable."""
+    value = _repair(value)
+    if "=?" not in value:
+        return clean_text(re.sub(r"\s+", " ", value)).strip()
     from email.errors import HeaderParseError
     from email.header import decode_header
 
-    value = _repair(value)
     try:
-        pieces = decode_header(value) if "=?" in value else [(value, None)]
+        pieces = decode_header(value)
     except (HeaderParseError, ValueError):
         return clean_text(value)
     words = "".join(piece if isinstance(piece, str) else decode_bytes(piece, charset) for piece, charset in pieces)
@@ -282,9 +297,11 @@ def _read_sender(headers: MailHeaders, source: Source) -> tuple[str, str]:
     senders = headers.addresses("from") or headers.addresses("sender") or headers.addresses("return-path")
     if not senders:
         return "", ""
-    answers = headers.addresses("reply-to")
-    internal = all(owns(source, identity) for _, identity in [senders[0], *headers.addresses("to"), *headers.addresses("cc")])
-    return answers[0] if internal and answers and not owns(source, answers[0][1]) else senders[0]
+    answers = headers.addresses("reply-to") if owns(source, senders[0][1]) else []
+    if not answers or owns(source, answers[0][1]):
+        return senders[0]
+    internal = all(owns(source, identity) for _, identity in [*headers.addresses("to"), *headers.addresses("cc")])
+    return answers[0] if internal else senders[0]
 
 
 def _read_people(headers: MailHeaders, sender: tuple[str, str], source: Source, authentic: bool, automatic: bool) -> dict[str, Any] | None:
