@@ -20,7 +20,8 @@ from urllib.parse import unquote_plus
 from caseline.certificates import CertificateShelf, fetch_certificate
 from caseline.errors import PayloadError, SignatureError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
-from caseline.mail import Failure, Mail, MailHeaders, owns, read_failure, read_mail, read_mime
+from caseline.mail import owns, read_failure, read_mail
+from caseline.mime import Failure, Mail, MailHeaders, read_mime
 from caseline.payloads import Field, read_json, read_time
 from caseline.signals import POINTER, Signal, Unreadable
 from caseline.signatures import read_header, sign_notification, verify_notification
