@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from caseline.abandonment import PATIENCE, CartNotes, CartWatch
 from caseline.assessment import Analyser, Assessment, Text
 from caseline.cases.lookup import AccountLookUp
 from caseline.cases.outbox import Outbox
@@ -134,10 +135,15 @@ class Pipeline:
         self._sent += 1
         self.queue.append(Message(f"m{self._sent}", json.loads(json.dumps(envelope))))
 
+    def queue_cart(self, signal: Signal, brand: str) -> None:
+        self.grim.around("queue_cart", lambda: self.send(signal, brand=brand))
+
     # ---- the parts, made anew for each delivery as a new process would
 
     def recorder(self) -> Recorder:
-        return Recorder(self.table, self.analyser, self.policy, lambda brand: self.scope and brand, self.requeue, self.clock, WordAnalyser(), self.ask)
+        carts = CartNotes(self.table, lambda channel, source: PATIENCE)
+        scope_of = lambda brand: self.scope and brand  # noqa: E731
+        return Recorder(self.table, self.analyser, self.policy, scope_of, self.requeue, self.clock, WordAnalyser(), self.ask, carts)
 
     def runs(self) -> Runs:
         return Runs(self.table, self.start, self.clock)
@@ -155,7 +161,7 @@ class Pipeline:
         return Outbox(self.table, Mortal(self.crm, self.grim), self.clock, _case_url)
 
     def watch(self) -> int:
-        return Watcher(self.table, self.runs(), self.outbox(), self.clock).watch()
+        return Watcher(self.table, self.runs(), self.outbox(), self.clock, CartWatch(self.table, self.queue_cart, self.clock)).watch()
 
     def start(self, name: str, data: str) -> None:
         def begin() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from caseline.payloads import Field
 
 CART, CHECKOUT, PAYMENT, ORDERED, CANCELLED = STAGES = ("cart", "checkout", "payment", "ordered", "cancelled")
+ABANDONED = "abandoned"  # what caseline.abandonment says of a cart that rests
 SHIPPING_COST, COUPON, PAYMENT_ERROR, ACCOUNT_WALL = PROBLEMS = ("shipping_cost", "coupon", "payment", "account_wall")
 _MONEY = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?\Z")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caseline.carts import ABANDONED
 from caseline.signals import POINTER
 from caseline.table import ConditionFailed, Item, Table, deserialise
 
@@ -41,8 +42,17 @@ def events_of(happening: Happening) -> Iterator[tuple[str, dict[str, Any]]]:
     old, new = happening.old, happening.new
     if new.get("type") == "signal" and _is_recorded(old, new):
         yield "Signal Recorded", _signal_detail(new)
+        yield from _cart_events(new)
     if new.get("type") == "case":
         yield from _case_events(old, new)
+
+
+def _cart_events(row: Item) -> Iterator[tuple[str, dict[str, Any]]]:
+    """For interventions: which cart rests, and why it likely does."""
+    told = json.loads(row["attributes"]) if row.get("kind") == "cart_event" and row.get("attributes") else {}
+    if told.get("stage") == ABANDONED:
+        facts = {name: told[name] for name in ("cause", "active_at", "value", "currency") if name in told}
+        yield "Cart Abandoned", {name: row.get(name) for name in ("signal_id", "channel", "source", "brand")} | {"cart": row.get("thread_id")} | facts
 
 
 def _case_events(old: Item, new: Item) -> Iterator[tuple[str, dict[str, Any]]]:

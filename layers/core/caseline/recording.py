@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.abandonment import CartNotes
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.cases.merging import settle_merges
@@ -56,7 +57,7 @@ class Entry:
 class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
-    `ask(job)` has a pointer completed.
+    `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
     `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
@@ -68,6 +69,7 @@ class Recorder:
     clock: Callable[[], datetime]
     fallback: Analyser | None = None
     ask: Callable[[Mapping[str, Any]], None] | None = None
+    carts: CartNotes | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
 
     @property
@@ -79,6 +81,7 @@ class Recorder:
         entries, failed = _entries(messages)
         self._assess(entries)
         self._ask_completion(entries)
+        self._note_carts(entries)
         refused = self._insert(entries, messages)
         done = self._redelivered(entries)
         for entry in entries:
@@ -103,6 +106,12 @@ class Recorder:
         for entry in entries:
             if self.ask and not entry.completes and entry.signal.kind == POINTER and entry.signal.action != DELETED:
                 self.ask(completion_job(entry.message.envelope, entry.signal, entry.delivery))
+
+    def _note_carts(self, entries: Sequence[Entry]) -> None:
+        """Before the rows are written, too: noting a cart twice changes nothing."""
+        for entry in entries:
+            if self.carts and entry.signal.kind == "cart_event":
+                self.carts.note(entry.signal, entry.row["brand"], self.retention)
 
     def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
         signals = [entry.signal for entry in entries]

@@ -1,4 +1,4 @@
-"""Watch what is due: runs that failed or died, and cases that are not in the CRM yet. Reads the index `due`, never scans."""
+"""Watch what is due: runs that failed or died, cases that are not in the CRM yet, carts that rest. Reads the index `due`, never scans."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
-from caseline.errors import CrmError
+from caseline.errors import CrmError, UnavailableError
 from caseline.runs import Runs
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -23,13 +24,14 @@ class Watcher:
     runs: Runs
     outbox: Outbox
     clock: Callable[[], datetime]
+    carts: CartWatch | None = None
 
     def watch(self) -> int:
         """Take up what is due; returns how many rows were."""
         due = list(islice(self.table.query("due", index="due", before=isoformat(self.clock())), BATCH))
         for row in due:
             kind = row["PK"].partition("#")[0]
-            {"RUN": self._restart, "CASE": self._push}[kind](row)
+            {"RUN": self._restart, "CASE": self._push, "CART": self._look}[kind](row)
         return len(due)
 
     def _restart(self, row: Item) -> None:
@@ -42,6 +44,14 @@ class Watcher:
             self.outbox.push(row["PK"].partition("#")[2])
         except CrmError:
             return
+
+    def _look(self, row: Item) -> None:
+        """Whether the cart was abandoned; asked again later where the queue does not answer."""
+        try:
+            if self.carts:
+                self.carts.look(row["PK"])
+        except UnavailableError:
+            self._postpone(row)
 
     def _postpone(self, row: Item) -> Item:
         tries = (self.table.get(row["PK"], row["SK"]) or {}).get("tries", 0) + 1

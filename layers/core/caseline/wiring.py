@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -299,10 +299,32 @@ class Wiring:
 
         if "recorder" not in self._clients:
             fallback = open_analyser("embedded") if self.config.analysis.name != "embedded" else None
-            self._clients["recorder"] = Recorder(self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback, self.ask_completion)
+            self._clients["recorder"] = Recorder(
+                self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback, self.ask_completion, self.cart_notes
+            )
         recorder: Recorder = self._clients["recorder"]
         recorder.policy, recorder.analyser = self.policy, self.analyser
         return recorder
+
+    @property
+    def cart_notes(self) -> Any:
+        from caseline.abandonment import PATIENCE, CartNotes
+
+        def patience_of(channel: str, name: str) -> timedelta:
+            known = self.config.source(channel, name)
+            minutes = known.settings.get("abandoned_after_minutes") if known else None
+            return timedelta(minutes=minutes) if isinstance(minutes, int | float) and 0 < minutes < 100_000 else PATIENCE
+
+        return CartNotes(self.table, patience_of)
+
+    def queue_cart(self, signal: Any, brand: str) -> None:
+        """Take in the signal of an abandoned cart, as if a platform had sent it."""
+        from caseline.intake import Envelope
+        from caseline.metrics import emit
+
+        envelope = Envelope(self.new_id(), signal.channel, signal.source, brand, "asserted", signal.received_at, "poll")
+        self.intake.accept(envelope, [signal])
+        emit({"Accepted": 1}, f"{signal.channel}/{signal.source}", signal.received_at)
 
     def requeue(self, envelope: Mapping[str, Any]) -> None:
         from caseline.intake import send_again
@@ -335,9 +357,10 @@ class Wiring:
 
     @property
     def watcher(self) -> Watcher:
+        from caseline.abandonment import CartWatch
         from caseline.watching import Watcher
 
-        return Watcher(self.table, self.runs, self.outbox, self.clock)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock))
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url

@@ -42,6 +42,10 @@ def event_names(channel: str) -> list[str]:
     return [name for name, sample in kept.items() if "event" in sample and sample["expected"].get("signals")]
 
 
+def all_names(channel: str) -> list[str]:
+    return [*sample_names(channel), *event_names(channel)]
+
+
 def response_names(channel: str) -> list[str]:
     """Those that show an answer of the platform's own."""
     return [name for name in _names(channel) if "response" in (read_sample(channel, name).get("expected") or {})]
@@ -56,7 +60,7 @@ def _names(channel: str) -> list[str]:
 
 
 def load_sample(channel: str, name: str) -> dict[str, Any]:
-    names = [*sample_names(channel), *event_names(channel)]
+    names = all_names(channel)
     if name not in names:
         raise FindingsError(f"no sample {channel}.{name}; `caseline trigger --list` lists them" if names else f"no samples in events/channels/{channel}")
     return read_sample(channel, name)
@@ -64,8 +68,8 @@ def load_sample(channel: str, name: str) -> dict[str, Any]:
 
 def first_sample(channel: str) -> str:
     """The one to take where none is named: one signal that somebody wrote, the longest text; else any, where a platform sends no words."""
-    all_names = sample_names(channel) or event_names(channel)
-    names = [name for name in all_names if _is_plain(load_sample(channel, name))] or all_names
+    known = sample_names(channel) or event_names(channel)
+    names = [name for name in known if _is_plain(load_sample(channel, name))] or known
     if not names:
         raise FindingsError(f"no samples in events/channels/{channel}")
     return max(names, key=lambda name: len(load_sample(channel, name)["expected"]["signals"][0].get("text") or ""))
@@ -207,5 +211,5 @@ def _shift_created(text: str, shift: timedelta) -> str:
 def list_samples(channels: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(`channel.sample`, what it is)."""
     for channel in channels:
-        for name in (*sample_names(channel), *event_names(channel)):
+        for name in all_names(channel):
             yield f"{channel}.{name}", str(load_sample(channel, name).get("about") or "")

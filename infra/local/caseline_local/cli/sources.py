@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from caseline.channels import open_channel, proof_of
+from caseline.channels import open_channel
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError, SignatureError
 from caseline.sources import Source
@@ -89,15 +89,15 @@ def read_home_secrets(home: Path) -> dict[str, Any]:
         raise FindingsError(f'{home}/secrets.json cannot be read ({error}); write {{"<channel>/<source>": ["newest", "older"]}}') from None
 
 
-def find_sender(home: Path, channel: str, name: str | None = None) -> Sender:
-    """The source of that name, else the channel's first. FindingsError says what is missing."""
+def find_sender(home: Path, channel: str, name: str | None = None, signs: bool = True) -> Sender:
+    """The source of that name, else the channel's first. FindingsError says what is missing; a secret only where something is to be signed."""
     config = read_home_config(home)
     sources = {source.get("name", "default"): source for source in config.get("sources") or () if source.get("channel") == channel}
     names = list(sources)
     if not names or (name is not None and name not in names):
         raise FindingsError(f"{home}/config.yaml has no source of {channel}{f' named {name}' if name else ''}; add one under `sources:`")
     chosen = name or ("default" if "default" in names else names[0])
-    found = read_home_secrets(home).get(f"{channel}/{chosen}") or ([""] if proof_of(open_channel(channel)) == "none" else None)
+    found = read_home_secrets(home).get(f"{channel}/{chosen}") or ([] if signs else [""])
     if not found:
         raise FindingsError(f"{home}/secrets.json has no secret for {channel}/{chosen}; write one")
     local = find_url(home)

@@ -42,8 +42,8 @@ def trigger(event: str | None, source_name: str | None, changes: tuple[str, ...]
         _list(event)
         return
     channel, _, name = event.partition(".")
-    sender = find_sender(home, channel, source_name)
-    sample = samples.load_sample(channel, name or samples.first_sample(channel))
+    sample = samples.load_sample(channel, name or samples.first_sample(channel)) if samples.all_names(channel) else {}
+    sender = find_sender(home, channel, source_name, signs="event" not in sample)
     fresh = (samples.freshen_event if "event" in sample else samples.freshen)(sample, datetime.now(UTC))
     for change in changes:
         _change(fresh, change)

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from caseline.errors import PayloadError, SignatureError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
-from caseline.mail import Failure, Mail, MailHeaders, choose_text, read_failure, read_mail, read_mime
+from caseline.mail import read_failure, read_mail
+from caseline.mime import Failure, Mail, MailHeaders, choose_text, read_mime
 from caseline.multipart import read_multipart
 from caseline.payloads import Field, clean_text, read_form, read_json
 from caseline.signals import Signal, Unreadable

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
-from caseline.mail import Failure, Mail, MailHeaders, choose_text, read_failure, read_mail, write_address
+from caseline.mail import read_failure, read_mail, write_address
+from caseline.mime import Failure, Mail, MailHeaders, choose_text
 from caseline.payloads import Field, read_json
 from caseline.signals import Signal, Unreadable
 from caseline.signatures import sign_basic, verify_credentials

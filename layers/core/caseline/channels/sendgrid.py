@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from caseline.errors import PayloadError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
-from caseline.mail import Mail, MailHeaders, choose_text, decode_bytes, read_headers, read_mail, read_mime
+from caseline.mail import read_mail
+from caseline.mime import Mail, MailHeaders, choose_text, decode_bytes, read_headers, read_mime
 from caseline.multipart import Part, read_multipart
 from caseline.payloads import Field, read_json
 from caseline.signals import Signal, Unreadable

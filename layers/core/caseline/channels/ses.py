@@ -20,7 +20,8 @@ from urllib.parse import unquote_plus
 from caseline.certificates import CertificateShelf, fetch_certificate
 from caseline.errors import PayloadError, SignatureError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
-from caseline.mail import Failure, Mail, MailHeaders, owns, read_failure, read_mail, read_mime
+from caseline.mail import owns, read_failure, read_mail
+from caseline.mime import Failure, Mail, MailHeaders, read_mime
 from caseline.payloads import Field, read_json, read_time
 from caseline.signals import POINTER, Signal, Unreadable
 from caseline.signatures import read_header, sign_notification, verify_notification
@@ -46,7 +47,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
         sent_at = read_time(str(message.get("Timestamp")))
     except PayloadError as error:
         raise SignatureError("the body is no message of SNS") from error
-    if message.get("Type") not in TYPES or read_header(request.headers, "x-amz-sns-message-type") != message["Type"]:
+    if str(message.get("Type")) not in TYPES or read_header(request.headers, "x-amz-sns-message-type") != message["Type"]:
         raise SignatureError("the type is not one of SNS")
     if message.get("TopicArn") not in _topics(source):
         raise SignatureError("the topic is not expected")

@@ -1,0 +1,123 @@
+"""Abandoned carts: one signal a cart, with its likely cause, and none for a cart that was bought; in any order, delivered twice, under crashes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from caseline.abandonment import PATIENCE
+from caseline.carts import cart_facts
+from caseline.signals import Signal, isoformat
+
+from tests.kit.aws import aws
+from tests.kit.pipeline import START, Killed, Pipeline, a_signal
+
+LATER = PATIENCE + timedelta(seconds=1)
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Pipeline]:
+    with aws() as cloud:
+        yield Pipeline(cloud)
+
+
+def event(stage: str, minute: int = 0, identities: tuple[str, ...] = (), cart: str | None = "c-1", **facts: Any) -> Signal:
+    moment = START + timedelta(minutes=minute)
+    return a_signal(
+        f"{stage}-{minute}", None, kind="cart_event", public=False, thread_id=cart, identities=identities, occurred_at=moment, received_at=moment,
+        attributes=cart_facts(stage, active_at=isoformat(moment), value=89.9, currency="EUR", **facts),
+    )
+
+
+def abandoned(pipeline: Pipeline) -> list[dict[str, Any]]:
+    return [row for row in pipeline.rows("signal") if row["native_id"].endswith("/abandoned")]
+
+
+def watch_at(pipeline: Pipeline, moment: datetime) -> None:
+    pipeline.now = moment
+    pipeline.watch()
+    pipeline.settle()
+
+
+STEPS = (
+    event("cart", 0), event("checkout", 5, ("email:ann@example.com",), shipping=12.5),
+    event("payment", 9, ("email:ann@example.com",), problem="payment", reason="card declined"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_cart_that_rests_is_said_once_with_its_cause(pipeline: Pipeline, order: tuple[int, ...]) -> None:
+    for index in (*order, order[0]):
+        pipeline.send(STEPS[index])
+    pipeline.settle()
+    watch_at(pipeline, START + timedelta(minutes=9) + PATIENCE - timedelta(seconds=1))
+    assert not abandoned(pipeline)
+    watch_at(pipeline, START + timedelta(minutes=9) + LATER)
+    watch_at(pipeline, START + timedelta(minutes=30) + LATER)
+    (row,) = abandoned(pipeline)
+    assert '"cause": "payment"' in row["attributes"] and "card declined" in row["attributes"] and "shipping_cost: 12.5" in row["attributes"]
+    assert (row["need"], row["thread_id"], row["identities"]) == ("none", "c-1", ["email:ann@example.com"])
+    details = [each for each in pipeline.events if each["DetailType"] == "Cart Abandoned"]
+    assert len(details) == 1 and '"cart": "c-1"' in details[0]["Detail"] and "declined" not in details[0]["Detail"]
+    counts = pipeline.counts()
+    assert pipeline.accepted == sum(counts.values()) and counts["quarantined"] == 0
+
+
+@pytest.mark.parametrize("stage", ["ordered", "cancelled"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_bought_or_given_up_is_not_abandoned(pipeline: Pipeline, stage: str, first: bool) -> None:
+    events = [event("checkout", 0), event(stage, 10)]
+    for each in reversed(events) if first else events:
+        pipeline.send(each)
+    pipeline.settle()
+    watch_at(pipeline, START + timedelta(hours=9))
+    assert not abandoned(pipeline)
+
+
+def test_an_order_in_the_last_moment_is_seen(pipeline: Pipeline) -> None:
+    """The index may still name the cart when its order has come: the row itself is looked at."""
+    pipeline.send(event("checkout", 0))
+    pipeline.settle()
+    (row,) = pipeline.rows("cart")
+    pipeline.send(event("ordered", 59))
+    pipeline.settle()
+    table = pipeline.raw_table
+    table.update(row["PK"], "CART", "SET due_shard = :due, due_at = :at", due="due", at=isoformat(START))
+    watch_at(pipeline, START + LATER)
+    assert not abandoned(pipeline)
+
+
+def test_activity_after_it_was_said_says_it_no_second_time(pipeline: Pipeline) -> None:
+    pipeline.send(event("checkout", 0))
+    pipeline.settle()
+    watch_at(pipeline, START + LATER)
+    pipeline.send(event("payment", 120))
+    pipeline.settle()
+    watch_at(pipeline, START + timedelta(hours=9))
+    assert len(abandoned(pipeline)) == 1
+
+
+def test_a_cart_without_a_name_is_left_alone(pipeline: Pipeline) -> None:
+    pipeline.send(event("checkout", 0, cart=None))
+    pipeline.settle()
+    assert not pipeline.rows("cart")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", range(1, 5))
+def test_a_crash_anywhere_says_it_once(pipeline: Pipeline, call: int, after: bool) -> None:
+    pipeline.send(event("checkout", 0))
+    pipeline.settle()
+    pipeline.now = START + LATER
+    pipeline.kill_at(call, after)
+    with suppress(Killed):
+        pipeline.watch()
+    pipeline.now += timedelta(hours=2)
+    pipeline.watch()
+    pipeline.settle()
+    assert len(abandoned(pipeline)) == 1
+    assert pipeline.accepted == sum(pipeline.counts().values())
