@@ -386,3 +386,18 @@ def test_a_fact_that_changes_for_the_worse_never_lowers_a_case(cloud):
     rescore_cases(pipeline.raw_table, touched, [""], isoformat(pipeline.now))
     pipeline.settle()
     assert [case["priority"]["band"] for case in pipeline.cases()] == ["P1"]
+
+
+@pytest.mark.parametrize("first", ["post", "repost"])
+def test_a_repost_adds_its_reach_to_the_post_and_opens_no_case(cloud, first):
+    post = a_signal("p-1", reach=250)
+    repost = a_signal("s-1", text=None, kind="repost", parent_id="p-1", identities=("x:900",), author_name="Loud", reach=50_000)
+    pipeline = Pipeline(cloud, FakeCrm())
+    for signal in (post, repost) if first == "post" else (repost, post):
+        pipeline.send(signal)
+        pipeline.send(signal)  # delivered twice
+        pipeline.settle()
+    (case,) = pipeline.cases()
+    (reach,) = [line for line in case["priority"]["lines"] if line["factor"] == "reach"]
+    assert reach["value"] == 50_250 and case["signal_count"] == 1
+    assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 2, "quarantined": 0}

@@ -20,6 +20,7 @@ from caseline.need import decide_need
 from caseline.policy import Policy
 from caseline.quarantine import quarantine_row
 from caseline.replies import Replies, claim_thread
+from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
@@ -145,9 +146,14 @@ class Recorder:
         """Deliveries that stand on their rows already, with nobody left waiting there: one read for all of them, and no more to do."""
         rows = load_signals(self.table, [entry.signal.signal_id for entry in entries if entry.row["was_there"]])
         known = [(entry.delivery, rows.get(entry.signal.signal_id, {})) for entry in entries if entry.row["was_there"] and not entry.completes]
-        return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not row.get("awaited_by")}
+        return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not row.get("awaited_by") and row.get("kind") != "repost"}
 
     def _finish(self, entry: Entry, refused: set[str]) -> None:
+        self._settle(entry, refused)
+        if is_repost(entry.signal):
+            spread(self.table, entry.row)
+
+    def _settle(self, entry: Entry, refused: set[str]) -> None:
         if entry.row["PK"] in refused:
             raise UnavailableError("the table refuses the row")
         was_there = entry.row.pop("was_there")

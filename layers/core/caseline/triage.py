@@ -11,7 +11,7 @@ from caseline.runs import Runs, run_key
 from caseline.table import Item, Table, deserialise
 from caseline.timeline import read_text
 
-JUDGED = "state need category rank identity".split()
+JUDGED = "state need category rank identity reposts".split()
 
 
 def triage(records: Sequence[Mapping[str, Any]], table: Table, runs: Runs, scope_of: Callable[[str], str]) -> None:

@@ -17,6 +17,7 @@ from caseline.need import is_star_only
 from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
 from caseline.priority.model import prioritise
+from caseline.reposts import audience_of
 from caseline.signals import INBOUND, OUTBOUND, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import read_signal
@@ -58,7 +59,8 @@ def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: st
     return Evidence(
         assessment=Assessment.from_json(row["assessment"]), now=scene.now, account=scene.account, account_stale=scene.stale, ambiguous=scene.candidates > 0,
         candidates=scene.candidates,
-        public=signal.public, audience=signal.reach, velocity=velocity(row, scene), category=category, ask=row["need"] == "due", star_only=is_star_only(signal),
+        public=signal.public, audience=audience_of(row), velocity=velocity(row, scene), category=category, ask=row["need"] == "due",
+        star_only=is_star_only(signal),
         unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene),
         signal_at=row["occurred_at"],
     )

@@ -109,8 +109,8 @@ class Prioritiser:
         if case is None:
             return False, None
         fresh = [row for row in signals if row["need"] == "due" and row["signal_id"] not in case["signal_ids"] and not row.get("case_key")]
-        edited = any(row.get("revisions") and row["signal_id"] in case["signal_ids"] for row in signals)
-        if not fresh and not edited and case["version"] == case.get("pushed_version") and case.get("alerted_by") != run.name:
+        changed_since = any((row.get("revisions") or row.get("reposts")) and row["signal_id"] in case["signal_ids"] for row in signals)
+        if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != run.name:
             return True, case
         named = fresh and _is_nameless(held) and claim["SK"] != held["SK"]
         rows = list(load_signals(self.table, [*case["signal_ids"][-20:], *(row["signal_id"] for row in fresh)]).values())
