@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode
 
+from caseline.channels import open_channel
 from caseline.signals import parse_time
 
 from caseline_local.cli.terminal import FindingsError
@@ -32,8 +33,9 @@ _SHORT = 5  # characters
 def sample_names(channel: str) -> list[str]:
     """Those that can be posted: with signals to come of them, and no handshake. Raw bodies where the channel has no others."""
     kept = {name: read_sample(channel, name) for name in _names(channel)}
-    names = [name for name, sample in kept.items() if _is_postable(sample, {"json", "form"})]
-    return names or [name for name, sample in kept.items() if _is_postable(sample, {"body"})]
+    signs = signing_setting(channel) is not None
+    names = [name for name, sample in kept.items() if _is_postable(sample, {"json", "form"}, signs)]
+    return names or [name for name, sample in kept.items() if _is_postable(sample, {"body"}, signs)]
 
 
 def event_names(channel: str) -> list[str]:
@@ -120,10 +122,15 @@ def body_of(request: Mapping[str, Any]) -> bytes:
     return json.dumps(request["json"], ensure_ascii=False).encode() if "json" in request else str(request.get("body", "")).encode()
 
 
-def _is_postable(sample: Mapping[str, Any], shapes: Collection[str]) -> bool:
+def signing_setting(channel: str) -> str | None:
+    """The setting that samples are signed with, where the platform's own secret is not ours to have."""
+    return getattr(open_channel(channel), "SIGNS_WITH", None)
+
+
+def _is_postable(sample: Mapping[str, Any], shapes: Collection[str], signs_by_setting: bool) -> bool:
     request = sample.get("request") or {}
     posts = request.get("method") == "POST" and "/webhooks/" in request.get("url", "") and bool(request.keys() & set(shapes))
-    return posts and bool(sample.get("secrets")) and bool((sample.get("expected") or {}).get("signals"))
+    return posts and (signs_by_setting or bool(sample.get("secrets"))) and bool((sample.get("expected") or {}).get("signals"))
 
 
 def _is_plain(sample: Mapping[str, Any]) -> bool:

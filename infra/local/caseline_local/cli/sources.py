@@ -18,6 +18,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 from caseline_local.cli.api import find_url
+from caseline_local.cli.samples import signing_setting
 from caseline_local.cli.terminal import FindingsError, UnreachableError
 
 _PATIENCE = 30.0
@@ -49,6 +50,10 @@ class Sender:
             signed: WebhookRequest = open_channel(self.channel).sign(request, Source(self.name, "", secrets=[self.secret], settings=self.settings))
         except (SignatureError, LookupError, ValueError):
             raise FindingsError(f"the secret of {self.key} in secrets.json is none that {self.channel} can sign with; `caseline doctor` says more") from None
+        setting = signing_setting(self.channel)
+        if setting and signed == request:
+            advice = f"to send samples, put a private key of your own (a JWK with `d`) into its setting `{setting}`"
+            raise FindingsError(f"only the platform can sign for {self.key}; {advice}")
         return signed
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
@@ -97,7 +102,8 @@ def find_sender(home: Path, channel: str, name: str | None = None, signs: bool =
     if not names or (name is not None and name not in names):
         raise FindingsError(f"{home}/config.yaml has no source of {channel}{f' named {name}' if name else ''}; add one under `sources:`")
     chosen = name or ("default" if "default" in names else names[0])
-    found = read_home_secrets(home).get(f"{channel}/{chosen}") or ([] if signs else [""])
+    needs_secret = signs and signing_setting(channel) is None
+    found = read_home_secrets(home).get(f"{channel}/{chosen}") or ([] if needs_secret else [""])
     if not found:
         raise FindingsError(f"{home}/secrets.json has no secret for {channel}/{chosen}; write one")
     local = find_url(home)

@@ -55,6 +55,9 @@ def verify(request: WebhookRequest, source: Source) -> None:
         raise SignatureError("the token is not of the service account")
 
 
+SIGNS_WITH = "jwks"  # the setting whose private key, a developer's own, signs samples: only Google has the real one
+
+
 def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
     """As Pub/Sub would send it, where the setting `jwks` holds a private key of a developer's own; for samples."""
     now, settings = int(request.received_at.timestamp()), source.settings
