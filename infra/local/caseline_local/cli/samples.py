@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode
 
-from caseline.channels import open_channel
+from caseline.channels import channel_names, open_channel
 from caseline.signals import parse_time
 
 from caseline_local.cli.terminal import FindingsError
@@ -124,7 +124,7 @@ def body_of(request: Mapping[str, Any]) -> bytes:
 
 def signing_setting(channel: str) -> str | None:
     """The setting that samples are signed with, where the platform's own secret is not ours to have."""
-    return getattr(open_channel(channel), "SIGNS_WITH", None)
+    return getattr(open_channel(channel), "SIGNS_WITH", None) if channel in channel_names() else None
 
 
 def _is_postable(sample: Mapping[str, Any], shapes: Collection[str], signs_by_setting: bool) -> bool:
