@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from caseline.crm import CaseRecord, Crm
+from caseline.sources import Source
+from caseline.web import WebhookRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 RECORD = CaseRecord(
@@ -34,32 +36,78 @@ class StoredCase:
     band: str
     reasons: str
     notes: list[str] = field(default_factory=list)
+    status: str = "open"
+    owner: str = ""
+    native_priority: str = ""
 
 
 class Wire(Protocol):
-    """`reading` and `writing` are patterns of the requests that look an account up and save a case."""
+    """`reading` and `writing` are patterns of the requests that look an account up and save a case, `noting` of those that write a note."""
 
     reading: str
     writing: str
+    noting: str
 
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None: ...
+    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
+        """Answer the next requests that match in the CRM's own error shape for that status."""
+
     def break_off(self, match: str, kind: str, **values: Any) -> None:
         """`kind`: drop_before, drop_after, drip, malformed, pause, redirect."""
 
 
 class World(Protocol):
-    """`wire` is None for a CRM that is not reached over HTTP."""
+    """`wire` is None for a CRM that is not reached over HTTP. What is done here is done by people in the CRM, past the adapter."""
 
     wire: Wire | None
+    simulator: Any
 
-    def adapter(self, impatient: bool = False) -> Crm:
-        """A fresh adapter; an impatient one gives up within a second or so."""
+    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Crm:
+        """A fresh adapter with nothing cached; an impatient one gives up within a second or so. Its clock is the world's."""
+
+    def calls(self) -> int:
+        """How many calls came in so far, without logins. A batch or composite is one."""
+
+    def expire_login(self) -> None:
+        """The tokens given so far are refused from now on."""
+
+    def refuse_login(self) -> None:
+        """The credentials are wrong from now on."""
+
+    def tick(self, seconds: float) -> None:
+        """The world's clock goes on; it begins at NOW."""
 
     def add_account(self, name: str, tier: str = "", deal_value: str = "", renewal_date: str = "") -> str: ...
     def add_contact(self, account_id: str, name: str, email: str = "", phone: str = "", handles: str = "") -> str: ...
     def cases(self) -> list[StoredCase]: ...
     def lose_case(self, crm_id: str) -> None:
         """As when somebody deletes it in the CRM."""
+
+    def close_case(self, crm_id: str, outcome: str = "") -> None: ...
+    def reopen_case(self, crm_id: str) -> None: ...
+    def set_band(self, crm_id: str, band: str) -> None:
+        """A person sets the CRM's own priority, to what the adapter's mapping has for the band (the CRM may know fewer)."""
+
+    def set_owner(self, crm_id: str, owner: str) -> None: ...
+    def comment(self, crm_id: str, text: str, public: bool = False) -> None: ...
+    def merge_case(self, crm_id: str, into: str) -> None:
+        """NotImplementedError where the CRM has no merge that leaves a trace."""
+
+    def lock_case(self, crm_id: str, times: int = 1) -> None:
+        """The next writes to it are refused as they are while somebody else holds it; NotImplementedError where the CRM has no such answer."""
+
+    def set_tier(self, account_id: str, tier: str) -> None: ...
+    def contact_values(self, contact_id: str) -> dict[str, Any]:
+        """What stands in the contact's fields of ours, by the keys of `Profile.values`."""
+
+    def account_values(self, account_id: str) -> dict[str, Any]: ...
+    def contacts(self) -> int:
+        """How many contacts and leads there are."""
+
+    def drop_field(self, entity: str, key: str) -> None:
+        """The field of ours (by its key in infra/crm/schema.yaml) is missing from now on; NotImplementedError where the CRM takes any field."""
+
+    def webhook(self, kind: str, crm_id: str) -> tuple[WebhookRequest, Source] | None:
+        """A signed request as the CRM sends it for a change of that kind (case, comment, contact, account, deleted); None where it sends none."""
 
 
 def kit_names() -> list[str]:

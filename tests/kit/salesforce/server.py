@@ -4,56 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from tests.kit.salesforce.errors import SalesforceError
-from tests.kit.salesforce.faults import Fault, Faults
 from tests.kit.salesforce.org import Org, attributes
+from tests.kit.simulated import Call, Reply, serving
+from tests.kit.simulated import Simulator as Base
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ID, CLIENT_SECRET = "3MVG9.example.consumer", "example-consumer-secret"
 USERNAME, AUDIENCE = "caseline@acme.example", "https://login.salesforce.com"
 
 
-@dataclass
-class Call:
-    """A request as it came; `parts` are the sub-requests of a composite."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    body: Any
-    raw: bytes = b""
-    root: str = ""
-
-
-@dataclass
-class Reply:
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class Simulator:
+class Simulator(Base):
     """`org` is its state, `faults` what goes wrong, `calls` what came in. `public_key` (PEM) verifies JWT bearers; `limit` is the daily quota."""
 
     def __init__(self, org: Org | None = None) -> None:
-        self.org, self.faults, self.calls = org or Org(), Faults(), []  # type: ignore[var-annotated]
+        super().__init__()
+        self.org = org or Org()
         self.sessions: set[str] = set()
         self.logins = 0
         self.public_key: bytes | None = None
         self.limit, self.used = 100_000, 0
-        self.url = ""
-        self._started: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
 
     def expire_sessions(self) -> None:
         self.sessions.clear()
@@ -62,20 +39,9 @@ class Simulator:
         """Without logins."""
         return [call for call in self.calls if not call.path.startswith("/services/oauth2/")]
 
-    def start(self) -> None:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        server.simulator = self  # type: ignore[attr-defined]
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        self._started.append((server, thread))
-        self.url = f"http://127.0.0.1:{server.server_port}"
-
-    def stop(self) -> None:
-        for server, thread in self._started:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    def take(self, call: Call) -> Reply:
+        """Several at a time: races between savers are what some tests are about; the org has locks of its own."""
+        return self.answer(call)
 
     # The way of a request.
     def answer(self, call: Call) -> Reply:
@@ -310,81 +276,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
 ]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Headers and body leave in one packet each at once: no waiting for the other side's acknowledgement."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def _simulator(self) -> Simulator:
-        return self.server.simulator  # type: ignore[attr-defined, no-any-return]
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def _handle(self) -> None:
-        call = self._read()
-        self._simulator().calls.append(call)
-        fault = self._simulator().faults.take(f"{self.command} {call.path}")
-        if fault and fault.pause and fault.kind == "pause":
-            time.sleep(fault.pause)
-        if fault and fault.kind == "drop_before":
-            return self._drop()
-        if fault and fault.kind == "answer":
-            return self._write(Reply(fault.status, fault.body, dict(fault.headers)), None)
-        reply = self._simulator().answer(call)
-        if fault and fault.kind == "drop_after":
-            return self._drop()
-        return self._write(reply, fault)
-
-    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _handle  # noqa: N815
-
-    def _read(self) -> Call:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        split = urlsplit(self.path)
-        try:
-            body = json.loads(raw) if raw and "json" in self.headers.get("Content-Type", "") else None
-        except ValueError:
-            body = None
-        return Call(self.command, split.path, dict(parse_qsl(split.query, keep_blank_values=True)), self.headers, body, raw)  # type: ignore[arg-type]
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(2)
-
-    def _write(self, reply: Reply, fault: Fault | None) -> None:
-        content = b"" if reply.body is None else reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
-        content = content[: len(content) // 2] if fault and fault.kind == "malformed" else content
-        self.send_response(reply.status)
-        for name, value in {"Content-Type": "application/json;charset=UTF-8", **reply.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        for piece in _pieces(content, fault):
-            self.wfile.write(piece)
-            self.wfile.flush()
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:
-            return  # the client has gone
-
-
-def _pieces(content: bytes, fault: Fault | None) -> Iterator[bytes]:
-    if not fault or fault.kind != "drip":
-        yield content
-        return
-    for at in range(len(content)):
-        time.sleep(fault.pause)
-        yield content[at : at + 1]
-
-
 @contextmanager
 def salesforce() -> Iterator[Simulator]:
     simulator = Simulator()
-    simulator.start()
-    try:
+    with serving(simulator):
         yield simulator
-    finally:
-        simulator.stop()

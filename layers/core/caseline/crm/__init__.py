@@ -1,4 +1,8 @@
-"""CRMs: one module each, behind one protocol. The module's name is its registration."""
+"""CRMs: one module each, behind one protocol. The module's name is its registration.
+
+A module has `create(settings, secret, *, table, session, clock, limits)`, which gives a `Crm`, and for the CRM's own webhooks `verify(request, source)`,
+`parse(request, source)` and, where the CRM needs them, `challenge` and `acknowledge`. The door imports the module: nothing heavy at its top.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caseline.errors import UnknownCrmError
 
+if TYPE_CHECKING:
+    from caseline.crm._schema import SchemaField
+
 TIERS = ("strategic", "enterprise", "mid", "smb", "trial")
+OPEN, CLOSED = "open", "closed"
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A note to a case, once for each id. A public one is an answer the customer sees, where the CRM has such notes."""
+
+    note_id: str
+    text: str
+    public: bool = False
+
+
+@dataclass(frozen=True)
 class CaseRecord:
-    """What should stand in the CRM for one case. `case_key` is the external id; `reasons` are the lines in plain text."""
+    """What should stand in the CRM for one case. `case_key` is the external id; `reasons` are the lines in plain text.
+
+    `crm_id` is where it stands already, "" if it was never saved. `first` says that no call for this case can have reached the CRM before: there is
+    nothing to look for. `before` has `status`, `band`, `queue` and `owner` as we saved them last: what equals is not sent again, and where the CRM shows
+    another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can.
+    """
 
     case_key: str
     version: int
@@ -84,41 +106,172 @@ class CaseRecord:
     opened_at: str = ""
     signal_count: int = 0
     channels: Sequence[str] = ()
+    owner: str = ""
+    crm_id: str = ""
+    first: bool = False
+    before: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True)
 class SavedCase:
-    """Where the case stands: the CRM's id, the number people use, a link."""
+    """Where the case stands: the CRM's id (of the surviving record after a merge), the number people use, a link.
+
+    `status` is open or closed as the CRM shows it, "" where the call did not tell.
+    """
 
     crm_id: str
     number: str
     url: str
     created: bool
+    status: str = ""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something a CRM user (or the CRM) did to a case, account or contact of ours."""
+    """Something a CRM user (or the CRM) did to a case, account or contact. `crm_id` is that record's; what we wrote ourselves is no change.
 
-    kind: str  # case | comment | account | contact | deleted | merged
+    kind       fields
+    case       any of status (open, pending, closed), band (P1-P4, a person's), owner, queue, category, outcome (valid, not_an_issue)
+    comment    comment_id, text, public (an answer the customer sees); `crm_id` and `case_key` are the case's
+    contact    account_id, name, identities, as far as known; empty: look it up
+    account    facts as of `Account`, as far as known; empty: look it up
+    deleted    entity: case, contact or account
+    merged     entity, into: the surviving record's id
+
+    `event_id` is the CRM's own id of the event, "" where it has none. `by` is who did it, as a name or an id.
+    """
+
+    kind: str
     crm_id: str
     at: datetime
     case_key: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     by: str = ""
+    event_id: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a customer feels now, for its contact and account in the CRM.
+
+    `values` is keyed: sentiment (-1 to 1), sentiment_trend (rising, steady, falling), last_nps, last_csat, last_ces, unanswered (number), channels (text),
+    last_contact (ISO), health (0-100); a key that is absent is unknown, and not written. `events` are child records where the CRM has them.
+    """
+
+    contact_id: str
+    account_id: str
+    values: Mapping[str, Any]
+    events: Sequence[ProfileEvent] = ()
+
+
+@dataclass(frozen=True)
+class ProfileEvent:
+    """One signal in the history of a contact: its id, time (ISO), channel, kind, and what was read from it; no words of the customer."""
+
+    event_id: str
+    at: str
+    channel: str
+    kind: str
+    summary: str
+    sentiment: float | None = None
+    rating: str = ""
+
+
+@dataclass(frozen=True)
+class NewContact:
+    """A customer whom the CRM does not know. `kind` is contact or lead; `customer_id` is kept there where a field is for it, so that it is made once."""
+
+    kind: str
+    customer_id: str
+    name: str
+    identities: Sequence[str]
+    origin: str
+
+
+@dataclass(frozen=True)
+class StandingCase:
+    """A case of ours as it stands in the CRM. `band` and `version` are None where the CRM keeps none."""
+
+    crm_id: str
+    case_key: str
+    status: str
+    band: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Calls that are left of `allowed` in the CRM's window of `window` seconds, as its last answer said."""
+
+    remaining: int
+    allowed: int
+    window: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something the CRM lacks: what, why it matters, what to do. `severity` is error (cases cannot be saved) or warning (done without)."""
+
+    severity: str
+    name: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that setting up would change. `by` is api (`apply` can do it) or hand (`how` says where to click)."""
+
+    name: str
+    what: str
+    by: str
+    how: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Crm(Protocol):
+    """`native_upsert`: two savers at once make one case even without Caseline's own claim."""
+
     name: str
+    native_upsert: bool
+
+    @property
+    def usage(self) -> Usage | None:
+        """None until an answer has told, and for a CRM that does not."""
 
     def find_account(self, identities: Sequence[str]) -> Match:
         """By the customer's identities; facts come with it. In as few calls as the CRM allows."""
 
     def save_case(self, record: CaseRecord) -> SavedCase:
-        """Create or update by case key; safe to repeat."""
+        """Create or update by case key, with its notes; safe to repeat."""
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         """Once for each note id."""
+
+    def write_profile(self, profile: Profile) -> None:
+        """Latest values on contact and account, events as child records; safe to repeat. A field that the CRM lacks is left out."""
+
+    def create_contact(self, contact: NewContact) -> Account:
+        """Once for each customer id; the one that is there if there is one."""
+
+    def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
+        """One page of what happened since the cursor, oldest first, at least once, and the next cursor; an empty cursor begins now.
+
+        Nothing is missed that came late or shares its time with the page's last; no changes means that all is read.
+        """
+
+    def list_cases(self, cursor: str = "") -> tuple[list[StandingCase], str]:
+        """A page of all cases that have a key of ours, with the next cursor, "" after the last."""
+
+    def check(self, schema: Sequence[SchemaField]) -> list[Finding]:
+        """What is missing in the live CRM: fields, permissions, settings. CrmAuthError where not even the login works."""
+
+    def plan(self, schema: Sequence[SchemaField]) -> list[Step]:
+        """What setting up would change; nothing is changed."""
+
+    def apply(self, step: Step) -> None:
+        """Do a step that is by api; done already is success."""
 
 
 def crm_names() -> list[str]:

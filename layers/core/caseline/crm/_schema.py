@@ -1,0 +1,41 @@
+"""The fields that Caseline keeps in a CRM, as infra/crm/schema.yaml lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caseline.errors import ConfigError
+
+ENTITIES = ("case", "contact", "account")
+
+
+@dataclass(frozen=True)
+class SchemaField:
+    """`type` is text, long_text, number, decimal, choice, url or datetime; `side` ours or theirs; `need` required or optional."""
+
+    entity: str
+    key: str
+    label: str
+    type: str
+    side: str
+    need: str
+    about: str
+    length: int = 0
+    digits: int = 0
+    places: int = 0
+    values: Sequence[str] = ()
+    unique: bool = False
+
+    @property
+    def is_required(self) -> bool:
+        return self.need == "required"
+
+
+def read_schema(data: Mapping[str, Any]) -> list[SchemaField]:
+    """Of the file's content. ConfigError for a field that is not understood."""
+    try:
+        return [SchemaField(**row) for row in data["fields"]]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"infra/crm/schema.yaml: {error}") from None
