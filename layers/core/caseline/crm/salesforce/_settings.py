@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import TIERS
+from caseline.crm._settings import read_settings as read_typed
 from caseline.crm.salesforce._soql import is_name
 from caseline.errors import ConfigError
 
@@ -42,8 +43,8 @@ class Settings:
     instance_url: str = ""
     api_version: str = "66.0"
     audience: str = "https://login.salesforce.com"
-    case_fields: Mapping[str, str] = field(default_factory=dict)
-    account_fields: Mapping[str, str] = field(default_factory=dict)
+    case_fields: Mapping[str, str] = field(default_factory=lambda: CASE_FIELDS)
+    account_fields: Mapping[str, str] = field(default_factory=lambda: ACCOUNT_FIELDS)
     handles_field: str = "CX_Handles__c"
     tiers: Mapping[str, str] = field(default_factory=dict)
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "High", "P2": "High", "P3": "Medium", "P4": "Low"})
@@ -66,27 +67,9 @@ class Settings:
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """ConfigError for a setting that does not exist or cannot be what it should be."""
-    known = {f.name: f for f in fields(Settings)}
-    for name in set(given) - {"name"}:
-        if name not in known:
-            raise ConfigError(f"crm.{name} is no setting of salesforce; write one of {', '.join(known)}")
-    settings = Settings(**{name: _typed(name, value, known[name].type) for name, value in given.items() if name in known})
-    merged = {"case_fields": {**CASE_FIELDS, **settings.case_fields}, "account_fields": {**ACCOUNT_FIELDS, **settings.account_fields}}
-    _check_names([*merged["case_fields"].values(), *merged["account_fields"].values(), settings.handles_field])
-    return Settings(**{**{name: getattr(settings, name) for name in known}, **merged})
-
-
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    """A field mapped to "" is switched off."""
-    if str(kind).startswith("Mapping"):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"crm.{name}: write a mapping")
-        return {str(key): str(text) for key, text in value.items()}
-    if str(kind).startswith("tuple"):
-        return (value,) if isinstance(value, str) else tuple(map(str, value))
-    if str(kind) == "bool" and not isinstance(value, bool):
-        raise ConfigError(f"crm.{name}: write true or false")
-    return value if str(kind) == "bool" else str(value)
+    settings = read_typed(Settings, "salesforce", given)
+    _check_names([*settings.case_fields.values(), *settings.account_fields.values(), settings.handles_field])
+    return settings
 
 
 def _check_names(names: list[str]) -> None:

@@ -1,0 +1,89 @@
+"""What stands under `crm:` in config.yaml, as the dataclass of one CRM's settings. Its fields and their types are all there is to know.
+
+    settings = read_settings(Settings, "hubspot", given)
+
+A field is str, bool, int, float, tuple[str, ...], Mapping[str, str] or Mapping[str, int]. A mapping that is given is laid over its default, so that one entry
+can be changed alone; a text set to "" is switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from caseline.errors import ConfigError
+
+T = TypeVar("T")
+# Names of `crm:` that are no adapter's own.
+COMMON = frozenset({"name"})
+
+
+def read_settings(kind: type[T], crm: str, given: Mapping[str, Any]) -> T:
+    """ConfigError for a setting that does not exist or cannot be what it should be; the text says what to write."""
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    for name in set(given) - COMMON - set(known):
+        raise ConfigError(f"crm.{name} is no setting of {crm}; write one of {', '.join(known)}")
+    types = get_type_hints(kind)
+    return kind(**{name: _read(f"crm.{name}", given[name], types[name], field) for name, field in known.items() if name in given})
+
+
+def _read(name: str, value: Any, kind: Any, field: Field[Any]) -> Any:
+    if get_origin(kind) is tuple:
+        return _read_texts(name, value)
+    if get_origin(kind) is not None:
+        default = field.default_factory() if field.default_factory is not MISSING else {}
+        return {**default, **_read_mapping(name, value, get_args(kind)[1])}
+    return _READERS[kind](name, value)
+
+
+def _read_texts(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, Mapping):
+        raise ConfigError(f"{name}: write a list")
+    return (value,) if isinstance(value, str) else tuple(_read_text(name, each) for each in _listed(name, value))
+
+
+def _listed(name: str, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name}: write a list")
+    return value
+
+
+def _read_mapping(name: str, value: Any, kind: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name}: write a mapping")
+    return {str(key): _READERS[kind](f"{name}.{key}", each) for key, each in value.items()}
+
+
+def _read_text(name: str, value: Any) -> str:
+    """YAML makes numbers of ids and versions: they are taken as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ConfigError(f"{name}: write a text")
+    return str(value)
+
+
+def _read_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}: write true or false")
+    return value
+
+
+def _read_int(name: str, value: Any) -> int:
+    try:
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass
+    raise ConfigError(f"{name}: write a whole number")
+
+
+def _read_float(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise ConfigError(f"{name}: write a number")
+
+
+_READERS: Mapping[Any, Callable[[str, Any], Any]] = {str: _read_text, bool: _read_bool, int: _read_int, float: _read_float}
