@@ -19,8 +19,8 @@ _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 Step = Callable[[Item, Mapping[str, Any]], tuple[Item, str]]
 
 
-def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime) -> Item:
-    """Apply `wanted` (status, band with reason, owner, queue, note) and return the case, to be pushed.
+def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime, from_crm: bool = False) -> Item:
+    """Apply `wanted` (status, band with reason, owner, queue, note) and return the case, to be pushed unless the CRM is where it was done.
 
     `version` in `wanted` is the one the person saw: ConflictError if the case has changed since. Without it the change applies to what stands.
     """
@@ -34,8 +34,10 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
         changed, rows = _apply(case, wanted, by, isoformat(now))
         if not rows:
             return case
-        if change_case(table, case, changed, *rows, writes=_claim_writes(table, case, changed)):
-            return {**case, **changed}
+        pushed = _pushed(case, changed) if from_crm else {}
+        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} if pushed else changed
+        if change_case(table, case, kept, *rows, writes=_claim_writes(table, case, changed), pushed=pushed):
+            return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
 
 
@@ -61,7 +63,16 @@ def _apply(case: Item, wanted: Mapping[str, Any], by: str, now: str) -> tuple[It
             told.append(history_row(case["case_key"], now, name, text, version, by, mark=f"{version:06d}-{name}"))
         changed = after
     notes = [_note_row(case, wanted["note"].strip(), by, now, version)] if wanted.get("note") else []
-    return changed | {"version": version, "updated_at": now, **due(now)}, [*told, *notes]
+    noted = {"note_version": version} if notes else {}
+    return changed | {"version": version, "updated_at": now, **noted, **due(now)}, [*told, *notes]
+
+
+def _pushed(case: Item, changed: Item) -> dict[str, Any]:
+    """What the outbox would note after a push, where the CRM was up to date before and so is now; nothing where it has to be told more."""
+    if case["pushed_version"] != case["version"]:
+        return {}
+    sent = {"status": changed["status"], "band": changed["priority"]["band"], "queue": changed["queue"], "owner": changed.get("owner", "")}
+    return {"pushed_version": changed["version"], "sent": sent, "noted_version": changed["version"]}
 
 
 def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:

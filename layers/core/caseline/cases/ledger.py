@@ -61,12 +61,14 @@ def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
     return True
 
 
-def change_case(table: Table, old: Item, new: Item, *history: Item, writes: Sequence[Mapping[str, Any]] = ()) -> bool:
+def change_case(
+    table: Table, old: Item, new: Item, *history: Item, writes: Sequence[Mapping[str, Any]] = (), pushed: Mapping[str, Any] | None = None
+) -> bool:
     """Write the next version of a case and its history, and `writes` that must come with it; False if it changed since it was read.
 
-    Bookkeeping of the push is not touched.
+    Bookkeeping of the push is not touched, but for what `pushed` says: a change that came from the CRM is there already.
     """
-    changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED}
+    changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED} | dict(pushed or {})
     removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
     names = {f"#{name}": name for name in (*changes, *removes)}
@@ -78,7 +80,13 @@ def change_case(table: Table, old: Item, new: Item, *history: Item, writes: Sequ
     return True
 
 
-PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence"})
+# What the outbox keeps on a case, and judgement never touches.
+PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sent", "noted", "noted_version", "pushed_at"})
+
+
+def crm_case_key(crm: str, crm_id: str) -> Item:
+    """The row that tells which of our cases a CRM's record is."""
+    return key(f"CRMCASE#{crm}#{crm_id}", "CASE")
 
 
 def due(now: str) -> Item:

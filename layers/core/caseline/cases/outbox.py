@@ -7,56 +7,105 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.cases.ledger import history_row, load_case
-from caseline.crm import CaseRecord, Crm
-from caseline.errors import CrmConflictError, CrmError, CrmNotFoundError
+from caseline.cases.changes import work_case
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case
+from caseline.cases.notes import due_notes, notes_are_due, people_wrote
+from caseline.crm import CaseRecord, Crm, SavedCase
+from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError
 from caseline.priority.model import explain_lines, priority_from_json
-from caseline.signals import isoformat
+from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table
 
 LEASE = timedelta(seconds=20)  # longer than a push takes; who is slower pushes for nothing, and the newest version once more
 ROUNDS = 10
+COMPARED = ("status", "band", "queue", "owner")  # what people in the CRM may set, too
 
 
 @dataclass(frozen=True)
 class Outbox:
+    """`patience`: how long after a push the next one may wait, if it has nothing but news to tell. `takes_notes`: whether the CRM is told of each signal."""
+
     table: Table
     crm: Crm
     clock: Callable[[], datetime]
     case_url: Callable[[str], str]
+    patience: timedelta = timedelta(0)
+    takes_notes: bool = False
 
-    def push(self, case_key: str) -> Item:
-        """Until the CRM has the newest version; the row as it stands then. CrmConflictError while another worker pushes."""
+    def push(self, case_key: str, patient: bool = False) -> Item:
+        """Until the CRM has the newest version; the row as it stands then. CrmConflictError while another worker pushes.
+
+        A patient push leaves for later what can wait, so that a case that gathers many signals costs a CRM's quota few calls.
+        """
         for _ in range(ROUNDS):
             case = load_case(self.table, case_key)
             if case is None:
                 raise CrmNotFoundError("the ledger has no such case")
-            if case["version"] <= case["pushed_version"]:
+            if self._is_settled(case):
                 return case
+            if patient and self._can_wait(case):
+                return self._wait(case)
             self._push(self._lease(case))
         raise CrmConflictError("the case changes faster than it can be pushed")
 
+    def _is_settled(self, case: Item) -> bool:
+        return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and notes_are_due(case))
+
+    def _can_wait(self, case: Item) -> bool:
+        """Nothing that people in the CRM act upon has changed, and the last push was a short while ago."""
+        if not case.get("sent") or case["sent"] != _compared(case) or people_wrote(case):
+            return False
+        return self.clock() < parse_time(case["pushed_at"]) + self.patience
+
+    def _wait(self, case: Item) -> Item:
+        """The watcher pushes it when the time has come."""
+        due_at = isoformat(parse_time(case["pushed_at"]) + self.patience)
+        if case.get("due_at") == due_at:
+            return case
+        return self.table.update(case["PK"], case["SK"], "SET due_shard = :due, due_at = :at", due="due", at=due_at)
+
     def _lease(self, case: Item) -> Item:
-        """Only the holder of the newest fencing number may mark a push."""
+        """Only the holder of the newest fencing number may mark a push. `upto` is how many signals the notes tell of; a push that died keeps its own."""
         now = self.clock()
         try:
             return self.table.update(
-                case["PK"], case["SK"], "SET lease_until = :until ADD fence :one", "attribute_not_exists(lease_until) OR lease_until < :now",
-                until=int((now + LEASE).timestamp()), now=int(now.timestamp()), one=1,
+                case["PK"], case["SK"], "SET lease_until = :until, upto = if_not_exists(upto, :count) ADD fence :one",
+                "attribute_not_exists(lease_until) OR lease_until < :now",
+                until=int((now + LEASE).timestamp()), now=int(now.timestamp()), one=1, count=case["signal_count"],
             )
         except ConditionFailed as error:
             raise CrmConflictError("another worker is pushing this case") from error
 
     def _push(self, case: Item) -> None:
+        record = self._record(case)
         try:
-            saved = self.crm.save_case(self._record(case))
+            saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
             raise
-        crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
-        self._mark(case, "SET pushed_version = :version, crm = :crm REMOVE lease_until, due_shard, due_at, push", version=case["version"], crm=crm)
+        if saved.crm_id != record.crm_id and self.takes_notes:
+            self.table.put(crm_case_key(self.crm.name, saved.crm_id) | {"type": "crm_case", "case_key": case["case_key"]})
+        self._mark_saved(case, saved)
         mark = f"sync{case['version']:06d}"
         self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", case["version"], mark=mark))
+        if saved.status == CLOSED and case["status"] == OPEN:
+            self._close(case)
+
+    def _mark_saved(self, case: Item, saved: SavedCase) -> None:
+        crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
+        noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
+        self._mark(
+            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at "
+            "REMOVE lease_until, due_shard, due_at, push, upto",
+            version=case["version"], crm=crm, sent=_compared(case), noted=noted, at=isoformat(self.clock()),
+        )  # fmt: skip
+
+    def _close(self, case: Item) -> None:
+        """A person closed it over there before the change came back by itself."""
+        try:
+            work_case(self.table, case["case_key"], {"status": CLOSED}, self.crm.name, self.clock(), from_crm=True)
+        except ConflictError:
+            return
 
     def _mark_failed(self, case: Item, error: CrmError) -> None:
         """The case shows what went wrong; the class alone, because a CRM's message may quote the customer."""
@@ -70,11 +119,14 @@ class Outbox:
             self._mark_superseded(case, values)
 
     def _mark_superseded(self, case: Item, values: dict[str, Any]) -> None:
+        """What reached the CRM is noted; the case stays due for the version that came meanwhile."""
+        seen = {"crm": values["crm"], "pushed": values.get("version", case["pushed_version"])}
+        told, expression = {name: values[name] for name in ("sent", "noted", "at") if name in values}, "SET crm = :crm, pushed_version = :pushed"
+        if told:
+            expression += ", sent = :sent, noted = :noted, pushed_at = :at, noted_version = :pushed"
+        removed = " REMOVE lease_until, upto" if told else " REMOVE lease_until"
         try:
-            self.table.update(
-                case["PK"], case["SK"], "SET crm = :crm, pushed_version = :pushed REMOVE lease_until", "fence = :fence",
-                fence=case["fence"], crm=values["crm"], pushed=values.get("version", case["pushed_version"]),
-            )
+            self.table.update(case["PK"], case["SK"], expression + removed, "fence = :fence", fence=case["fence"], **seen, **told)
         except ConditionFailed:
             self._push_again(case)
 
@@ -83,10 +135,16 @@ class Outbox:
         self.table.update(case["PK"], case["SK"], "SET pushed_version = :none", none=0)
 
     def _record(self, case: Item) -> CaseRecord:
-        priority = priority_from_json(case["priority"], case["queue"])
+        priority, crm_id = priority_from_json(case["priority"], case["queue"]), case["crm"].get("id", "")
         return CaseRecord(
             case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"], reasons=explain_lines(priority),
             score=priority.score, band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"],
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
-            signal_count=case["signal_count"], channels=case["channels"],
-        )
+            signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
+            first=not crm_id and case["fence"] == 1, before=case.get("sent") or {},
+            notes=due_notes(self.table, case, case["upto"]) if self.takes_notes else (),
+        )  # fmt: skip
+
+
+def _compared(case: Item) -> dict[str, str]:
+    return {"status": case["status"], "band": case["priority"]["band"], "queue": case["queue"], "owner": case.get("owner", "")}

@@ -6,25 +6,27 @@ from collections.abc import Iterable
 
 from caseline.cases.ledger import OPEN, change_case, due, load_case, load_claims
 from caseline.customers import customer_id_of, load_customers
-from caseline.table import Item, Table
+from caseline.table import Table
 
 
 def rescore_cases(table: Table, identities: Iterable[str], scopes: Iterable[str], now: str) -> None:
     """Ask for a new judgement of the open cases of all customers who have one of the identities, in any of the scopes. Safe to repeat."""
     asked = list(identities)
-    customers = load_customers(table, {customer_id_of(identity, scope) for scope in scopes for identity in asked})
-    for customer_id in sorted({row["customer_id"] for row in customers.values()}):
-        claims = load_claims(table, customer_id)
-        if claims:
-            table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", "REMOVE account_as_of")  # what was read a moment ago is old now
-        for claim in claims:
-            _want(table, claim, now)
+    rescore_customers(table, {customer_id_of(identity, scope) for scope in scopes for identity in asked}, now)
 
 
-def _want(table: Table, claim: Item, now: str) -> None:
+def rescore_customers(table: Table, customer_ids: Iterable[str], now: str) -> None:
+    """The same for customers by id, of which some may have been merged since, or never come to be."""
+    for customer_id in sorted({row["customer_id"] for row in load_customers(table, customer_ids).values()}):
+        table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", "REMOVE account_as_of")  # what was read a moment ago is old now
+        for claim in load_claims(table, customer_id):
+            rescore_case(table, claim["case_key"], now)
+
+
+def rescore_case(table: Table, case_key: str, now: str) -> None:
     """A version that says nothing new but wants a push: triage sees it and starts a run, which judges before it pushes."""
     for _ in range(8):
-        case = load_case(table, claim["case_key"])
+        case = load_case(table, case_key)
         if case is None or case["status"] != OPEN:
             return
         if change_case(table, case, {**case, "version": case["version"] + 1, "push": "wanted", **due(now)}):

@@ -16,10 +16,10 @@ class CaseSaver:
     runs: Runs
 
     def save(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Errors are CRM errors, retried by class; the run ends only when the CRM has the newest version."""
+        """Errors are CRM errors, retried by class; the run ends when the CRM has the newest version, or one that can wait for the next."""
         run = read_run(state)
         keys = [state["case"]["case_key"]] if state.get("case") else []
         for case_key in (*keys, *state.get("unpushed", [])):
-            self.outbox.push(case_key)
+            self.outbox.push(case_key, patient=True)
         self.runs.finish(run)
         return {"run": run.to_json(), "case": state.get("case")}

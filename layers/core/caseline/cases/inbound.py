@@ -1,0 +1,153 @@
+"""What people do in the CRM comes back: to the case, to the timeline, to whom a customer is. Applying a change twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from caseline.cases.changes import BANDS, check_changes, work_case
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, load_case
+from caseline.cases.merging import settle_merges
+from caseline.cases.rescoring import rescore_case, rescore_cases, rescore_customers
+from caseline.crm import Change
+from caseline.customers import Claimed, customer_id_of, link, load_customers
+from caseline.errors import ConflictError, NotFoundError, QueryError
+from caseline.identity import normalise_identities
+from caseline.signals import isoformat
+from caseline.table import ConditionFailed, Item, Table, key
+
+WORKED = ("status", "band", "owner", "queue")
+NOTE_LIMIT = 5_000
+OUTCOMES = ("valid", "not_an_issue")
+
+
+def account_key(crm: str, account_id: str, customer_id: str) -> Item:
+    """The row that tells which customers are of an account."""
+    return key(f"CRMACCOUNT#{crm}#{account_id}", customer_id)
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """`crm` is the CRM's name, `scopes` the prefixes that identities may have."""
+
+    table: Table
+    crm: str
+    scopes: Iterable[str]
+    clock: Callable[[], datetime]
+
+    def apply(self, change: Change) -> bool:
+        """Whether it changed anything here."""
+        return _STEPS[change.kind](self, change)
+
+    def _work(self, change: Change) -> bool:
+        case = self._find(change)
+        if case is None:
+            return False
+        wanted = {name: change.fields[name] for name in WORKED if change.fields.get(name) not in (None, "", _standing(case, name))}
+        if wanted.get("status") not in (None, OPEN, CLOSED) or wanted.get("status") == case["status"]:
+            wanted.pop("status")  # pending is a way of being open
+        if wanted.get("band") in BANDS:
+            wanted["reason"] = f"set in {self.crm}"
+        return bool(self._change(case, wanted, change)) | self._learn(case, change)
+
+    def _change(self, case: Item, wanted: Mapping[str, Any], change: Change) -> bool:
+        try:
+            check_changes(wanted)
+            return bool(wanted) and bool(work_case(self.table, case["case_key"], wanted, change.by or self.crm, self.clock(), from_crm=True))
+        except (QueryError, ConflictError, NotFoundError):
+            return False  # a value of theirs that has no place here, or a claim that another case has taken over
+
+    def _learn(self, case: Item, change: Change) -> bool:
+        """What an agent says a case was stays on it, for whoever learns from it."""
+        known = {name: change.fields[name] for name in ("outcome", "category") if change.fields.get(name)}
+        said = {"outcome": known.get("outcome"), "corrected": known.get("category") if known.get("category") != case["category"] else None}
+        said = {name: value for name, value in said.items() if value and case.get(name) != value and (name != "outcome" or value in OUTCOMES)}
+        if said:
+            expression = "SET " + ", ".join(f"{name} = :{name}" for name in said)
+            self.table.update(case["PK"], case["SK"], expression, "attribute_exists(PK)", **said)
+        return bool(said)
+
+    def _comment(self, change: Change) -> bool:
+        """A comment stands on the timeline, once; one that the customer sees is an answer and stops the clock."""
+        case, text = self._find(change), str(change.fields.get("text") or "").strip()[:NOTE_LIMIT]
+        comment_id = str(change.fields.get("comment_id") or change.event_id)
+        if case is None or not text or not comment_id:
+            return False
+        public, at = bool(change.fields.get("public")), isoformat(change.at)
+        row = key(case["PK"], f"NOTE#{self.crm}#{comment_id}") | {
+            "type": "note", "schema": 1, "text": text, "summary": text[:280], "by": change.by or self.crm, "brand": case["brand"], "crm": self.crm,
+            "answers": public, "identity": case["identity"], "at": f"{at}#{case['case_key']}#{comment_id}", "occurred_at": at,
+        }  # fmt: skip
+        try:
+            self.table.put(row, "attribute_not_exists(PK)")
+        except ConditionFailed:
+            return False
+        if public and case["status"] == OPEN:
+            rescore_case(self.table, case["case_key"], isoformat(self.clock()))
+        return True
+
+    def _contact(self, change: Change) -> bool:
+        """Identities that a contact has by now join a customer that is known by one of them; nobody else becomes a customer."""
+        identities = normalise_identities([str(identity) for identity in change.fields.get("identities") or ()])
+        now, merged = isoformat(self.clock()), False
+        for scope in self.scopes:
+            known = load_customers(self.table, {customer_id_of(identity, scope) for identity in identities}) if identities else {}
+            if known:
+                provenance, name = f"crm:{self.crm}:{change.crm_id}", str(change.fields.get("name") or "") or None
+                customer_id, merged = link(self.table, Claimed(identities, provenance, now, "verified", name, change.crm_id, scope))
+                settle_merges(self.table, customer_id, now)
+        rescore_cases(self.table, identities, self.scopes, now)
+        return bool(identities) or merged
+
+    def _account(self, change: Change) -> bool:
+        return self._forget_account(change.crm_id)
+
+    def _forget_account(self, account_id: str) -> bool:
+        """What was read of the account is old: its customers are looked up again, and their open cases judged again."""
+        customers = [str(row["SK"]) for row in self.table.query(f"CRMACCOUNT#{self.crm}#{account_id}")]
+        rescore_customers(self.table, customers, isoformat(self.clock()))
+        return bool(customers)
+
+    def _deleted(self, change: Change) -> bool:
+        """A case that people deleted there is closed here; a contact or account that is gone is looked up again."""
+        if change.fields.get("entity") != "case":
+            return self._forget_account(str(change.fields.get("account_id") or change.crm_id))
+        case = self._find(change)
+        if case is None or case["status"] != OPEN or case["crm"].get("id") != change.crm_id:
+            return False
+        return self._change(case, {"status": CLOSED, "note": f"Deleted in {self.crm}."}, change)
+
+    def _merged(self, change: Change) -> bool:
+        into, case = str(change.fields.get("into") or ""), self._find(change)
+        if change.fields.get("entity") != "case":
+            return self._forget_account(change.crm_id)
+        if case is None or not into or case["crm"].get("id") == into:
+            return False
+        survivor = self._row_of(into)
+        if survivor and survivor["case_key"] != case["case_key"]:
+            return self._change(case, {"status": CLOSED, "note": f"Merged into case {survivor['case_key']} in {self.crm}."}, change)
+        with suppress(ConditionFailed):
+            self.table.update(case["PK"], case["SK"], "SET crm = :crm", "version = :same", crm={**case["crm"], "id": into}, same=case["version"])
+            self.table.put(crm_case_key(self.crm, into) | {"type": "crm_case", "case_key": case["case_key"]})
+        return True
+
+    def _find(self, change: Change) -> Item | None:
+        known = {"case_key": change.case_key} if change.case_key else self._row_of(change.crm_id)
+        return load_case(self.table, known["case_key"]) if known else None
+
+    def _row_of(self, crm_id: str) -> Item | None:
+        row = crm_case_key(self.crm, crm_id)
+        return self.table.get(row["PK"], row["SK"])
+
+
+def _standing(case: Item, name: str) -> Any:
+    return case["priority"]["band"] if name == "band" else case.get(name, "")
+
+
+_STEPS: dict[str, Callable[[Inbound, Change], bool]] = {
+    "case": Inbound._work, "comment": Inbound._comment, "contact": Inbound._contact, "account": Inbound._account,
+    "deleted": Inbound._deleted, "merged": Inbound._merged,
+}  # fmt: skip

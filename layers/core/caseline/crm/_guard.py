@@ -1,0 +1,155 @@
+"""A CRM's limits, kept by all workers together: how long it wants to be left alone, whether it is down, what is left of its quota.
+
+The row `CRM#<name> / LIMITS` holds `until` (epoch seconds, after a 429), `failures` (in a row), `probe_at` (when the breaker lets one call through again)
+and the usage as the CRM told it last. It is read before a call and written only when something went wrong, got well, or the usage moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from caseline.crm import Account, CaseRecord, Change, Crm, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
+from caseline.crm._schema import SchemaField
+from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
+from caseline.signals import isoformat
+from caseline.table import ConditionFailed, Item, Table
+
+T = TypeVar("T")
+OPENS_AT = 5  # failures in a row
+PROBE_SECONDS = 30
+RESERVE = 0.1  # of the quota, for what cannot wait
+USAGE_STEP = 0.02  # a smaller move of the usage is not written
+UP, LIMITED, DOWN = "up", "limited", "down"
+URGENT_BAND = "P1"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the CRM stands: `state` is up, limited (until `until`) or down; `remaining` of `allowed` calls are left."""
+
+    state: str
+    until: float = 0
+    failures: int = 0
+    remaining: int | None = None
+    allowed: int | None = None
+    since: str = ""
+
+    @property
+    def is_scarce(self) -> bool:
+        return self.remaining is not None and bool(self.allowed) and self.remaining < RESERVE * (self.allowed or 0)
+
+
+def read_limits(table: Table, name: str, now: datetime) -> Limits:
+    row = table.get(f"CRM#{name}", "LIMITS", consistent=False) or {}
+    until, failures = float(row.get("until", 0)), int(row.get("failures", 0))
+    state = DOWN if failures >= OPENS_AT else LIMITED if until > now.timestamp() else UP
+    return Limits(state, until, failures, *_usage(row, now), since=row.get("since", ""))
+
+
+def _usage(row: Item, now: datetime) -> tuple[int | None, int | None]:
+    """Forgotten when its window is over: the quota is whole again."""
+    if row.get("usage_until", 0) < now.timestamp():
+        return None, None
+    return row["remaining"], row["allowed"]
+
+
+class GuardedCrm:
+    """The CRM, asked only when it may be. Errors are those that its own answer would have been."""
+
+    remote = True
+
+    def __init__(self, crm: Crm, table: Table, clock: Callable[[], datetime]) -> None:
+        self._crm, self._table, self._clock = crm, table, clock
+        self.name, self.native_upsert = crm.name, crm.native_upsert
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._crm.usage
+
+    def find_account(self, identities: Sequence[str]) -> Match:
+        return self._attempt(lambda: self._crm.find_account(identities))
+
+    def save_case(self, record: CaseRecord) -> SavedCase:
+        return self._attempt(lambda: self._crm.save_case(record), spare=record.band != URGENT_BAND)
+
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        self._attempt(lambda: self._crm.add_note(crm_id, note_id, text), spare=True)
+
+    def write_profile(self, profile: Profile) -> None:
+        self._attempt(lambda: self._crm.write_profile(profile), spare=True)
+
+    def create_contact(self, contact: NewContact) -> Account:
+        return self._attempt(lambda: self._crm.create_contact(contact), spare=True)
+
+    def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
+        return self._attempt(lambda: self._crm.read_changes(cursor), spare=True)
+
+    def list_cases(self, cursor: str = "") -> tuple[list[StandingCase], str]:
+        return self._attempt(lambda: self._crm.list_cases(cursor), spare=True)
+
+    def check(self, schema: Sequence[SchemaField]) -> list[Finding]:
+        return self._crm.check(schema)
+
+    def plan(self, schema: Sequence[SchemaField]) -> list[Step]:
+        return self._crm.plan(schema)
+
+    def apply(self, step: Step) -> None:
+        self._crm.apply(step)
+
+    def _attempt(self, call: Callable[[], T], spare: bool = False) -> T:
+        """`spare`: not at the expense of the quota that is kept back."""
+        limits = read_limits(self._table, self.name, self._clock())
+        self._refuse(limits, spare)
+        try:
+            answer = call()
+        except CrmRateLimitError as error:
+            self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
+            raise
+        except (CrmUnavailableError, CrmAuthError):
+            self._count_failure(limits)
+            raise
+        if limits.failures:
+            self._set("SET failures = :none REMOVE probe_at, since", none=0)
+        self._note_usage(limits)
+        return answer
+
+    def _refuse(self, limits: Limits, spare: bool) -> None:
+        now = self._clock().timestamp()
+        if limits.until > now:
+            raise CrmRateLimitError(f"{self.name} wants to be left alone", limits.until - now)
+        if limits.state == DOWN and not self._may_probe(now):
+            raise CrmUnavailableError(f"{self.name} is down; it is tried every {PROBE_SECONDS} s")
+        if spare and limits.is_scarce:
+            raise CrmRateLimitError(f"what is left of the quota of {self.name} is kept for P1 cases", 300.0)
+
+    def _may_probe(self, now: float) -> bool:
+        """One worker at a time, once in a while."""
+        try:
+            self._set("SET probe_at = :next", "probe_at <= :now", next=int(now) + PROBE_SECONDS, now=int(now))
+        except ConditionFailed:
+            return False
+        return True
+
+    def _count_failure(self, limits: Limits) -> None:
+        """The one that opens the breaker also says since when, and when to try again."""
+        now, expression = self._clock(), "SET failures = if_not_exists(failures, :none) + :one"
+        if limits.failures + 1 < OPENS_AT:
+            self._set(expression, none=0, one=1)
+            return
+        probe_at = int(now.timestamp()) + PROBE_SECONDS
+        self._set(f"{expression}, probe_at = :probe, since = if_not_exists(since, :since)", none=0, one=1, probe=probe_at, since=isoformat(now))
+
+    def _note_usage(self, limits: Limits) -> None:
+        usage = self._crm.usage
+        if usage is None or not usage.allowed:
+            return
+        known = limits.remaining if limits.remaining is not None else usage.allowed
+        if abs(known - usage.remaining) > USAGE_STEP * usage.allowed:
+            until = int(self._clock().timestamp() + usage.window)
+            self._set("SET remaining = :left, allowed = :allowed, usage_until = :until", left=usage.remaining, allowed=usage.allowed, until=until)
+
+    def _set(self, expression: str, condition: str | None = None, **values: Any) -> None:
+        self._table.update(f"CRM#{self.name}", "LIMITS", expression, condition, **values)
