@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caseline.crm import CLOSED, OPEN, CaseRecord, Change, NewContact, Note, Profile, ProfileEvent, SavedCase, Usage, crm_names, open_crm
+from caseline.crm import CLOSED, OPEN, CaseRecord, Change, NewContact, Note, Profile, ProfileEvent, SavedCase, StandingCase, Usage, crm_names, open_crm
 from caseline.crm._schema import read_schema
 from caseline.errors import (
     CrmAuthError,
@@ -42,6 +45,8 @@ from tests.kit.simulated import Call, Reply, Simulator, in_process, serving
 SCHEMA = read_schema(YAML(typ="safe", pure=True).load(Path(__file__).parents[2].joinpath("infra/crm/schema.yaml").read_text()))
 BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
 FEW = {"salesforce": 2, "dynamics": 2, "hubspot": 2}  # calls for a new case with its account looked up; 4 of any other CRM
+CORE = Path(__file__).parents[2] / "layers" / "core"
+HEAVY = {"boto3", "botocore", "pydantic", "requests", "urllib3", "jwt", "cryptography", "ruamel"}
 MANY = 205  # more than fit on a page of most CRMs
 
 NASTY = (
@@ -60,6 +65,17 @@ NASTY = (
 
 def test_each_crm_has_a_kit() -> None:
     assert kit_names() == crm_names()
+
+
+@pytest.mark.parametrize("name", crm_names())
+def test_opening_a_crm_loads_nothing_heavy(name: str) -> None:
+    """The door opens it for its webhooks, and has none of these."""
+    code = (
+        "import sys; from caseline.door import Door; from caseline.crm import open_crm; before = set(sys.modules); "
+        f"open_crm({name!r}); print(*sorted({{each.partition('.')[0] for each in sys.modules.keys() - before}} & {HEAVY!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(CORE)}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @pytest.fixture(params=crm_names())
@@ -841,17 +857,23 @@ def test_lists_every_case_of_ours_once(world: World) -> None:
     gone, closed = list(saved)[:2]
     world.lose_case(gone)
     world.close_case(closed)
-    listed, cursor = crm.list_cases()
-    while cursor:
-        page, cursor = quick(world).list_cases(json.loads(json.dumps(cursor)))
-        listed += page
+    listed = _list_all(world)
     assert Counter((case.crm_id, case.case_key) for case in listed) == Counter((key, value) for key, value in saved.items() if key != gone)
     assert {case.crm_id for case in listed if case.status == CLOSED} == {closed}
     assert {case.band for case in listed} <= {"P1", None} and {case.version for case in listed} <= {1, None}
 
 
 def test_lists_nothing_where_nothing_is(world: World) -> None:
-    assert world.adapter().list_cases() == ([], "")
+    world.add_contact(world.add_account("Globex"), "Ann", "ann@example.com")
+    assert _list_all(world) == []
+
+
+def _list_all(world: World) -> list[StandingCase]:
+    listed, cursor = quick(world).list_cases()
+    while cursor:
+        page, cursor = quick(world).list_cases(json.loads(json.dumps(cursor)))
+        listed += page
+    return listed
 
 
 # ---- setting up

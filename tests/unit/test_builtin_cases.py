@@ -59,20 +59,20 @@ def test_closing_and_reopening(crm: builtin.BuiltinCrm) -> None:
     crm.save_case(RECORD)
     change = crm.update_case(RECORD.case_key, "ann", status="closed")
     assert (change.kind, change.case_key, change.fields, change.by) == ("case", RECORD.case_key, {"status": "closed"}, "ann")
-    assert [case["case_key"] for case in crm.list_cases("closed")] == [RECORD.case_key] and crm.list_cases() == []
+    assert [case["case_key"] for case in crm.most_urgent("closed")] == [RECORD.case_key] and crm.most_urgent() == []
     crm.update_case(RECORD.case_key, "ann", status="open")
-    assert crm.list_cases("closed") == [] and len(crm.list_cases()) == 1
+    assert crm.most_urgent("closed") == [] and len(crm.most_urgent()) == 1
 
 
 @pytest.mark.parametrize(
     "fields", [{"status": "done"}, {"band": "P5"}, {"band": 1}, {"owner": 7}, {"owner": "x" * 201}, {"case_key": "cx-9"}, {"score": 0}, {"note": "x" * 32_001}]
 )
 def test_what_cannot_be_set_is_refused_by_name(crm: builtin.BuiltinCrm, fields: dict[str, Any]) -> None:
-    saved = crm.save_case(RECORD)
+    saved, cursor = crm.save_case(RECORD), crm.read_changes()[1]
     with pytest.raises(CrmRejectedError) as caught:
         crm.update_case(saved.crm_id, "ann", **fields)
     assert caught.value.field == next(iter(fields))
-    assert crm.read_changes() == ([], "")
+    assert crm.read_changes(cursor) == ([], cursor)
 
 
 def test_a_case_that_is_not_there(crm: builtin.BuiltinCrm) -> None:
@@ -93,20 +93,21 @@ def test_the_most_urgent_case_comes_first(crm: builtin.BuiltinCrm) -> None:
     later = "2026-11-21T11:00:00.000000Z"
     for key, band, score, opened in (("c", "P3", 40, ""), ("a", "P1", 80, ""), ("b", "P2", 99, ""), ("a2", "P1", 80, later), ("a0", "P1", 100, later)):
         crm.save_case(replace(RECORD, case_key=key, band=band, score=score, opened_at=opened or RECORD.opened_at))
-    assert [case["case_key"] for case in crm.list_cases()] == ["a0", "a", "a2", "b", "c"]
+    assert [case["case_key"] for case in crm.most_urgent()] == ["a0", "a", "a2", "b", "c"]
     crm.update_case("c", "ann", band="P1")
-    assert [case["case_key"] for case in crm.list_cases(limit=4)] == ["a0", "a", "a2", "c"]
+    assert [case["case_key"] for case in crm.most_urgent(limit=4)] == ["a0", "a", "a2", "c"]
 
 
 def test_changes_are_read_from_a_cursor_on_at_least_once(crm: builtin.BuiltinCrm) -> None:
     crm.save_case(RECORD)
+    begun = crm.read_changes()[1]
     first = crm.update_case(RECORD.case_key, "ann", status="pending")
-    changes, cursor = crm.read_changes()
+    changes, cursor = crm.read_changes(begun)
     assert changes == [first]
     second = crm.update_case(RECORD.case_key, "bob", note="done")
     again, cursor = crm.read_changes(cursor)
-    assert again[-1] == second
-    assert crm.read_changes(cursor)[1] == cursor
+    assert again == [second] and crm.read_changes(cursor) == ([], cursor)
+    assert crm.read_changes(begun)[0] == [first, second]
 
 
 def test_edits_at_once_all_stand(crm: builtin.BuiltinCrm) -> None:

@@ -165,10 +165,11 @@ class Table:
         return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
 
     def query(
-        self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False
-    ) -> Iterator[Item]:
-        """The partition's items by sort key. `before` and `prefix` bound the sort key; pages are read as they are used."""
-        request = _query_request(pk, index, before, prefix, limit, newest_first)
+        self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False,
+        since: str | None = None,
+    ) -> Iterator[Item]:  # fmt: skip
+        """The partition's items by sort key. One of `before`, `prefix` and `since` bounds the sort key; pages are read as they are used."""
+        request = _query_request(pk, index, before, prefix, limit, newest_first, since)
         seen = 0
         while True:
             answer = self._call("query", **request)
@@ -204,13 +205,15 @@ def _insert_statement(table: str, item: Item) -> dict[str, Any]:
     return {"Statement": f'INSERT INTO "{table}" VALUE {{{fields}}}', "Parameters": [serialise(value) for value in item.values()]}
 
 
-def _query_request(pk: str, index: str | None, before: str | None, prefix: str | None, limit: int | None, newest_first: bool) -> dict[str, Any]:
+def _query_request(
+    pk: str, index: str | None, before: str | None, prefix: str | None, limit: int | None, newest_first: bool, since: str | None
+) -> dict[str, Any]:  # fmt: skip
     hash_name, range_name = INDEX_KEYS[index]
     names, values, condition = {"#h": hash_name}, {":h": pk}, "#h = :h"
-    if before or prefix:
+    if bound := before or prefix or since:
         names["#r"] = range_name
-        values[":r"] = str(before or prefix)
-        condition += " AND #r < :r" if before else " AND begins_with(#r, :r)"
+        values[":r"] = bound
+        condition += " AND #r < :r" if before else " AND begins_with(#r, :r)" if prefix else " AND #r >= :r"
     request: dict[str, Any] = {
         "KeyConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": _image(values),
         "ScanIndexForward": not newest_first,

@@ -31,6 +31,15 @@ class Accounts:
         match = to_match([self._account(row, matched[row["account_id"]]) for row in sorted(rows, key=lambda row: str(row["PK"])) if "account_id" in row])
         return Match(match.kind, self._without_shared(match.account)) if match.account else match
 
+    def contact_of(self, identities: Sequence[str]) -> Row | None:
+        """The row of the contact that has one of the identities, the earlier the better."""
+        for identity in identities:
+            for contact_id in self._contact_ids(identity):
+                row = self._table.get(*contact_key(contact_id))
+                if row and identity in row.get("identities", ()):
+                    return {"name": "", **row}
+        return None
+
     def _without_shared(self, account: Account) -> Account:
         """Only identities that are the contact's alone say more of who it is: a mailbox that two contacts use joins nobody."""
         own = tuple(identity for identity in account.identities if self._contact_ids(identity) == [account.contact_id])

@@ -10,6 +10,7 @@ from caseline.errors import CrmRejectedError
 Edit = str | None
 STATUSES = ("open", "pending", "closed")
 BANDS = ("P1", "P2", "P3", "P4")
+OUTCOMES = ("valid", "not_an_issue")
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
@@ -25,6 +26,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "band": _one_of(*BANDS),
     "owner": _short(200),
     "queue": _short(100),
+    "outcome": _one_of(*OUTCOMES),
     "note": _short(32_000),
 }
 

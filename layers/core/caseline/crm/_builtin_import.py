@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from caseline.crm import Change
 from caseline.crm._builtin_csv import ContactRow, CsvFault, read_rows
+from caseline.crm._builtin_log import row_of
 from caseline.crm._builtin_rows import ACCOUNT_FIELDS, Row, account_key, contact_key, identity_key, keyed
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -45,11 +47,27 @@ def import_accounts(table: Table, data: bytes, now: datetime) -> ImportReport:
     changed: set[str] = set()
     for chunk in _chunks(accounts.values()):
         pairs = _save(table, [_named(account) for account in chunk], account_key, "account_id", report.accounts, now)
-        changed |= {account["account_id"] for before, account in pairs if _differs(before, account)}
+        news = [account for before, account in pairs if _differs(before, account)]
+        changed |= {account["account_id"] for account in news}
+        _tell(table, [Change("account", account["account_id"], now, fields=_facts(account), by="import") for account in news])
     for chunk in _chunks(contacts.values()):
-        news = [new for before, new in _save_contacts(table, chunk, report.contacts, now) if _differs(before, new) or new["account_id"] in changed]
-        report.touched.update(identity for contact in news for identity in contact["identities"])
+        pairs = _save_contacts(table, chunk, report.contacts, now)
+        report.touched.update(name for before, new in pairs if _differs(before, new) or new["account_id"] in changed for name in new["identities"])
+        _tell(table, [Change("contact", new["contact_id"], now, fields=_person(new), by="import") for before, new in pairs if _differs(before, new)])
     return report
+
+
+def _tell(table: Table, changes: Sequence[Change]) -> None:
+    """To whoever reads what happens in the CRM; a file that is brought twice at an instant says the same."""
+    table.insert_many([row_of(replace(change, event_id=f"{change.kind}#{change.crm_id}")) for change in changes])
+
+
+def _facts(account: Row) -> Row:
+    return {name: account[name] for name in ACCOUNT_FIELDS if account[name]}
+
+
+def _person(contact: Row) -> Row:
+    return {name: contact[name] for name in ("account_id", "name", "identities")}
 
 
 def _collect(rows: Iterator[ContactRow | CsvFault], errors: list[CsvFault]) -> tuple[dict[str, Row], dict[str, Row]]:
