@@ -13,7 +13,10 @@ ENTITIES = ("case", "contact", "account")
 
 @dataclass(frozen=True)
 class SchemaField:
-    """`type` is text, long_text, number, decimal, choice, url or datetime; `side` ours or theirs; `need` required or optional."""
+    """`type` is text, long_text, number, decimal, choice, url or datetime; `side` ours or theirs; `need` required or optional.
+
+    `searched`: records are looked for by what the text contains, which some CRMs cannot do in long texts.
+    """
 
     entity: str
     key: str
@@ -27,6 +30,7 @@ class SchemaField:
     places: int = 0
     values: Sequence[str] = ()
     unique: bool = False
+    searched: bool = False
 
     @property
     def is_required(self) -> bool:
