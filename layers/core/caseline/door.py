@@ -117,10 +117,14 @@ class Door:
             channel.verify(request, source)
 
     def _public_url(self, event: Mapping[str, Any]) -> str:
-        """The URL the platform was given: from the configuration, never from Host."""
-        many = event.get("multiValueQueryStringParameters") or {name: [value] for name, value in (event.get("queryStringParameters") or {}).items()}
-        query = urlencode([(name, value) for name, values in many.items() for value in values], quote_via=quote)
-        return f"{self._wiring.config.public_url}{event['path']}{'?' + query if query else ''}"
+        return public_url(self._wiring.config.public_url, event)
+
+
+def public_url(base: str, event: Mapping[str, Any]) -> str:
+    """The URL the platform was given: `base` is from the configuration, never from Host."""
+    many = event.get("multiValueQueryStringParameters") or {name: [value] for name, value in (event.get("queryStringParameters") or {}).items()}
+    query = urlencode([(name, value) for name, values in many.items() for value in values], quote_via=quote)
+    return f"{base}{event['path']}{'?' + query if query else ''}"
 
 
 def read_body(event: Mapping[str, Any], limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Watch what is due: runs that failed or died, cases that are not in the CRM yet, carts that rest. Reads the index `due`, never scans."""
+"""Watch what is due: runs that failed or died, cases that are not in the CRM yet, carts that rest, profiles. Reads the index `due`, never scans."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import islice
 from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
 from caseline.errors import CrmError, UnavailableError
+from caseline.profiles import ProfileWriter
 from caseline.runs import Runs
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -25,13 +26,14 @@ class Watcher:
     outbox: Outbox
     clock: Callable[[], datetime]
     carts: CartWatch | None = None
+    profiles: ProfileWriter | None = None
 
     def watch(self) -> int:
         """Take up what is due; returns how many rows were."""
         due = list(islice(self.table.query("due", index="due", before=isoformat(self.clock())), BATCH))
         for row in due:
             kind = row["PK"].partition("#")[0]
-            {"RUN": self._restart, "CASE": self._push, "CART": self._look}[kind](row)
+            {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich}[kind](row)
         return len(due)
 
     def _restart(self, row: Item) -> None:
@@ -52,6 +54,14 @@ class Watcher:
                 self.carts.look(row["PK"])
         except UnavailableError:
             self._postpone(row)
+
+    def _enrich(self, row: Item) -> None:
+        self._postpone(row)
+        try:
+            if self.profiles:
+                self.profiles.write(row)
+        except CrmError:
+            return
 
     def _postpone(self, row: Item) -> Item:
         tries = (self.table.get(row["PK"], row["SK"]) or {}).get("tries", 0) + 1

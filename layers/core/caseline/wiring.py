@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from caseline.cases.save import CaseSaver
     from caseline.completing import Completer
     from caseline.crm import Crm
+    from caseline.crm._pace import Pace
     from caseline.desk import Desk
     from caseline.intake import Intake
     from caseline.oidc import Provider
     from caseline.policy import Policy
     from caseline.polling import Poller
+    from caseline.reconciling import Reconciler
     from caseline.recording import Recorder
     from caseline.runs import Runs
+    from caseline.syncing import CrmSync
     from caseline.table import Table
     from caseline.watching import Watcher
 
@@ -281,15 +284,66 @@ class Wiring:
 
     @property
     def crm(self) -> Crm:
+        """The configured CRM; one that is reached over the network is guarded, so that all workers keep its limits together."""
         from caseline.crm import open_crm
+        from caseline.crm._guard import GuardedCrm
+        from caseline.crm._pace import read_pace
 
-        chosen = self.config.crm
-        key = f"crm/{chosen.name}"
+        key = f"crm/{self.config.crm.name}"
         if key not in self._clients:
-            secret = self.secret(key) or {}
-            self._clients[key] = open_crm(chosen.name).create(settings=chosen.settings, secret=secret, table=self.table, clock=self.clock)
+            settings = read_pace(self.config.crm.settings)[1]
+            adapter = open_crm(self.config.crm.name).create(settings=settings, secret=self.secret(key) or {}, table=self.table, clock=self.clock)
+            self._clients[key] = GuardedCrm(adapter, self.table, self.clock) if self.has_remote_crm else adapter
         crm: Crm = self._clients[key]
         return crm
+
+    @property
+    def has_remote_crm(self) -> bool:
+        """The built-in one stands in our own table: it needs no notes of what it can see, and tells of no changes."""
+        from caseline.crm._pace import BUILTIN
+
+        return self.config.crm.name != BUILTIN
+
+    @property
+    def crm_pace(self) -> Pace:
+        from caseline.crm._pace import read_pace
+
+        return read_pace(self.config.crm.settings)[0]
+
+    @property
+    def enrich_after(self) -> timedelta | None:
+        """How long after a signal its customer's profile is written to the CRM; None for never."""
+        minutes = self.crm_pace.enrich_minutes
+        return timedelta(minutes=minutes) if self.has_remote_crm and minutes else None
+
+    @property
+    def crm_source(self) -> Source:
+        """The CRM as the sender of its own webhooks; their secrets stand in its secret as `webhook_secrets`, newest first."""
+        chosen = self.config.crm
+        known = self.secret(f"crm/{chosen.name}") or {}
+        return Source(chosen.name, "", (), tuple(map(str, known.get("webhook_secrets") or ())), chosen.settings)
+
+    def send_changes(self, body: str) -> None:
+        self._call("sqs", "send_message", QueueUrl=self.environ["CRM_QUEUE_URL"], MessageBody=body)
+
+    @property
+    def crm_sync(self) -> CrmSync:
+        from caseline.cases.inbound import Inbound
+        from caseline.syncing import CrmSync
+
+        inbound = Inbound(self.table, self.config.crm.name, self.scopes, self.clock)
+        return CrmSync(self.table, self.crm, inbound, self.clock, self.stack)
+
+    @property
+    def reconciler(self) -> Reconciler:
+        from caseline.reconciling import Reconciler
+
+        return Reconciler(self.table, self.crm, self.clock, self.stack)
+
+    @property
+    def scopes(self) -> list[str]:
+        """The prefixes that identities may have: none, or each brand."""
+        return sorted(self.config.brands) if self.config.identity_scope == "brand" else [""]
 
     @property
     def recorder(self) -> Recorder:
@@ -335,7 +389,9 @@ class Wiring:
     def account_look_up(self) -> AccountLookUp:
         from caseline.cases.lookup import AccountLookUp
 
-        return AccountLookUp(self.table, self.crm, self.runs, self.clock)
+        if not self.has_remote_crm:
+            return AccountLookUp(self.table, self.crm, self.runs, self.clock)
+        return AccountLookUp(self.table, self.crm, self.runs, self.clock, self.crm_pace.fresh, listens=True)
 
     @property
     def prioritiser(self) -> Prioritiser:
@@ -353,14 +409,17 @@ class Wiring:
     def outbox(self) -> Outbox:
         from caseline.cases.outbox import Outbox
 
-        return Outbox(self.table, self.crm, self.clock, self.case_url)
+        patience = self.crm_pace.patience if self.has_remote_crm else timedelta(0)
+        return Outbox(self.table, self.crm, self.clock, self.case_url, patience, takes_notes=self.has_remote_crm)
 
     @property
     def watcher(self) -> Watcher:
         from caseline.abandonment import CartWatch
+        from caseline.profiles import ProfileWriter
         from caseline.watching import Watcher
 
-        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock))
+        carts, profiles = CartWatch(self.table, self.queue_cart, self.clock), ProfileWriter(self.table, self.crm, self.clock)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, carts, profiles if self.enrich_after else None)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
@@ -375,10 +434,9 @@ class Wiring:
         from caseline.views import Gauges
 
         config, streams = self.config, [self.environ[name] for name in ("PUBLISH_FUNCTION", "TRIAGE_FUNCTION") if self.environ.get(name)]
-        scopes = sorted(config.brands) if config.identity_scope == "brand" else [""]
         return Desk(
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
-            {source.key: source.brand for source in config.sources}, scopes, lambda case_key: self.outbox.push(case_key),
+            {source.key: source.brand for source in config.sources}, self.scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
         )
 

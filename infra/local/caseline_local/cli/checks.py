@@ -23,7 +23,7 @@ from caseline_local.cli.terminal import FindingsError, UnreachableError
 ROOT = Path(__file__).resolve().parents[4]
 _PACKAGES = ("boto3", "moto", "chalice", "aws-lambda-powertools", "pydantic", "aws-sam-translator", "jinja2", "ruamel.yaml")
 _OLDEST = (3, 11)
-_DEAD = ("SignalsDeadLetters", "PollDeadLetters", "CompletionDeadLetters", "EventDeadLetters", "StreamFailures")
+_DEAD = ("SignalsDeadLetters", "PollDeadLetters", "CompletionDeadLetters", "CrmDeadLetters", "EventDeadLetters", "StreamFailures")
 
 
 class Bad(Exception):  # noqa: N818 - a finding, not an error of ours

@@ -37,15 +37,17 @@ class Scene:
     stale: bool
     candidates: int
     now: datetime
+    answered: str = ""
 
 
-def read_recent(table: Table, customer: Mapping[str, Any]) -> list[Item]:
-    """The newest signals of a customer over all identities; one query for each."""
+def read_recent(table: Table, customer: Mapping[str, Any]) -> tuple[list[Item], str]:
+    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM."""
     rows: list[Item] = []
     for identity in customer["identities"][:IDENTITIES]:
         found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", newest_first=True, limit=RECENT)
-        rows += [row for row in islice(found, RECENT) if row["type"] == "signal"]
-    return sorted(rows, key=lambda row: str(row["at"]))
+        rows += islice(found, RECENT)
+    answered = max((str(row["occurred_at"]) for row in rows if row["type"] == "note" and row.get("answers")), default="")
+    return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), answered
 
 
 def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> Priority:
@@ -90,5 +92,6 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
     """How much of its target the oldest ask without a later reply has waited."""
     replied = max((row["occurred_at"] for row in scene.recent if row["direction"] == OUTBOUND), default="")
+    replied = max(replied, scene.answered)
     asks = sorted((row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied), key=lambda row: str(row["occurred_at"]))
     return waited_share(policy, parse_time(asks[0]["occurred_at"]), scene.now, channel=asks[0]["channel"]) if asks else 0.0

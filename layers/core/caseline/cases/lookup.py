@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.cases.inbound import account_key
 from caseline.cases.merging import settle_merges
 from caseline.crm import Account, Crm
 from caseline.customers import Claimed, link, load_customer
@@ -19,10 +20,14 @@ FRESH = timedelta(minutes=1)  # an account read this short ago is not read again
 
 @dataclass(frozen=True)
 class AccountLookUp:
+    """`listens`: the CRM tells of changes, so that what was read, or not found, stands for as long as `fresh` says."""
+
     table: Table
     crm: Crm
     runs: Runs
     clock: Callable[[], datetime]
+    fresh: timedelta = FRESH
+    listens: bool = False
 
     def look_up(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Read the account value of the run's customer, and link whom the CRM knows. Errors are CRM errors, retried by class."""
@@ -37,9 +42,13 @@ class AccountLookUp:
         match = self.crm.find_account(customer["identities"])
         now = isoformat(self.clock())
         customer_id = self._link(customer, match.account, now) if match.account else customer["customer_id"]
+        if self.listens:
+            self._list(customer, match.account, customer_id)
         self.table.update(
-            f"CUSTOMER#{customer_id}", "CUSTOMER", "SET account = :account, account_as_of = :now, #m = :match, candidates = :candidates", names={"#m": "match"},
+            f"CUSTOMER#{customer_id}", "CUSTOMER",
+            "SET account = :account, account_as_of = :now, asked_for = :asked, #m = :match, candidates = :candidates", names={"#m": "match"},
             account=match.account.to_json() if match.account else None, now=now, match=match.kind, candidates=[c.to_json() for c in match.candidates],
+            asked=len(customer["identities"]),
         )
 
     def _link(self, customer: Item, account: Account, now: str) -> str:
@@ -50,6 +59,17 @@ class AccountLookUp:
         settle_merges(self.table, customer_id, now)
         return customer_id
 
+    def _list(self, customer: Item, account: Account | None, customer_id: str) -> None:
+        """By account and by contact, so that a change to either finds the customer; written when it is new."""
+        known = customer.get("account") or {}
+        for name in ("account_id", "contact_id"):
+            found = getattr(account, name, "")
+            if found and (found != known.get(name) or customer_id != customer["customer_id"]):
+                self.table.put(account_key(self.crm.name, found, customer_id) | {"type": "crm_account"})
+
     def _is_fresh(self, customer: Item) -> bool:
+        """What was found, or not found, for the identities that the customer has."""
         as_of = customer.get("account_as_of")
-        return as_of is not None and customer.get("match") == "exact" and self.clock() - parse_time(as_of) < FRESH
+        if as_of is None or self.clock() - parse_time(as_of) >= self.fresh:
+            return False
+        return bool(customer.get("match") == "exact" or (self.listens and customer.get("asked_for") == len(customer["identities"])))

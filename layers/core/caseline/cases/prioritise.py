@@ -139,7 +139,8 @@ class Prioritiser:
 
     def _scene(self, customer: Item, other_cases: int, stale: bool) -> Scene:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
-        return Scene(read_recent(self.table, customer), other_cases, account, stale, len(customer.get("candidates") or ()), self.clock())
+        recent, answered = read_recent(self.table, customer)
+        return Scene(recent, other_cases, account, stale, len(customer.get("candidates") or ()), self.clock(), answered)
 
     def _issue(self, run: Run) -> tuple[str, str]:
         return run.brand, run.category if self.policy.join.by == "category" else "any"
