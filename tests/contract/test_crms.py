@@ -39,8 +39,8 @@ from tests.kit.crms import NOW, RECORD, StoredCase, World, kit_names, open_world
 from tests.kit.odd import ODD, paths_of, put
 from tests.kit.pipeline import Killed
 from tests.kit.samples import changed_headers
-from tests.kit.saving import Clock, Deaths, case_row, outbox_of, table_for
-from tests.kit.simulated import Call, Reply, Simulator, in_process, serving
+from tests.kit.saving import Clock, Deaths, case_row, outbox_of, quick, table_for
+from tests.kit.simulated import Call, Reply, Simulator, serving
 
 SCHEMA = read_schema(YAML(typ="safe", pure=True).load(Path(__file__).parents[2].joinpath("infra/crm/schema.yaml").read_text()))
 BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
@@ -89,13 +89,6 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Any]:
     with open_world(request.param) as found:
         assert found.wire is not None
         yield found
-
-
-def quick(world: World, deaths: Deaths | None = None) -> Any:
-    """An adapter that reaches its CRM without a socket, and may die at any call."""
-    if world.wire is None:
-        return world.adapter()
-    return world.adapter(session=in_process(world.simulator, deaths.before, deaths.after) if deaths else in_process(world.simulator))
 
 
 def later(saved: SavedCase, version: int = 2, before: Mapping[str, str] = BEFORE, record: CaseRecord = RECORD, **changes: Any) -> CaseRecord:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.outbox import Outbox
-from caseline.crm import Crm
+from caseline.crm import Crm, open_crm
 from caseline.priority import Line, Priority
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -17,6 +17,7 @@ from caseline.table import Item, Table
 from tests.kit.aws import aws
 from tests.kit.crms import NOW, World
 from tests.kit.pipeline import Killed
+from tests.kit.simulated import in_process
 
 
 @dataclass
@@ -32,16 +33,15 @@ class Clock:
 
 @dataclass
 class Deaths:
-    """The process dies at its `at`-th call, before or after the other side did the work. `before` and `after` go around each call."""
+    """The process dies at its `at`-th call, before or, if `late`, after the other side did the work. `before` and `after` go around each call."""
 
     at: int = 0
     late: bool = False
+    error: type[BaseException] = Killed
     calls: int = 0
-    log: list[str] = field(default_factory=list)
 
     def before(self, call: Any = "") -> None:
         self.calls += 1
-        self.log.append(str(call))
         self._die(not self.late)
 
     def after(self, call: Any = "") -> None:
@@ -49,7 +49,7 @@ class Deaths:
 
     def _die(self, now: bool) -> None:
         if now and self.calls == self.at:
-            raise Killed(self.log[-1])
+            raise self.error
 
 
 @dataclass
@@ -61,16 +61,23 @@ class MortalClient:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.inner, name)
-        return self._mortal(name, value) if callable(value) else value
+        return self._mortal(value) if callable(value) else value
 
-    def _mortal(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _mortal(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def made(*args: Any, **kwargs: Any) -> Any:
-            self.deaths.before(name)
+            self.deaths.before()
             answer = call(*args, **kwargs)
-            self.deaths.after(name)
+            self.deaths.after()
             return answer
 
         return made
+
+
+def quick(world: World, deaths: Deaths | None = None, table: Table | None = None) -> Any:
+    """An adapter that reaches its CRM without a socket, and may die at any call; the built-in one is reached through the table."""
+    if world.wire is None:
+        return open_crm("builtin").create(table=table, clock=Clock()) if table else world.adapter()
+    return world.adapter(session=in_process(world.simulator, deaths.before, deaths.after) if deaths else in_process(world.simulator))
 
 
 @contextmanager
@@ -85,7 +92,7 @@ def table_for(world: World) -> Iterator[Table]:
 
 
 def outbox_of(table: Table, crm: Crm, clock: Callable[[], datetime]) -> Outbox:
-    return Outbox(table, crm, clock, lambda case_key: f"https://desk.example/cases/{case_key}")
+    return Outbox(table, crm, clock, lambda case_key: f"https://desk.example/cases/{case_key}", takes_notes=True)
 
 
 def case_row(case_key: str, now: datetime = NOW, version: int = 1, score: int = 80, crm: str = "", **more: Any) -> Item:

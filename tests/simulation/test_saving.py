@@ -1,0 +1,22 @@
+"""Whoever saves a case may die between any two calls, to the table or to the CRM; saved again, it stands there once, whole, with each note once."""
+
+from __future__ import annotations
+
+import pytest
+from caseline.crm import crm_names
+
+from tests.kit.crms import open_world
+from tests.kit.dying import Story, compare
+from tests.kit.saving import table_for
+
+RUNS = 40  # of each CRM; `make bench` does thousands
+
+
+@pytest.mark.parametrize("name", crm_names())
+def test_deaths_while_saving_lose_and_double_nothing(name: str) -> None:
+    with open_world(name) as world, table_for(world) as table:
+        stories = [Story(world, table, f"{name}-{number}") for number in range(RUNS)]
+        for story in stories:
+            story.play()
+        outcome = compare(world, stories)
+    assert (outcome.duplicates, outcome.lost) == ([], []) and outcome.deaths > RUNS
