@@ -15,6 +15,7 @@ from caseline.errors import CrmConflictError, CrmUnavailableError
 from caseline.table import Item, Table
 
 from tests.kit.crms import World
+from tests.kit.memory import MemoryClient
 from tests.kit.pipeline import Killed
 from tests.kit.saving import Clock, Deaths, MortalClient, case_row, outbox_of, quick
 
@@ -31,6 +32,7 @@ class Story:
     seed: str
     clock: Clock = field(default_factory=Clock)
     notes: list[str] = field(default_factory=list)
+    status: str = "open"
     deaths: int = 0
 
     def __post_init__(self) -> None:
@@ -68,7 +70,7 @@ class Story:
     def _work(self) -> None:
         """A person closes or opens it, sets its band, queue or owner, or writes a note."""
         note = f"Words {len(self.notes) + 1} of {self.case_key}."
-        status = "closed" if (load_case(self.table, self.case_key) or {})["status"] == "open" else "open"
+        status = "closed" if self.status == "open" else "open"
         wanted: list[dict[str, Any]] = [
             {"status": status}, {"band": self._chance.choice(("P1", "P2", "P3", "P4")), "reason": "a call"}, {"queue": f"q{self._chance.randint(1, 9)}"},
             {"note": note},
@@ -76,6 +78,7 @@ class Story:
         chosen = self._chance.choice(wanted)
         work_case(self.table, self.case_key, chosen, "ann", self.clock())
         self.notes += [note] if "note" in chosen else []
+        self.status = chosen.get("status", self.status)
 
     def row(self) -> Item:
         found = load_case(self.table, self.case_key)
@@ -93,6 +96,17 @@ class Outcome:
     lost: list[str] = field(default_factory=list)
 
 
+def play(world: World, seeds: Iterable[str]) -> Outcome:
+    """A story for each seed, one after the other, in one CRM and one table."""
+    table = Table(MemoryClient(), "memory", sleep=lambda _: None)
+    if world.wire is None:
+        world.table = table  # type: ignore[attr-defined]
+    stories = [Story(world, table, seed) for seed in seeds]
+    for story in stories:
+        story.play()
+    return compare(world, stories)
+
+
 def compare(world: World, stories: Iterable[Story]) -> Outcome:
     outcome, cases = Outcome(), world.cases()
     counts, standing = Counter(case.case_key for case in cases), {case.case_key: case for case in cases}
@@ -104,7 +118,7 @@ def compare(world: World, stories: Iterable[Story]) -> Outcome:
             continue
         if counts[story.case_key] > 1:
             outcome.duplicates.append(f"{story.case_key} stands {counts[story.case_key]} times")
-        wanted = (row["crm"]["id"], row["version"], row["priority"]["score"], row["priority"]["band"], row["status"])
+        wanted = (row["crm"]["id"], row["version"], row["priority"]["score"], row["priority"]["band"], story.status)
         if wanted != (case.crm_id, case.version, case.score, case.band, case.status):
             outcome.lost.append(f"{story.case_key} stands as {case.crm_id} {case.version} {case.score} {case.band} {case.status}, not as {wanted}")
         for note in story.notes:

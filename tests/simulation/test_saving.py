@@ -6,17 +6,13 @@ import pytest
 from caseline.crm import crm_names
 
 from tests.kit.crms import open_world
-from tests.kit.dying import Story, compare
-from tests.kit.saving import table_for
+from tests.kit.dying import play
 
-RUNS = 40  # of each CRM; `make bench` does thousands
+RUNS = 60  # of each CRM; `make bench` does thousands
 
 
 @pytest.mark.parametrize("name", crm_names())
 def test_deaths_while_saving_lose_and_double_nothing(name: str) -> None:
-    with open_world(name) as world, table_for(world) as table:
-        stories = [Story(world, table, f"{name}-{number}") for number in range(RUNS)]
-        for story in stories:
-            story.play()
-        outcome = compare(world, stories)
+    with open_world(name) as world:
+        outcome = play(world, [f"{name}-{number}" for number in range(RUNS)])
     assert (outcome.duplicates, outcome.lost) == ([], []) and outcome.deaths > RUNS
