@@ -178,6 +178,32 @@ class Retention(Part):
     days: Days
 
 
+Side = Literal["ours", "theirs"]
+SIDES: dict[str, Side] = {
+    "name": "theirs", "handles": "theirs", "sentiment": "ours", "sentiment_trend": "ours", "last_nps": "ours", "last_csat": "ours", "last_ces": "ours",
+    "unanswered": "ours", "channels": "ours", "last_contact": "ours", "health": "ours",
+}  # fmt: skip
+
+
+class CrmRules(Part):
+    """`create`: what a customer whom the CRM does not know becomes there, if its case has at least the band `create_from`. `sides`: who writes a field
+    of a contact; the other side only reads it."""
+
+    create: Literal["never", "lead", "contact"] = "never"
+    create_from: Band = "P2"
+    sides: dict[str, Side] = {}
+
+    @field_validator("sides")
+    @classmethod
+    def _check_sides(cls, sides: dict[str, Side]) -> dict[str, Side]:
+        if unknown := sorted(set(sides) - set(SIDES)):
+            raise ValueError(f"no field {unknown[0]!r}; write some of {', '.join(SIDES)}")
+        return sides
+
+    def is_ours(self, name: str) -> bool:
+        return {**SIDES, **self.sides}.get(name) == "ours"
+
+
 class Policy(Part):
     """All weights, floors, bands, targets and routes. `policy_version` names exactly these numbers."""
 
@@ -197,6 +223,7 @@ class Policy(Part):
     join: Join
     identities: Identities
     retention: Retention
+    crm: CrmRules = CrmRules()
 
     @field_validator("version", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from typing import Any
 from caseline.cases.evidence import read_recent
 from caseline.crm import Crm, Profile, ProfileEvent
 from caseline.customers import load_customer
+from caseline.policy_shape import CrmRules
 from caseline.signals import INBOUND, OUTBOUND, isoformat, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import LIVE
@@ -28,6 +29,7 @@ EVENTS = 20
 class ProfileWriter:
     table: Table
     crm: Crm
+    rules: CrmRules
     clock: Callable[[], datetime]
 
     def write(self, row: Item) -> None:
@@ -42,7 +44,8 @@ class ProfileWriter:
 
     def _write(self, known: Item, customer: Item, account: Mapping[str, Any]) -> None:
         recent, answered = read_recent(self.table, customer)
-        values = profile_of(recent, answered, self.clock())
+        known_as = {"handles": ";".join(i for i in customer["identities"] if not i.startswith(("email:", "phone:")))}
+        values = {name: value for name, value in (known_as | profile_of(recent, answered, self.clock())).items() if self.rules.is_ours(name)}
         told, wrote = str(known.get("upto", "")), _hash(account["contact_id"], values)
         fresh = [signal for signal in recent if str(signal["at"]) > told and signal["direction"] == INBOUND and signal["state"] == LIVE][-EVENTS:]
         if wrote != known.get("wrote") or fresh:

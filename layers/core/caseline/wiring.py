@@ -409,8 +409,12 @@ class Wiring:
     def outbox(self) -> Outbox:
         from caseline.cases.outbox import Outbox
 
-        patience = self.crm_pace.patience if self.has_remote_crm else timedelta(0)
-        return Outbox(self.table, self.crm, self.clock, self.case_url, patience, takes_notes=self.has_remote_crm)
+        if not self.has_remote_crm:
+            return Outbox(self.table, self.crm, self.clock, self.case_url)
+        from caseline.cases.newcomers import Newcomers
+
+        newcomers = Newcomers(self.table, self.crm, self.policy, self.clock)
+        return Outbox(self.table, self.crm, self.clock, self.case_url, self.crm_pace.patience, takes_notes=True, newcomers=newcomers)
 
     @property
     def watcher(self) -> Watcher:
@@ -418,8 +422,8 @@ class Wiring:
         from caseline.profiles import ProfileWriter
         from caseline.watching import Watcher
 
-        carts, profiles = CartWatch(self.table, self.queue_cart, self.clock), ProfileWriter(self.table, self.crm, self.clock)
-        return Watcher(self.table, self.runs, self.outbox, self.clock, carts, profiles if self.enrich_after else None)
+        profiles = ProfileWriter(self.table, self.crm, self.policy.crm, self.clock) if self.enrich_after else None
+        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url

@@ -9,6 +9,7 @@ from typing import Any
 
 from caseline.cases.changes import work_case
 from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case
+from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError
@@ -31,6 +32,7 @@ class Outbox:
     case_url: Callable[[str], str]
     patience: timedelta = timedelta(0)
     takes_notes: bool = False
+    newcomers: Newcomers | None = None
 
     def push(self, case_key: str, patient: bool = False) -> Item:
         """Until the CRM has the newest version; the row as it stands then. CrmConflictError while another worker pushes.
@@ -77,8 +79,8 @@ class Outbox:
             raise CrmConflictError("another worker is pushing this case") from error
 
     def _push(self, case: Item) -> None:
-        record = self._record(case)
         try:
+            record = self._record(case | (self.newcomers.welcome(case) if self.newcomers else {}))
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
