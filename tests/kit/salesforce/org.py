@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
 from tests.kit.salesforce.errors import SalesforceError, at, malformed, no_column
 from tests.kit.salesforce.ids import is_id, long_id, make_id
-from tests.kit.salesforce.schema import Entity, Field, default_entities
-from tests.kit.salesforce.soql import Column, Query, matches, parse, parse_search
+from tests.kit.salesforce.schema import Entity, Field, custom_field, default_entities
+from tests.kit.salesforce.soql import Column, Condition, Join, Query, matches, parse, parse_search
 
 Record = dict[str, Any]
 VERSION_RULE = "CX_Version_Never_Falls: a newer version of this case stands"
@@ -26,7 +29,8 @@ def version_never_falls(before: Record | None, after: Record) -> str | None:
 
 
 class Org:
-    """`locked` ids answer UNABLE_TO_LOCK_ROW. `find_duplicates(entity, record)` is a duplicate rule: ids of matching records.
+    """`locked` ids answer UNABLE_TO_LOCK_ROW, those of `locked_for` that many times. `hidden` fields exist, but nobody was granted them. `actor` is who
+    does what is done: the integration user, or for a while a person (`by`). `find_duplicates(entity, record)` is a duplicate rule: ids of matching records.
 
     `before_insert` runs between an upsert's lookup and its insert, where races are lost and won. `assignment_owner` is what the org's
     assignment rule sets unless Sforce-Auto-Assign is FALSE. `unindexed` ids are not found by search yet.
@@ -37,6 +41,8 @@ class Org:
         self.records: dict[str, dict[str, Record]] = {name: {} for name in self.entities}
         self.rules: dict[str, list[Rule]] = {"Case": [version_never_falls]}
         self.locked: set[str] = set()
+        self.locked_for: Counter[str] = Counter()
+        self.hidden: dict[tuple[str, str], Field] = {}
         self.unindexed: set[str] = set()
         self.find_duplicates: Callable[[str, Record], list[str]] = lambda entity, record: []
         self.duplicates_may_be_saved = True
@@ -47,7 +53,11 @@ class Org:
         self.now = datetime(2026, 11, 21, 10, tzinfo=UTC)
         self._count = 0
         self._pages: dict[str, list[Record]] = {}
-        self.user = self.add("User", Name="Integration User", Username="caseline@acme.example")
+        self._undo: list[Callable[[], Any]] | None = None
+        self.actor = ""
+        self.actor = self.user = self.add("User", Name="Integration User", Username="caseline@acme.example")
+        self.add("PermissionSet", Name="Caseline_Integration", Label="Caseline Integration")
+        self.add("ValidationRule", ValidationName="CX_Version_Never_Falls", Active=True)
 
     # What tests and admins do.
     def add(self, entity: str, **values: Any) -> str:
@@ -65,6 +75,56 @@ class Org:
     def all(self, entity: str) -> list[Record]:
         with self.lock:
             return [dict(record) for record in self.records[entity].values() if not record["IsDeleted"]]
+
+    @contextmanager
+    def by(self, user: str) -> Iterator[None]:
+        """Who does what is done meanwhile."""
+        with self.lock:
+            self.actor = user
+            try:
+                yield
+            finally:
+                self.actor = self.user
+
+    def change(self, entity: str, record_id: str, **values: Any) -> None:
+        """Past all rules."""
+        with self.lock:
+            record = self.records[entity][record_id]
+            record.update(self._derived(self.entities[entity], {**record, **values}), **self._stamp())
+
+    def merge(self, entity: str, record_id: str, into: str) -> None:
+        """What hung on the one hangs on the other."""
+        with self.lock:
+            self.change(entity, record_id, IsDeleted=True, MasterRecordId=into)
+            for comment in self.records["CaseComment"].values():
+                if comment["ParentId"] == record_id:
+                    comment["ParentId"] = into
+
+    def create_field(self, full_name: str, metadata: Mapping[str, Any]) -> None:
+        """By the Tooling API: it is there, and nobody sees it."""
+        name, _, column = full_name.partition(".")
+        if column in self.entity(name).fields or (name, column) in self.hidden:
+            raise SalesforceError(400, "DUPLICATE_DEVELOPER_NAME", f"There is already a field named {column.removesuffix('__c')} on {name}.", [])
+        self.hidden[name, column] = custom_field(dict(metadata))
+
+    def grant(self, full_name: str, editable: bool) -> None:
+        name, _, column = full_name.partition(".")
+        field = self.hidden.pop((name, column), None)
+        if field:
+            self.entities[name].fields[column] = replace(field, writable=editable)
+            for record in self.records[name].values():
+                record.setdefault(column, None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Callable[[], None]]:
+        """What is done in it can be undone by what it gives."""
+        with self.lock:
+            undo: list[Callable[[], Any]] = []
+            self._undo = undo
+            try:
+                yield lambda: [step() for step in reversed(undo)] and None
+            finally:
+                self._undo = None
 
     # Single records.
     def entity(self, name: str) -> Entity:
@@ -96,11 +156,19 @@ class Org:
     def update(self, entity: Entity, record_id: str, values: Mapping[str, Any], headers: Mapping[str, str]) -> Record:
         with self.lock:
             record = self.fetch(entity, record_id)
-            if record["Id"] in self.locked:
+            if record["Id"] in self.locked or self._is_locked_now(record["Id"]):
                 raise SalesforceError(400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: " + record["Id"], [])
             changed = {**record, **self._accept(entity, values, record)}
+            if self._is_assigned(entity, headers):
+                changed["OwnerId"] = self.assignment_owner
+            if self._undo is not None:
+                self._undo.append(lambda before=dict(record): record.update(before))  # type: ignore[misc]
             record.update(self._derived(entity, changed), **self._stamp())
             return record
+
+    def _is_locked_now(self, record_id: str) -> bool:
+        self.locked_for[record_id] -= 1
+        return self.locked_for[record_id] >= 0
 
     def upsert(self, entity: Entity, field: str, value: str, values: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Record | list[Record], bool]:
         """The record (or, if several match, all of them) and whether it was created."""
@@ -118,7 +186,7 @@ class Org:
 
     def delete(self, entity: Entity, record_id: str) -> None:
         with self.lock:
-            self.fetch(entity, record_id)["IsDeleted"] = True
+            self.fetch(entity, record_id).update(self._stamp(), IsDeleted=True)
 
     # What a write goes through.
     def _accept(self, entity: Entity, values: Mapping[str, Any], before: Record | None) -> Record:
@@ -155,7 +223,10 @@ class Org:
         if not is_id(value):
             raise SalesforceError(400, "MALFORMED_ID", f"{name}: id value of incorrect type: {value}", [name])
         for target in field.target:
-            if long_id(value) in self.records.get(target, {}):
+            found = self.records.get(target, {}).get(long_id(value))
+            if found and found["IsDeleted"]:
+                raise SalesforceError(404, "ENTITY_IS_DELETED", "entity is deleted", [])
+            if found:
                 return long_id(value)
         raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [name])
 
@@ -190,10 +261,14 @@ class Org:
         if "OwnerId" in entity.fields and (not record["OwnerId"] or self._is_assigned(entity, headers)):
             record["OwnerId"] = self.assignment_owner if self._is_assigned(entity, headers) else self.user
         if entity.name == "Case":
-            record["CaseNumber"] = f"{len(self.records['Case']) + 1001:08d}"
+            record["CaseNumber"] = f"{self._count + 1000:08d}"
         stamp = self._stamp()
         record.update(self._derived(entity, record), CreatedDate=stamp["LastModifiedDate"], CreatedById=stamp["LastModifiedById"], **stamp)
         self.records[entity.name][record["Id"]] = record
+        if self._undo is not None:
+            self._undo.append(lambda: self.records[entity.name].pop(record["Id"]))
+        if entity.name == "FieldPermissions":
+            self.grant(record["Field"], bool(record["PermissionsEdit"]))
         return record
 
     def _is_assigned(self, entity: Entity, headers: Mapping[str, str] | None) -> bool:
@@ -210,9 +285,8 @@ class Org:
         return record
 
     def _stamp(self) -> Record:
-        self.now += timedelta(seconds=1)
         moment = self.now.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-        return {"LastModifiedDate": moment, "SystemModstamp": moment, "LastModifiedById": getattr(self, "user", None)}
+        return {"LastModifiedDate": moment, "SystemModstamp": moment, "LastModifiedById": self.actor}
 
     # Queries.
     def query(self, text: str, root: str, include_deleted: bool = False) -> dict[str, Any]:
@@ -222,9 +296,29 @@ class Org:
             raise SalesforceError(400, "INVALID_TYPE", f"{at(text, query.entity)}sObject type '{query.entity}' is not supported.")
         self._check_query(query, entity, text)
         with self.lock:
+            query.where = self._joined(query.where, text)
             visible = [row for row in self.records[entity.name].values() if include_deleted or not row["IsDeleted"]]
             rows = [row for row in visible if matches(query.where, row, self._getter(entity))]
             return self._answer(query, entity, rows, root)
+
+    def _joined(self, where: Any, text: str) -> Any:
+        """With each semi join as the ids that it selects."""
+        if where is None:
+            return None
+        if not isinstance(where, Condition):
+            return (where[0], *(self._joined(part, text) for part in where[1:]))
+        if not isinstance(where.value, Join):
+            return where
+        inner = where.value.query
+        entity = self.entities.get(inner.entity)
+        if not entity:
+            raise SalesforceError(400, "INVALID_TYPE", f"{at(text, inner.entity)}sObject type '{inner.entity}' is not supported.")
+        self._check_query(inner, entity, text)
+        if self._resolve(entity, inner.columns[0].path, text).kind not in ("id", "reference"):
+            raise malformed("semi join sub-selects select one id field")
+        get = self._getter(entity)
+        rows = [row for row in self.records[entity.name].values() if not row["IsDeleted"] and matches(inner.where, row, get)]
+        return Condition(where.path, where.operator, [value for row in rows if (value := get(row, inner.columns[0].path))])
 
     def _check_query(self, query: Query, entity: Entity, text: str) -> None:
         for path in query.paths():
@@ -233,6 +327,8 @@ class Org:
             field = self._resolve(entity, condition.path, text)
             if not field.filterable:
                 raise SalesforceError(400, "INVALID_FIELD", f"field '{condition.path}' can not be filtered in a query call")
+            if isinstance(condition.value, Join):
+                continue
             given = condition.value if isinstance(condition.value, list) else [condition.value]
             if field.kind in ("id", "reference") and condition.operator != "LIKE" and not all(value is None or is_id(str(value)) for value in given):
                 raise SalesforceError(400, "INVALID_QUERY_FILTER_OPERATOR", f"{at(text, condition.path)}invalid ID field: {given[0]}")

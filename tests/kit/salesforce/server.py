@@ -22,7 +22,7 @@ USERNAME, AUDIENCE = "caseline@acme.example", "https://login.salesforce.com"
 
 
 class Simulator(Base):
-    """`org` is its state, `faults` what goes wrong, `calls` what came in. `public_key` (PEM) verifies JWT bearers; `limit` is the daily quota."""
+    """`org` is its state, `faults` what goes wrong, `calls` what came in. `public_key` (PEM) verifies JWT bearers; `limit` is the daily quota. `refuses`: the credentials are wrong from now on."""
 
     def __init__(self, org: Org | None = None) -> None:
         super().__init__()
@@ -31,6 +31,7 @@ class Simulator(Base):
         self.logins = 0
         self.public_key: bytes | None = None
         self.limit, self.used = 100_000, 0
+        self.refuses = False
 
     def expire_sessions(self) -> None:
         self.sessions.clear()
@@ -73,7 +74,7 @@ class Simulator(Base):
         if basic.startswith("Basic "):
             name, _, word = b64decode(basic[6:]).decode().partition(":")
             given = (name, word)
-        if given[0] != CLIENT_ID:
+        if given[0] != CLIENT_ID or self.refuses:
             return "invalid_client_id", "client identifier invalid"
         return None if given[1] == CLIENT_SECRET else ("invalid_client", "invalid client credentials")
 
@@ -157,8 +158,18 @@ class Simulator(Base):
 
     def describe(self, call: Call, name: str) -> Reply:
         entity = self.org.entity(name)
-        fields = [{"name": name, "type": each.kind, "length": each.length, "externalId": each.external_id} for name, each in entity.fields.items()]
-        return Reply(200, {"name": entity.name, "keyPrefix": entity.prefix, "fields": fields})
+        return Reply(200, {"name": entity.name, "keyPrefix": entity.prefix, "createable": True, "fields": [_described(*each) for each in entity.fields.items()]})
+
+    def tooling_query(self, call: Call) -> Reply:
+        return Reply(200, self.org.query(call.query.get("q", ""), call.root))
+
+    def create_metadata(self, call: Call, name: str) -> Reply:
+        body = _object(call)
+        if name == "CustomField":
+            self.org.create_field(body["FullName"], body["Metadata"])
+            return Reply(201, {"id": "00N5g00000000001AAA", "success": True, "errors": []})
+        record = self.org.create(self.org.entity(name), {"ValidationName": body["FullName"].partition(".")[2], "Active": body["Metadata"]["active"]}, {})
+        return Reply(201, {"id": record["Id"], "success": True, "errors": []})
 
     def create(self, call: Call, name: str) -> Reply:
         record = self.org.create(self.org.entity(name), _object(call), call.headers)
@@ -207,25 +218,65 @@ class Simulator(Base):
         return Reply(201 if created else 200, {"id": record["Id"], "success": True, "errors": [], "created": created})
 
     def composite(self, call: Call) -> Reply:
-        parts = _object(call).get("compositeRequest", [])
+        asked = _object(call)
+        parts = asked.get("compositeRequest", [])
         if not 0 < len(parts) <= 25 or sum("/query" in part["url"] for part in parts) > 5:
             raise SalesforceError(400, "LIMIT_EXCEEDED", "The request can't contain more than 25 subrequests, 5 of them queries.")
+        if len({part["referenceId"] for part in parts}) < len(parts) or not all(re.fullmatch(r"\w+", part["referenceId"]) for part in parts):
+            raise SalesforceError(400, "INVALID_INPUT", "Reference ids must be unique and have letters, digits and underscores only.")
+        if any(part["method"] == "POST" for part in parts):
+            self.org.before_insert()
+        ordered = parts if asked.get("collateSubrequests") is False else _collated(parts)
+        return Reply(200, {"compositeResponse": self._run_whole(call, ordered) if asked.get("allOrNone") else self._run(call, ordered)})
+
+    def _run(self, call: Call, parts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         done: dict[str, Any] = {}
-        answers = [self._part(call, part, done) for part in parts]
-        return Reply(200, {"compositeResponse": answers})
+        return [self._part(call, part, done) for part in parts]
+
+    def _run_whole(self, call: Call, parts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """If one fails, nothing was done, and the others say so."""
+        halted = [{"errorCode": "PROCESSING_HALTED", "message": "The transaction was rolled back since another operation in the same transaction failed."}]
+        done: dict[str, Any] = {}
+        with self.org.transaction() as undo:
+            for part in parts:
+                answer = self._part(call, part, done)
+                if answer["httpStatusCode"] >= 300:
+                    undo()
+                    rolled = {"body": halted, "httpHeaders": {}, "httpStatusCode": 400}
+                    return [answer if each is part else {**rolled, "referenceId": each["referenceId"]} for each in parts]
+                done[f"={part['referenceId']}"] = answer
+        return [done[f"={part['referenceId']}"] for part in parts]
 
     def _part(self, call: Call, part: Mapping[str, Any], done: dict[str, Any]) -> dict[str, Any]:
         try:
-            split = urlsplit(_refer(part["url"], done))
+            if {name.lower() for name in part.get("httpHeaders", {})} & {"accept", "authorization", "content-type"}:
+                raise SalesforceError(400, "INVALID_INPUT", "A subrequest inherits Accept, Authorization and Content-Type.")
+            # Taken for a reference in whatever way it is spelled: stricter than it may be.
+            split = urlsplit(_refer(re.sub("%40%7[bB]", "@{", part["url"]).replace("%7D", "}"), done))
             body = json.loads(_refer(json.dumps(part["body"]), done)) if "body" in part else None
-            headers = {**call.headers, **part.get("httpHeaders", {})}
             if "/search" in split.path:
                 raise SalesforceError(400, "INVALID_REQUEST", "The resource is not supported in a composite request")
-            reply = self.dispatch(Call(part["method"], split.path, {k: v[0] for k, v in parse_qs(split.query).items()}, headers, body))
+            query = {k: v[0] for k, v in parse_qs(split.query).items()}
+            reply = self.dispatch(Call(part["method"], split.path, query, part.get("httpHeaders", {}), body))
         except SalesforceError as fault:
             reply = Reply(fault.status, fault.body())
         done[part["referenceId"]] = reply.body
         return {"body": reply.body, "httpHeaders": reply.headers, "httpStatusCode": reply.status, "referenceId": part["referenceId"]}
+
+
+def _collated(parts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Requests that do not refer to each other run in any order: here in the one that is least expected."""
+    free = [part for part in parts if "@{" not in json.dumps(part)]
+    return [*reversed(free), *(part for part in parts if part not in free)]
+
+
+def _described(name: str, field: Any) -> dict[str, Any]:
+    kinds = {"text": "string", "number": "double"}
+    values = [{"value": value, "label": value, "active": True} for value in field.values]
+    return {
+        "name": name, "type": kinds.get(field.kind, field.kind), "length": field.length, "externalId": field.external_id, "unique": field.unique,
+        "createable": field.writable, "updateable": field.writable, "filterable": field.filterable, "picklistValues": values,
+    }  # fmt: skip
 
 
 def _refer(text: str, done: Mapping[str, Any]) -> str:
@@ -264,6 +315,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("GET", "/parameterizedSearch", Simulator.parameterized),
     ("POST", "/parameterizedSearch", Simulator.parameterized),
     ("POST", "/composite", Simulator.composite),
+    ("GET", "/tooling/query", Simulator.tooling_query),
+    ("POST", f"/tooling/sobjects/{_NAME}", Simulator.create_metadata),
     ("GET", "/sobjects", Simulator.describe_all),
     ("GET", f"/sobjects/{_NAME}/describe", Simulator.describe),
     ("GET", f"/sobjects/{_NAME}/updated", Simulator.updated),

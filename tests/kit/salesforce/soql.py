@@ -38,6 +38,13 @@ class Condition:
     value: Any
 
 
+@dataclass(frozen=True)
+class Join:
+    """`(SELECT column FROM entity WHERE ...)` on the right of IN."""
+
+    query: Query
+
+
 @dataclass
 class Query:
     columns: list[Column]
@@ -62,7 +69,33 @@ def _conditions(where: Any) -> list[Condition]:
 
 
 def parse(text: str) -> Query:
-    return _Parser(text).query()
+    query = _Parser(text).query()
+    _check_joins(query)
+    return query
+
+
+def _check_joins(query: Query) -> None:
+    """As documented: at most two, side by side with AND, none inside another, and nothing but a condition in them."""
+    joins = [condition.value.query for condition in query.filters() if isinstance(condition.value, Join)]
+    if len(joins) > 2:
+        raise malformed("maximum 2 semi join sub-selects are allowed")
+    if any(_has_join(part) for part in _either_sides(query.where)):
+        raise malformed("Semi join sub-selects are not allowed with the 'OR' operator")
+    for join in joins:
+        if len(join.columns) != 1 or join.columns[0].function or "." in join.columns[0].path:
+            raise malformed("semi join sub-selects select one id field")
+        if join.order or join.limit is not None or join.group or join.offset or any(_has_join(c) for c in join.filters()):
+            raise malformed("COUNT, FOR UPDATE, ORDER BY, LIMIT and another sub-select are not allowed in a semi join sub-select")
+
+
+def _has_join(where: Any) -> bool:
+    return any(isinstance(condition.value, Join) for condition in _conditions(where))
+
+
+def _either_sides(where: Any) -> list[Any]:
+    if where is None or isinstance(where, Condition):
+        return []
+    return list(where[1:]) if where[0] in ("OR", "NOT") else [found for part in where[1:] for found in _either_sides(part)]
 
 
 class _Parser:
@@ -70,6 +103,12 @@ class _Parser:
         self.tokens, self.at = _tokens(text), 0
 
     def query(self) -> Query:
+        query = self.select()
+        if self.at != len(self.tokens):
+            raise malformed(f"unexpected token: '{self.tokens[self.at][1]}'")
+        return query
+
+    def select(self) -> Query:
         self.need("SELECT")
         columns = [self.column(0)]
         while self.take(","):
@@ -86,8 +125,6 @@ class _Parser:
             query.order = self.orders()
         query.limit = self.count() if self.take("LIMIT") else None
         query.offset = self.count() if self.take("OFFSET") else 0
-        if self.at != len(self.tokens):
-            raise malformed(f"unexpected token: '{self.tokens[self.at][1]}'")
         return query
 
     def column(self, place: int) -> Column:
@@ -148,15 +185,23 @@ class _Parser:
         path = self.name()
         if self.take("NOT"):
             self.need("IN")
-            return Condition(path, "NOT IN", self.values())
+            return Condition(path, "NOT IN", self.values_or_join())
         if self.take("IN"):
-            return Condition(path, "IN", self.values())
+            return Condition(path, "IN", self.values_or_join())
         if self.take("LIKE"):
             return Condition(path, "LIKE", self.pattern())
         kind, operator = self.next()
         if kind != "op":
             raise malformed(f"unexpected token: '{operator}'")
         return Condition(path, "!=" if operator == "<>" else operator, self.value())
+
+    def values_or_join(self) -> Any:
+        if self.tokens[self.at + 1 : self.at + 2] and self.tokens[self.at + 1][1].upper() != "SELECT":
+            return self.values()
+        self.need("(")
+        join = Join(self.select())
+        self.need(")")
+        return join
 
     def values(self) -> list[Any]:
         self.need("(")

@@ -18,5 +18,12 @@ def fit_text(text: str, limit: int) -> str:
     return kept + "…"
 
 
+def fit_bytes(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8."""
+    clean = _REFUSED.sub("", text)
+    data = clean.encode()
+    return clean if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "…"
+
+
 def _units(text: str) -> int:
     return len(text) + sum(char > "\uffff" for char in text)

@@ -1,22 +1,25 @@
-"""Salesforce Service Cloud over REST: account value, cases by external id, comments.
+"""Salesforce Service Cloud over REST: account value, cases under a unique external id, comments, profiles, and what people do there.
 
-Login by client credentials or JWT bearer. The fields and the permission set it needs are in infra/crm/salesforce.
+Login by client credentials or JWT bearer. The fields and the permission set it needs are in infra/crm/salesforce, with how to set all up.
+
+Webhooks are outbound messages (SOAP). Salesforce does not sign them: a token in the URL (`?token=`) or as the password of Basic credentials proves
+them, and the source's setting `organization_id` holds them to one org. Change events that come by EventBridge are read by `parse_event`; AWS has proved
+them. `user_id` in the source's settings is our own user there, whose changes are no news.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from caseline.crm import CaseRecord, Match, SavedCase
-from caseline.crm._http import HttpApi, Limits
-from caseline.crm.salesforce._accounts import Accounts
-from caseline.crm.salesforce._api import Api
-from caseline.crm.salesforce._cases import Cases
-from caseline.crm.salesforce._fields import OptionalFields
-from caseline.crm.salesforce._login import Login
-from caseline.crm.salesforce._settings import read_settings
+from caseline.crm.salesforce._pushed import acknowledge, parse, parse_event, verify
+
+if TYPE_CHECKING:
+    from caseline.crm._http import Limits
+    from caseline.crm.salesforce._adapter import Salesforce
+
+__all__ = ["acknowledge", "create", "parse", "parse_event", "verify"]
 
 
 def utc_now() -> datetime:
@@ -24,40 +27,10 @@ def utc_now() -> datetime:
 
 
 def create(
-    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now, limits: Limits = Limits(), **_: Any  # noqa: B008
-) -> Salesforce:  # fmt: skip
+    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None, **_: Any
+) -> Salesforce:
     """`settings` as in config.yaml under `crm`, `secret` as kept under <prefix>/crm/salesforce. ConfigError where either is wrong."""
-    return Salesforce(settings, secret, session, clock, limits)
+    from caseline.crm._http import Limits  # the door, which only verifies and parses, has no HTTP client
+    from caseline.crm.salesforce._adapter import Salesforce
 
-
-class Salesforce:
-    name = "salesforce"
-
-    def __init__(self, given: Mapping[str, Any], secret: Mapping[str, Any], session: Any, clock: Callable[[], datetime], limits: Limits) -> None:
-        settings, self._optional = read_settings(given), OptionalFields()
-        http = HttpApi("Salesforce", settings.instance_url, session, limits, clock=clock)
-        self._api = Api(http, Login(http, secret, settings.audience, clock), settings.api_version)
-        self._accounts = Accounts(self._api, settings, self._optional, http.base_url, clock)
-        self._cases = Cases(self._api, settings, self._optional, http.base_url)
-
-    @property
-    def api_usage(self) -> tuple[int, int] | None:
-        """Calls made and calls allowed in the org's last 24 hours, as the last answer said."""
-        return self._api.usage
-
-    @property
-    def missing_fields(self) -> frozenset[str]:
-        """What the org lacks (`case.cx_version__c`, `contract`) and is done without."""
-        return frozenset(self._optional.missing)
-
-    def find_account(self, identities: Sequence[str]) -> Match:
-        """By e-mail, phone and handle; with account value as facts. At most three calls, for an ambiguous match too."""
-        return self._accounts.find(identities)
-
-    def save_case(self, record: CaseRecord) -> SavedCase:
-        """Upsert by external id. An older or equal version changes nothing; priority and owner that people set stand."""
-        return self._cases.save(record)
-
-    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
-        """An internal comment, once for each note id."""
-        self._cases.add_note(crm_id, note_id, text)
+    return Salesforce(settings, secret, session, clock, limits or Limits())

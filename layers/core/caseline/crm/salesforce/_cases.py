@@ -1,24 +1,37 @@
-"""Cases in Salesforce: upsert by external id, never over a newer version, never over what people set."""
+"""Cases in Salesforce: one for each key, never over a newer version, never over what people set; each save is one call where nobody came between.
+
+A new case is inserted under the unique external id: who loses a race is told so, with nothing written, and then looks. A later save writes
+on the condition that what it changes stands as we left it; where it does not, the answer has what stands, and a second call respects that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote as url_quote
 
-from caseline.crm import CaseRecord, SavedCase
-from caseline.crm._text import fit_text
-from caseline.crm.salesforce._api import Api, Record
+from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
+from caseline.crm._optional import OptionalFields
+from caseline.crm.salesforce._api import Api, Composed, Part, Record, query_part
 from caseline.crm.salesforce._errors import RuleError
-from caseline.crm.salesforce._fields import OptionalFields
+from caseline.crm.salesforce._notes import comments_part, missing_notes, note_body, note_parts
 from caseline.crm.salesforce._settings import Settings
-from caseline.crm.salesforce._soql import quote
-from caseline.errors import CrmConflictError, CrmRejectedError, CrmUnavailableError
+from caseline.crm.salesforce._soql import is_id, quote
+from caseline.crm.salesforce._wishes import Wish, new_values, own_values, wishes_of
+from caseline.errors import CrmConflictError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
 
-# The integration user's own words in a comment, so that a repeated note is known.
-MARK = "[cx:{note_id}]"
-COMMENT_LIMIT, COMMENTS_READ = 4_000, 1_000
-QUEUE_PREFIX = "00G"
+ATTEMPTS = 4
+# A composite call takes 25 requests.
+NOTES_AT_ONCE = 20
+ASKED = ("Id", "CaseNumber", "Priority", "Status", "OwnerId", "IsClosed", "IsDeleted", "MasterRecordId")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The case as it stands, and its newest comments."""
+
+    row: Record
+    comments: Sequence[Record] = ()
 
 
 class Cases:
@@ -26,123 +39,174 @@ class Cases:
         self._api, self._settings, self._optional, self._base_url = api, settings, optional, base_url
 
     def save(self, record: CaseRecord) -> SavedCase:
-        standing = self._read(record.case_key)
-        if standing and self._version(standing) >= record.version:
-            return self._saved(standing, created=False)
-        try:
-            created = self._optional.attempt(lambda: self._upsert_again(record, standing), self._required())
-        except RuleError:
-            # The org's rule that the version never falls is the last word when two savers race.
-            current = self._read(record.case_key)
-            if current is None or self._version(current) <= record.version:
-                raise
-            return self._saved(current, created=False)
-        return self._saved(standing or self._require(record.case_key), created)
+        return self._optional.attempt(lambda: self._save(record), [f"Case.{self._field('case_key')}"])
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
-        """Comments cannot be searched by their text: the case's own are read and their marks compared."""
-        mark = MARK.format(note_id=note_id)
-        rows = self._api.query(f"SELECT Id, CommentBody FROM CaseComment WHERE ParentId = {quote(crm_id)} ORDER BY CreatedDate DESC LIMIT {COMMENTS_READ}")  # noqa: S608
-        if any(mark in str(row.get("CommentBody")) for row in rows):
-            return
-        body = f"{fit_text(text, COMMENT_LIMIT - len(mark) - 1)}\n{mark}"
-        self._api.call("POST", "/sobjects/CaseComment", body={"ParentId": crm_id, "CommentBody": body, "IsPublished": False})
+        note = Note(note_id, text)
+        comments = self._api.compose([comments_part(crm_id, self._field("case_key"), "")]).records("comments")
+        if missing_notes([note], comments):
+            self._api.call("POST", "/sobjects/CaseComment", body=note_body(note, crm_id))
 
-    def _read(self, case_key: str) -> Record | None:
-        rows = self._optional.attempt(lambda: self._api.query(self._select(case_key)), self._required())
-        if len(rows) > 1:
-            raise CrmRejectedError("several cases have the same key; make the field Unique", self._case_field("case_key"))
-        return rows[0] if rows else None
-
-    def _require(self, case_key: str) -> Record:
-        found = self._read(case_key)
-        if found is None:
-            raise CrmUnavailableError("Salesforce does not show the case it has just saved")
-        return found
-
-    def _select(self, case_key: str) -> str:
-        ours = [self._case_field("version"), self._case_field("band")]
-        columns = self._optional.of("Case", ["Id", "CaseNumber", "Priority", "OwnerId", "IsClosed", *ours])
-        return f"SELECT {', '.join(columns)} FROM Case WHERE {self._case_field('case_key')} = {quote(case_key)} LIMIT 2"  # noqa: S608
-
-    def _upsert_again(self, record: CaseRecord, standing: Record | None) -> bool:
-        """Who loses the race to create is told DUPLICATE_VALUE; the same call then updates the winner's case."""
+    def _save(self, record: CaseRecord) -> SavedCase:
+        """Whatever is learnt on the way is acted upon; who comes between again and again is a conflict."""
+        if not record.first:
+            return self._settle(record, self._update_at_once(record))
         try:
-            return self._upsert(record, standing)
+            return self._create(record)
         except CrmConflictError as error:
-            if "DUPLICATE_VALUE" not in str(error):
-                raise
-            return self._upsert(record, self._read(record.case_key))
+            return self._settle(record, self._read_winner(record, error))
 
-    def _upsert(self, record: CaseRecord, standing: Record | None) -> bool:
-        """Whether it was created. A newer version that came in between is left alone by the org's validation rule."""
-        if standing and self._version(standing) >= record.version:
-            return False
-        path = f"/sobjects/Case/{self._case_field('case_key')}/{url_quote(record.case_key, safe='')}"
-        answer = self._api.call("PATCH", path, body=self._body(record, standing), headers=self._headers(record), fine=(200, 201, 204, 300))
-        if answer.status == 300:
-            raise CrmRejectedError("several cases have the same key; make the field Unique", self._case_field("case_key"))
-        return answer.status == 201
+    def _settle(self, record: CaseRecord, standing: Standing | SavedCase | None) -> SavedCase:
+        for _ in range(ATTEMPTS):
+            if isinstance(standing, SavedCase):
+                return standing
+            try:
+                return self._write(record, standing) if standing else self._create(record)
+            except (RuleError, CrmNotFoundError) as error:
+                standing = self._read_between(record, standing, error)
+            except CrmConflictError as error:
+                standing = self._read_winner(record, error)
+        raise CrmConflictError("Salesforce: the case is being changed by others")
 
-    def _headers(self, record: CaseRecord) -> dict[str, str]:
-        """Assignment rules would take a case away from the queue it was routed to."""
-        assign = {"Sforce-Auto-Assign": "FALSE"} if record.queue in self._settings.queues else {}
-        return {**assign, "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._settings.allow_duplicates).lower()}"}
+    # In one call, where nobody came between.
 
-    def _body(self, record: CaseRecord, standing: Record | None) -> dict[str, Any]:
-        ours = {self._case_field(name): value for name, value in _our_values(record).items()}
-        shared = self._update_values(record, standing) if standing else self._create_values(record)
-        names = self._optional.of("Case", [*ours, *shared])
-        return {name: {**ours, **shared}[name] for name in names}
+    def _update_at_once(self, record: CaseRecord) -> Standing | SavedCase | None:
+        """Saved, or what stands instead; looked up by key where the case's id is not known."""
+        guard = self._guard(record)
+        notes = record.notes[:NOTES_AT_ONCE]
+        if not guard:
+            return self._read(record)
+        key = self._field("case_key")
+        found = f"/sobjects/Case/{key}/@{{guard.records[0].{key}}}"
+        wishes = self._sent(record, self._wishes(record, record.before))
+        parts = [query_part("guard", guard), Part("saved", "PATCH", found, wishes, self._headers()), *note_parts(notes, "@{saved.id}"), *self._looks(record)]
+        composed = self._api.compose(parts)
+        if composed.is_halted("saved"):
+            return self._standing(record, composed)
+        composed.check("saved", *(f"note{place}" for place in range(len(notes))))
+        return self._finish(record, self._standing(record, composed), created=False)
 
-    def _create_values(self, record: CaseRecord) -> dict[str, Any]:
-        status = self._settings.status_closed if record.status == "closed" else self._settings.status_new
-        values = {"Subject": fit_text(record.subject, 255), "Priority": self._priority(record.band), "Status": status, "Origin": self._settings.origin}
-        links = {"AccountId": (record.account_id, "001"), "ContactId": (record.contact_id, "003")}
-        found = {name: value for name, (value, prefix) in links.items() if value.startswith(prefix)}
-        return {**values, **found, **self._owner(record)}
+    def _guard(self, record: CaseRecord) -> str:
+        """Finds the case as long as it stands as we left it; "" where that cannot be asked."""
+        wishes, key, version = self._wishes(record, record.before), self._field("case_key"), self._version_condition(record)
+        if not record.before or not is_id(record.crm_id) or not version or not all(wish.condition for wish in wishes):
+            return ""
+        conditions = [f"Id = {quote(record.crm_id)}", f"{key} = {quote(record.case_key)}", version, *(wish.condition for wish in wishes)]
+        return f"SELECT Id, {key} FROM Case WHERE {' AND '.join(conditions)} LIMIT 1"  # noqa: S608
 
-    def _update_values(self, record: CaseRecord, standing: Record) -> dict[str, Any]:
-        """Priority moves only while it is what we set, the owner only while the case waits in a queue; status only to closed."""
-        values: dict[str, Any] = {}
-        band = standing.get(self._case_field("band"))
-        if band is None or standing.get("Priority") == self._priority(band):
-            values["Priority"] = self._priority(record.band)
-        if str(standing.get("OwnerId", "")).startswith(QUEUE_PREFIX):
-            values |= self._owner(record)
-        if record.status == "closed" and not standing.get("IsClosed"):
-            values["Status"] = self._settings.status_closed
-        return values
+    def _version_condition(self, record: CaseRecord) -> str:
+        """Notes go unseen only where nothing has been saved since we know: an answer that was lost may have written them."""
+        [version] = self._optional.of("Case", [self._field("version")]) or [""]
+        if record.notes:
+            known = str(record.before.get("version", ""))
+            return f"{version} = {known}" if version and known.isdecimal() else ""
+        return f"({version} = null OR {version} < {record.version})" if version else ""
 
-    def _owner(self, record: CaseRecord) -> dict[str, str]:
-        queue = self._settings.queues.get(record.queue)
-        return {"OwnerId": queue} if queue else {}
+    # Step by step, where people or another worker did.
 
-    def _priority(self, band: str) -> str:
-        return self._settings.priorities.get(band, "Medium")
+    def _write(self, record: CaseRecord, standing: Standing) -> SavedCase:
+        """Our fields unless a newer version stands, what people may set where they have not, and the notes that are missing."""
+        row, notes = standing.row, missing_notes(record.notes, standing.comments)
+        values = self._sent(record, [wish for wish in self._wishes(record, self._known(record, row)) if wish.holds(row)])
+        if self._version(row) >= record.version or self._is_anothers(record, row):
+            values = {}
+        if not values and not notes:
+            return self._finish(record, standing, created=False)
+        changed = [Part("saved", "PATCH", f"/sobjects/Case/{row['Id']}", values, self._headers())] if values else []
+        again = replace(record, crm_id=row["Id"], notes=())
+        composed = self._api.compose([*changed, *note_parts(notes[:NOTES_AT_ONCE], row["Id"]), *self._looks(again)], whole=True).check()
+        return self._finish(replace(record, notes=notes), self._standing(again, composed), created=False)
 
-    def _version(self, standing: Mapping[str, Any]) -> float:
-        return float(standing.get(self._case_field("version")) or -1)
+    def _create(self, record: CaseRecord) -> SavedCase:
+        values = {**own_values(record, self._settings), **new_values(record, self._settings)}
+        body = {self._field("case_key"): record.case_key, **{name: values[name] for name in self._optional.of("Case", values)}}
+        again = replace(record, crm_id="", notes=())
+        notes = note_parts(record.notes[:NOTES_AT_ONCE], "@{saved.id}")
+        made = Part("saved", "POST", "/sobjects/Case", body, self._headers(assign=not body.get("OwnerId")))
+        composed = self._api.compose([made, *notes, *self._looks(again)], whole=True).check()
+        return self._finish(record, self._standing(again, composed), created=True)
 
-    def _case_field(self, name: str) -> str:
+    def _read_winner(self, record: CaseRecord, error: CrmConflictError) -> Standing:
+        """Who loses the race to create is told DUPLICATE_VALUE: the winner's case is there."""
+        standing = self._read(record) if "DUPLICATE_VALUE" in str(error) else None
+        if standing is None:
+            raise error
+        return standing
+
+    def _read_between(self, record: CaseRecord, before: Standing | None, error: Exception) -> Standing | None:
+        """The org's rule that the version never falls is the last word when two savers race; and a case may be deleted under our hands."""
+        standing = self._read(record)
+        if before is None or (isinstance(error, RuleError) and (standing is None or self._version(standing.row) <= record.version)):
+            raise error
+        return standing
+
+    def _finish(self, record: CaseRecord, standing: Standing | None, created: bool) -> SavedCase:
+        if standing is None:
+            raise CrmUnavailableError("Salesforce does not show the case it has just saved")
+        crm_id = standing.row["Id"]
+        for start in range(NOTES_AT_ONCE, len(record.notes), NOTES_AT_ONCE):
+            self._api.compose(note_parts(record.notes[start : start + NOTES_AT_ONCE], crm_id), whole=True).check()
+        status = CLOSED if standing.row.get("IsClosed") else OPEN
+        return SavedCase(crm_id, str(standing.row.get("CaseNumber") or ""), f"{self._base_url}/lightning/r/Case/{crm_id}/view", created, status)
+
+    # What stands.
+
+    def _read(self, record: CaseRecord) -> Standing | None:
+        return self._standing(record, self._api.compose(self._looks(record)))
+
+    def _looks(self, record: CaseRecord) -> list[Part]:
+        """The case by its id, also if it is deleted, and by its key; its comments where notes are to be written."""
+        columns = self._optional.of("Case", [*ASKED, *(self._field(name) for name in ("case_key", "version", "band", "queue"))])
+        key = f"{self._field('case_key')} = {quote(record.case_key)}"
+        whose = f"Id = {quote(record.crm_id)} OR {key}" if is_id(record.crm_id) else key
+        found = query_part("found", f"SELECT {', '.join(columns)} FROM Case WHERE {whose} LIMIT 10", deleted=True)  # noqa: S608
+        return [found, *([comments_part(record.crm_id, self._field("case_key"), record.case_key)] if record.notes else [])]
+
+    def _standing(self, record: CaseRecord, composed: Composed) -> Standing | None:
+        rows = composed.records("found")
+        row = self._pick(record, rows)
+        if row is None:
+            return None
+        merged_into = str(row.get("MasterRecordId") or "")
+        if merged_into and merged_into != row["Id"]:
+            return self._read(replace(record, crm_id=merged_into))
+        return Standing(row, composed.records("comments") if record.notes else ())
+
+    def _pick(self, record: CaseRecord, rows: Sequence[Record]) -> Record | None:
+        """The case of that id, a merged one too; else the live one of that key."""
+        by_id = [row for row in rows if record.crm_id and str(row["Id"]).startswith(record.crm_id[:15])]
+        if by_id and (not by_id[0].get("IsDeleted") or by_id[0].get("MasterRecordId")):
+            return by_id[0]
+        live = [row for row in rows if not row.get("IsDeleted") and row not in by_id]
+        if len(live) > 1:
+            raise CrmRejectedError("several cases have the same key; make the field Unique", self._field("case_key"))
+        return live[0] if live else None
+
+    # What is sent.
+
+    def _sent(self, record: CaseRecord, wishes: Sequence[Wish]) -> dict[str, Any]:
+        values = {**own_values(record, self._settings), **{name: value for wish in wishes for name, value in wish.values.items()}}
+        return {name: values[name] for name in self._optional.of("Case", values)}
+
+    def _wishes(self, record: CaseRecord, before: Mapping[str, str]) -> Sequence[Wish]:
+        return wishes_of(record, before, self._settings)
+
+    def _known(self, record: CaseRecord, row: Record) -> dict[str, str]:
+        """What we sent last: as the ledger remembers it, else as our own fields say."""
+        fields = {name: str(row[self._field(name)]) for name in ("band", "queue") if row.get(self._field(name))}
+        return {**fields, **record.before}
+
+    def _headers(self, assign: bool = False) -> dict[str, str]:
+        """Assignment rules would take a case away from where it is, at each update too."""
+        rules = {} if assign else {"Sforce-Auto-Assign": "FALSE"}
+        return {**rules, "Sforce-Duplicate-Rule-Header": f"allowSave={str(self._settings.allow_duplicates).lower()}"}
+
+    def _is_anothers(self, record: CaseRecord, row: Record) -> bool:
+        """The survivor of a merge may be another case of ours: it only gets the notes."""
+        return str(row.get(self._field("case_key")) or record.case_key) != record.case_key
+
+    def _version(self, row: Mapping[str, Any]) -> float:
+        return float(row.get(self._field("version")) or -1)
+
+    def _field(self, name: str) -> str:
         return self._settings.case_fields[name]
-
-    def _required(self) -> list[str]:
-        return [f"Case.{self._case_field('case_key')}"]
-
-    def _saved(self, standing: Record, created: bool) -> SavedCase:
-        crm_id = standing["Id"]
-        return SavedCase(crm_id, str(standing.get("CaseNumber") or ""), f"{self._base_url}/lightning/r/Case/{crm_id}/view", created)
-
-
-def _our_values(record: CaseRecord) -> dict[str, Any]:
-    """By the setting's name. A url field takes 255 characters, the reasons are a long text area of 32,768."""
-    return {
-        "version": record.version,
-        "score": record.score,
-        "band": record.band,
-        "reasons": fit_text("\n".join(record.reasons), 32_000),
-        "headline": fit_text(record.headline, 255),
-        "category": fit_text(record.category, 255),
-        "link": record.url if len(record.url) <= 255 else "",
-    }

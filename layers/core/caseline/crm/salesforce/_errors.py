@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.crm._http import Answer, make_error
+from caseline.crm._optional import MissingFieldError
 from caseline.crm._text import fit_text
 from caseline.errors import (
     CrmAuthError,
@@ -20,6 +21,7 @@ from caseline.errors import (
 
 # Salesforce sends no Retry-After. The daily limit is a window of 24 hours that frees up slowly.
 DAILY_WAIT, CONCURRENT_WAIT = 900.0, 10.0
+HALTED = "PROCESSING_HALTED"  # a part of a composite call that was not done because of another
 _CODES: Mapping[str, type[CrmError]] = {
     "INVALID_SESSION_ID": CrmAuthError,
     "INVALID_AUTH_HEADER": CrmAuthError,
@@ -43,17 +45,16 @@ _MISSING_TYPE = re.compile(r"sObject type '(\w+)' is not supported")
 _KEY_FIELD = re.compile(r"external ID field does not exist or is not accessible: ?(\w*)", re.IGNORECASE)
 
 
-class MissingFieldError(CrmRejectedError):
-    """The org lacks the field (or, with `column` empty, the object), or our user may not see it."""
-
-    def __init__(self, entity: str, column: str) -> None:
-        self.entity, self.column = entity, column
-        name = f"{entity}.{column}" if column else entity
-        super().__init__("does not exist or is hidden from the integration user; install it or grant it by the permission set Caseline_Integration", name)
+ADVICE = "by the permission set Caseline_Integration"
 
 
 class RuleError(CrmRejectedError):
     """A validation rule of the org refused the record."""
+
+
+def code_of(body: Any) -> str:
+    first = _first(body)
+    return str(first.get("errorCode") or first.get("statusCode") or "")
 
 
 def error_of(answer: Answer) -> CrmError:
@@ -63,16 +64,16 @@ def error_of(answer: Answer) -> CrmError:
 def error_from(answer: Answer, status: int, body: Any) -> CrmError:
     """The error of an answer, or of one part (with its own status and body) of a composite answer."""
     first = _first(body)
-    code, message = str(first.get("errorCode") or first.get("statusCode") or ""), str(first.get("message", ""))
+    code, message = code_of(body), str(first.get("message", ""))
     part = Answer(answer.crm, status, answer.headers, b"", answer.retry_after)
     return _missing(code, message) or _coded(part, code, message, first) or part.error(_clean(code), _field(first))
 
 
 def _missing(code: str, message: str) -> CrmError | None:
     if code == "INVALID_FIELD" and (found := _MISSING_COLUMN.search(message)):
-        return MissingFieldError(found[2], found[1])
+        return MissingFieldError(found[2], found[1], ADVICE)
     if code == "INVALID_TYPE" and (found := _MISSING_TYPE.search(message)):
-        return MissingFieldError(found[1], "")
+        return MissingFieldError(found[1], "", ADVICE)
     if code == "NOT_FOUND" and (found := _KEY_FIELD.search(message)):
         return CrmRejectedError("create it on Case as Text(255), External ID and Unique, and grant it to the integration user", found[1] or "external id field")
     return None

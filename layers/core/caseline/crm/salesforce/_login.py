@@ -17,11 +17,11 @@ JWT_SECONDS = 180
 
 
 class Login:
-    """`secret` is {client_id, client_secret}, or {client_id, username, private_key (PEM)} for JWT bearer."""
+    """`secret` is {client_id, client_secret}, or {client_id, username, private_key (PEM)} for JWT bearer. `user_id` is who we are, once logged in."""
 
     def __init__(self, http: HttpApi, secret: Mapping[str, Any], audience: str, clock: Callable[[], datetime]) -> None:
         self._http, self._secret, self._audience, self._clock = http, _checked(secret), audience, clock
-        self._token, self._lock = "", Lock()
+        self._token, self._lock, self.user_id = "", Lock(), ""
 
     def token(self, refused: str = "") -> str:
         """The token at hand; another one if it is the `refused` one. Threads that were refused the same token log in once."""
@@ -34,9 +34,11 @@ class Login:
         answer = self._http.call("POST", TOKEN_PATH, form=self._form())
         if answer.status != 200:
             raise _refusal(answer)
-        token = answer.json().get("access_token") if isinstance(answer.json(), Mapping) else None
+        body = answer.json()
+        token = body.get("access_token") if isinstance(body, Mapping) else None
         if not token or not isinstance(token, str):
             raise CrmUnavailableError("Salesforce answered a login without a token")
+        self.user_id = str(body.get("id") or "").rpartition("/")[2]
         return token
 
     def _form(self) -> dict[str, str]:

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import TIERS
+from caseline.crm import CLOSED, OPEN, TIERS
 from caseline.crm._settings import read_settings as read_typed
 from caseline.crm.salesforce._soql import is_name
 from caseline.errors import ConfigError
 
-# Case fields that Caseline writes; case_key is the external id and must exist, the others may be absent.
+# Case fields that Caseline writes; case_key is the external id and must exist, the others may be absent. `outcome` is read only.
 CASE_FIELDS = {
     "case_key": "CX_Case_Key__c",
     "version": "CX_Version__c",
     "score": "CX_Score__c",
     "band": "CX_Band__c",
-    "reasons": "CX_Reasons__c",
     "headline": "CX_Headline__c",
+    "reasons": "CX_Reasons__c",
     "category": "CX_Category__c",
+    "queue": "CX_Queue__c",
     "link": "CX_Link__c",
+    "outcome": "CX_Outcome__c",
 }
 # Account fields that facts are read from; Owner.Name and the like work too.
 ACCOUNT_FIELDS = {
@@ -30,14 +32,31 @@ ACCOUNT_FIELDS = {
     "annual_revenue": "AnnualRevenue",
     "owner": "Owner.Name",
 }
+# Where a customer's profile is written, by the keys of `Profile.values`.
+CONTACT_PROFILE = {
+    "sentiment": "CX_Sentiment__c",
+    "sentiment_trend": "CX_Sentiment_Trend__c",
+    "last_nps": "CX_Last_Nps__c",
+    "last_csat": "CX_Last_Csat__c",
+    "last_ces": "CX_Last_Ces__c",
+    "unanswered": "CX_Unanswered__c",
+    "channels": "CX_Channels__c",
+    "last_contact": "CX_Last_Contact__c",
+    "health": "CX_Health__c",
+}
+ACCOUNT_PROFILE = {name: CONTACT_PROFILE[name] for name in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """As under `crm:` in config.yaml. `tiers` and `priorities` map to and from the org's own values; `queues` maps a queue to its 00G id.
+    """As under `crm:` in config.yaml. `tiers` and `priorities` map to and from the org's own values; `queues` maps a queue to its 00G id,
+    `owners` a person's name in Caseline to their 005 id.
 
     `currency` is what SUM(Amount) answers in (the org's own); `phone_country_code` ("44") reads numbers stored without one.
     `active_contracts` are the values of Contract.Status that mean a paid contract. `leads` looks for leads where no contact is found.
+    `phone_search` looks phone numbers up in the search index, one call more, where there are too many contacts for a scan.
+    `closing` are fields that the org demands of a closed case. `replies` are where agents' words are read from; FeedItem may be added.
+    `overlap` is for how many seconds before the newest change is read again, for rows whose transaction ended late.
     """
 
     instance_url: str = ""
@@ -45,16 +64,26 @@ class Settings:
     audience: str = "https://login.salesforce.com"
     case_fields: Mapping[str, str] = field(default_factory=lambda: CASE_FIELDS)
     account_fields: Mapping[str, str] = field(default_factory=lambda: ACCOUNT_FIELDS)
+    contact_profile: Mapping[str, str] = field(default_factory=lambda: CONTACT_PROFILE)
+    account_profile: Mapping[str, str] = field(default_factory=lambda: ACCOUNT_PROFILE)
     handles_field: str = "CX_Handles__c"
+    customer_key_field: str = "CX_Customer_Key__c"
     tiers: Mapping[str, str] = field(default_factory=dict)
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "High", "P2": "High", "P3": "Medium", "P4": "Low"})
     queues: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
     active_contracts: tuple[str, ...] = ("Activated",)
     status_new: str = "New"
     status_closed: str = "Closed"
+    status_reopened: str = "Working"
+    statuses_pending: tuple[str, ...] = ("On Hold", "Waiting on Customer")
+    closing: Mapping[str, str] = field(default_factory=dict)
+    replies: tuple[str, ...] = ("CaseComment", "EmailMessage")
+    overlap: int = 180
     origin: str = "Web"
     currency: str = ""
     phone_country_code: str = ""
+    phone_search: bool = False
     allow_duplicates: bool = True
     leads: bool = False
 
@@ -64,11 +93,29 @@ class Settings:
         tier = known.get(value.casefold(), value.casefold())
         return tier if tier in TIERS else None
 
+    def priority(self, band: str) -> str:
+        return self.priorities.get(band, "Medium")
+
+    def band(self, priority: str) -> str | None:
+        """The most urgent band that the org's priority stands for."""
+        return next((band for band in sorted(self.priorities) if self.priorities[band] == priority), None)
+
+    def status(self, value: str, is_closed: bool | None = None) -> str:
+        """The org's status in Caseline's words; where the org did not say whether it is a closed one, by name."""
+        closed = value == self.status_closed if is_closed is None else is_closed
+        return CLOSED if closed else "pending" if value in self.statuses_pending else OPEN
+
+    def owner_id(self, owner: str, queue: str) -> str:
+        """Who should own it there, "" where that is left to the org."""
+        return self.owners.get(owner) or self.queues.get(queue, "")
+
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """ConfigError for a setting that does not exist or cannot be what it should be."""
     settings = read_typed(Settings, "salesforce", given)
-    _check_names([*settings.case_fields.values(), *settings.account_fields.values(), settings.handles_field])
+    groups = (settings.case_fields, settings.account_fields, settings.contact_profile, settings.account_profile)
+    names = [name for group in groups for name in group.values()]
+    _check_names([*names, *settings.closing, settings.handles_field, settings.customer_key_field])
     return settings
 
 

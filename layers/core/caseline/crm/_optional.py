@@ -1,4 +1,4 @@
-"""Fields an org may lack: what is found missing is left out from then on, and reported once."""
+"""Fields a CRM may lack: what is found missing is left out from then on, and reported once."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from caseline.crm.salesforce._errors import MissingFieldError
 from caseline.errors import CrmRejectedError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_WHAT = "does not exist or is hidden from the integration user; install it or grant it"
+
+
+class MissingFieldError(CrmRejectedError):
+    """The CRM lacks the field (or, with `column` empty, the entity), or our user may not see it. `advice` says how it gets there."""
+
+    def __init__(self, entity: str, column: str, advice: str = "") -> None:
+        self.entity, self.column = entity, column
+        super().__init__(f"{_WHAT}{advice and ' '}{advice}", f"{entity}.{column}" if column else entity)
 
 
 class OptionalFields:
-    """`missing` holds `Case.CX_Version__c` for a field and `Contract` for an object."""
+    """`missing` holds `case.cx_version__c` for a field and `contract` for an entity, in folded case."""
 
-    def __init__(self) -> None:
+    def __init__(self, crm: str) -> None:
+        self._crm = crm
         self.missing: set[str] = set()
 
     def of(self, entity: str, columns: Iterable[str]) -> list[str]:
         """The columns that exist as far as is known, each once."""
         return [column for column in dict.fromkeys(filter(None, columns)) if f"{entity}.{column}".casefold() not in self.missing]
 
-    def has(self, entity: str) -> bool:
-        return entity.casefold() not in self.missing
+    def has(self, entity: str, column: str = "") -> bool:
+        return (f"{entity}.{column}" if column else entity).casefold() not in self.missing
 
     def attempt(self, request: Callable[[], T], required: Iterable[str] = ()) -> T:
         """Make the request again without each field it stumbles over; a required one is an error that says what to install."""
@@ -37,6 +46,6 @@ class OptionalFields:
     def _note(self, error: MissingFieldError, required: Iterable[str]) -> None:
         name = f"{error.entity}.{error.column}" if error.column else error.entity
         if name in required or name.casefold() in self.missing:
-            raise CrmRejectedError(str(error), name) from None
+            raise error from None
         self.missing.add(name.casefold())
-        log.warning("Salesforce lacks %s: it is left out until the next start", name)
+        log.warning("%s lacks %s: it is left out until the next start", self._crm, name)
