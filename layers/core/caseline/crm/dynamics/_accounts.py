@@ -1,0 +1,121 @@
+"""Who an identity belongs to in Dynamics, and what the account is worth: one call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from caseline.crm import Account, Fact, Match
+from caseline.crm._match import Contact, contacts_by_account, to_match
+from caseline.crm._optional import OptionalFields
+from caseline.crm.dynamics._api import LABELS, Api, Row, rows_of
+from caseline.crm.dynamics._batch import Part
+from caseline.crm.dynamics._facts import read_facts
+from caseline.crm.dynamics._odata import any_of, digits_pattern, literal, quote, url
+from caseline.crm.dynamics._settings import Settings
+from caseline.identity import normalise_identities, normalise_identity
+from caseline.signals import isoformat
+
+# Of these each, more would be a scan: nobody has so many addresses, and an office phone is nobody's. No column that is looked in holds a longer value.
+MAX_WANTED, MAX_CONTACTS, MAX_ACCOUNTS, MAX_LENGTH = 30, 50, 10, 128
+LAST_DIGITS = 8
+ACCOUNT = "parentcustomerid_account"
+CONTACT_COLUMNS = ("contactid", "fullname", "_parentcustomerid_value")
+RELATED = {
+    "opportunities": ("opportunity", ("actualvalue", "_transactioncurrencyid_value"), "statecode eq 1"),
+    "contracts": ("entitlement", ("enddate", "statecode"), ""),
+    "cases": ("incident", ("incidentid",), "statecode eq 0"),
+}
+
+
+class Accounts:
+    def __init__(self, api: Api, settings: Settings, optional: OptionalFields, clock: Callable[[], datetime]) -> None:
+        self._api, self._settings, self._optional, self._clock = api, settings, optional, clock
+
+    def find(self, identities: Sequence[str]) -> Match:
+        wanted = [identity for identity in normalise_identities(identities) if len(identity) <= MAX_LENGTH][:MAX_WANTED]
+        rows, leads = self._optional.attempt(lambda: self._read(wanted))
+        contacts = {row["contactid"]: row for row in rows}
+        matched = contacts_by_account(wanted, [self.contact(row) for row in rows])
+        if not matched:
+            return to_match([account for lead in leads if (account := self._lead(lead, wanted))])
+        accounts = {row[ACCOUNT]["accountid"]: row[ACCOUNT] for row in contacts.values() if row.get(ACCOUNT)}
+        return to_match([self._account(matched[found], accounts.get(found), found) for found in sorted(matched)[:MAX_ACCOUNTS]])
+
+    def contact(self, row: Row) -> Contact:
+        """A contact without account stands for itself."""
+        emails = [f"email:{row[name]}" for name in self._settings.email_fields if row.get(name)]
+        phones = [self._phone(row[name]) for name in self._settings.phone_fields if row.get(name)]
+        handles = re.split(r"[;\n]", str(row.get(self._settings.contact_fields["handles"]) or ""))
+        account_id = row.get("_parentcustomerid_value") or row["contactid"]
+        return Contact(row["contactid"], account_id, row.get("fullname") or "", normalise_identities([*emails, *phones, *handles]))
+
+    def columns(self) -> list[str]:
+        settings = self._settings
+        return self._optional.of("contact", [*CONTACT_COLUMNS, *settings.email_fields, *settings.phone_fields, settings.contact_fields["handles"]])
+
+    def link(self, table: str, record_id: str) -> str:
+        return f"{self._api.base_url}/main.aspx?pagetype=entityrecord&etn={table}&id={record_id}" if record_id else ""
+
+    def _read(self, wanted: Sequence[str]) -> tuple[list[Row], list[Row]]:
+        """Whatever may match; what does not when compared in normal form is dropped by the caller."""
+        conditions = self._conditions(wanted)
+        if not conditions:
+            return [], []
+        # The filter may be longer than an address may be: in a batch it is part of a body.
+        parts = [Part("GET", self._contacts(conditions), headers=LABELS)]
+        if self._settings.leads and (emails := _native(wanted, "email")):
+            condition = f"statecode eq 0 and ({any_of(f'emailaddress1 eq {quote(email)}' for email in emails)})"
+            parts.append(Part("GET", url("/leads", select="leadid,fullname,companyname,emailaddress1", filter=condition, top="10")))
+        answers = self._api.batch(parts)
+        return rows_of(answers[0][0]), rows_of(answers[1][0]) if len(answers) > 1 else []
+
+    def _contacts(self, conditions: Sequence[str]) -> str:
+        condition = f"statecode eq 0 and ({any_of(conditions)})"
+        return url("/contacts", select=",".join(self.columns()), filter=condition, expand=f"{ACCOUNT}({self._expansion()})", top=str(MAX_CONTACTS))
+
+    def _expansion(self) -> str:
+        columns = self._optional.of("account", ["accountid", "name", *self._settings.fact_fields.values()])
+        relations = {self._settings.relations.get(name, ""): related for name, related in RELATED.items()}
+        known = [(relation, *relations[relation]) for relation in self._optional.of("account", relations)]
+        inner = [_expand(relation, self._optional.of(table, names), condition) for relation, table, names, condition in known]
+        return f"$select={','.join(columns)}" + (f";$expand={','.join(inner)}" if inner else "")
+
+    def _conditions(self, wanted: Sequence[str]) -> list[str]:
+        emails = [f"{name} eq {quote(email)}" for email in _native(wanted, "email") for name in self._optional.of("contact", self._settings.email_fields)]
+        patterns = [digits_pattern(number[-LAST_DIGITS:]) for number in _native(wanted, "phone")]
+        phones = [f"endswith({name},{pattern})" for pattern in patterns for name in self._optional.of("contact", self._settings.phone_fields)]
+        handles = [identity for identity in wanted if not identity.startswith(("email:", "phone:"))]
+        kept = self._optional.of("contact", [self._settings.contact_fields["handles"]])
+        return [*emails, *phones, *(f"contains({column},{literal(handle)})" for handle in handles for column in kept)]
+
+    def _phone(self, stored: str) -> str:
+        """As an identity; a number without country code is read as the organisation's own country's."""
+        code = self._settings.phone_country_code
+        digits = "".join(filter(str.isdigit, stored)).lstrip("0")
+        return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code else "")
+
+    def _account(self, contact: Contact | None, row: Row | None, account_id: str) -> Account:
+        person = contact or Contact("", account_id)
+        if row is None:
+            return Account("", person.name, person.contact_id, person.name, person.identities, {}, self.link("contact", person.contact_id))
+        facts = read_facts(row, self._settings, self._clock())
+        return Account(account_id, row.get("name") or "", person.contact_id, person.name, person.identities, facts, self.link("account", account_id))
+
+    def _lead(self, row: Row, wanted: Sequence[str]) -> Account | None:
+        """Leads have no account: the lead stands for itself, by e-mail only."""
+        identities = normalise_identities([f"email:{row.get('emailaddress1')}"])
+        if not set(identities) & set(wanted):
+            return None
+        stage, name = {"lifecycle_stage": Fact("lead", "Dynamics lead", isoformat(self._clock()))}, row.get("fullname") or ""
+        return Account("", row.get("companyname") or name, row["leadid"], name, identities, stage, self.link("lead", row["leadid"]))
+
+
+def _expand(relation: str, columns: Sequence[str], condition: str) -> str:
+    return f"{relation}($select={','.join(columns)}{f';$filter={condition}' if condition else ''})"
+
+
+def _native(wanted: Sequence[str], namespace: str) -> list[Any]:
+    return [identity.partition(":")[2] for identity in wanted if identity.startswith(f"{namespace}:")]
