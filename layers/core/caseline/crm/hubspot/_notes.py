@@ -1,0 +1,60 @@
+"""Notes of a ticket, once each: in a property of ours, which costs no call of its own, or as activities in the ticket's timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from html import escape, unescape
+from typing import Any
+
+from caseline.crm import Note
+from caseline.crm._text import fit_text
+from caseline.crm.hubspot._api import Api, associate, text_of
+from caseline.crm.hubspot._settings import Settings
+from caseline.signals import isoformat
+
+# HubSpot's texts hold 65,536 characters; what does not fit any more becomes an activity.
+FIELD_LIMIT, NOTE_LIMIT = 65_000, 15_000
+
+
+def mark(note_id: str) -> str:
+    return f"[cx:{fit_text(note_id, 100)}]"
+
+
+def append_notes(standing: str, notes: Sequence[Note]) -> tuple[str, list[Note]]:
+    """The text with the notes that it lacks, the newest last, and those that have no room."""
+    rest: list[Note] = []
+    for note in notes:
+        if mark(note.note_id) in standing:
+            continue
+        longer = "\n\n".join(filter(None, [standing, f"{fit_text(note.text, NOTE_LIMIT)}\n{mark(note.note_id)}"]))
+        if len(longer) > FIELD_LIMIT:
+            rest.append(note)
+        else:
+            standing = longer
+    return standing, rest
+
+
+class Activities:
+    def __init__(self, api: Api, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._api, self._type, self._clock = api, settings.association_types["note"], clock
+
+    def add(self, ticket_id: str, notes: Sequence[Note], look: bool = True) -> None:
+        """Those whose marks are not there yet, in one call; to look for the marks takes two before it."""
+        if not notes:
+            return
+        bodies = self._bodies(ticket_id) if look else []
+        fresh = [note for note in notes if not any(mark(note.note_id) in body for body in bodies)]
+        if fresh:
+            self._api.create_many("notes", [self._input(ticket_id, note) for note in fresh])
+
+    def _bodies(self, ticket_id: str) -> list[str]:
+        ticket = self._api.read("tickets", ticket_id, ["hs_object_id"], associations="notes") or {}
+        linked = (ticket.get("associations") or {}).get("notes", {}).get("results", [])
+        ids = list(dict.fromkeys(str(each["id"]) for each in linked))
+        return [unescape(text_of(note, "hs_note_body")) for note in self._api.read_many("notes", ids, ["hs_note_body"])] if ids else []
+
+    def _input(self, ticket_id: str, note: Note) -> dict[str, Any]:
+        """A note's body is HTML."""
+        body = escape(f"{fit_text(note.text, NOTE_LIMIT)}\n{mark(note.note_id)}", quote=False).replace("\n", "<br>")
+        return {"properties": {"hs_timestamp": isoformat(self._clock()), "hs_note_body": body}, "associations": [associate(ticket_id, self._type)]}
