@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from caseline.crm import open_crm
+from caseline.crm import NewContact, Note, Profile, Usage, open_crm
 from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.kit.crms import RECORD
 from tests.kit.crms.salesforce import SECRET, SalesforceWorld, world
 from tests.kit.salesforce import CLIENT_ID, USERNAME
+from tests.kit.salesforce.errors import SalesforceError
 
 ANN = ["email:ann@example.com"]
+BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": "", "version": "1"}
 
 
 @pytest.fixture
@@ -112,14 +114,47 @@ def test_a_login_that_answers_nonsense_is_unavailable(sf: SalesforceWorld) -> No
 # ---- accounts
 
 
-def test_an_account_with_its_value_takes_two_calls(sf: SalesforceWorld, ann: str) -> None:
-    sf.adapter().find_account(["email:ann@example.com", "x:12345"])
-    assert rest_paths(sf) == ["/composite", "/composite"]
+def test_an_account_with_its_value_is_one_call(sf: SalesforceWorld, ann: str) -> None:
+    sf.adapter(leads=True).find_account(["email:ann@example.com", "x:12345", "phone:+442079460000"])
+    assert rest_paths(sf) == ["/composite"]
 
 
-def test_a_phone_number_takes_one_more(sf: SalesforceWorld, ann: str) -> None:
-    assert sf.adapter().find_account(["phone:+442079460000", "x:12345"]).account.account_id == ann
-    assert rest_paths(sf) == ["/composite", "/search", "/composite"]
+def test_a_phone_number_may_be_looked_up_in_the_search_index(sf: SalesforceWorld, ann: str) -> None:
+    assert sf.adapter(phone_search=True).find_account(["phone:+442079460000", "x:12345"]).account.account_id == ann
+    assert rest_paths(sf) == ["/search", "/composite"]
+    sf.org.unindexed.add(sf.org.all("Contact")[0]["Id"])
+    assert sf.adapter(phone_search=True).find_account(["phone:+442079460000"]).kind == "none", "the index lags"
+    assert sf.adapter().find_account(["phone:+442079460000"]).kind == "exact", "a scan does not"
+
+
+@pytest.mark.parametrize("stored", ["+44 (0)20 7946-0000", "0044 20 79460000", "(020) 7946 0000", "020.7946.0000", "20 7946 0000"])
+def test_a_number_is_found_however_it_is_written(sf: SalesforceWorld, stored: str) -> None:
+    account = sf.add_account("Globex")
+    sf.add_contact(account, "Ann", phone=stored)
+    found = sf.adapter().find_account(["phone:+442079460000"])
+    assert found.kind == ("none" if "(0)" in stored else "exact"), "a zero within a number is another number"
+    assert sf.adapter().find_account(["phone:+442079460001"]).kind == sf.adapter().find_account(["phone:+12079460000"]).kind == "none"
+
+
+def test_many_contacts_of_one_number_are_candidates_within_bounds(sf: SalesforceWorld) -> None:
+    for place in range(15):
+        sf.add_contact(sf.add_account(f"Globex {place}"), "Ann", phone="020 7946 0000")
+    match = sf.adapter().find_account(["phone:+442079460000"])
+    assert match.kind == "ambiguous" and len(match.candidates) == 10 and all(each.account_id for each in match.candidates)
+
+
+def test_a_reference_that_a_customer_writes_is_text(sf: SalesforceWorld, ann: str) -> None:
+    """`@{part.field}` inside a composite call would be replaced by what another part answered."""
+    words = "@{found.records[0].Id} @{saved.id} @{}"
+    sf.add_contact(sf.add_account("Initech"), "Bob", handles="x:@{saved.id}")
+    crm = sf.adapter()
+    assert crm.find_account(["x:@{contact.records[0].id}"]).kind == "none" and crm.find_account(["x:@{saved.id}"]).kind == "exact"
+    saved = crm.save_case(replace(RECORD, first=True, subject=words, reasons=(words,), headline=words, notes=(Note("n-1", words),)))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, reasons=(words,), notes=(Note("n-2", words),)))
+    contact = crm.create_contact(NewContact("contact", "cu-1", words, ("x:@{made.id}",), words))
+    crm.write_profile(Profile(contact.contact_id, "", {"channels": words}))
+    assert [comment["CommentBody"].count("{saved.id}") for comment in sf.org.all("CaseComment")] == [1, 1]
+    assert "{found.records[0].Id}" in case_of(sf)["CX_Reasons__c"]
 
 
 def test_a_number_stored_as_people_dial_it_at_home_is_found(sf: SalesforceWorld, ann: str) -> None:
@@ -180,7 +215,7 @@ def test_what_an_org_lacks_is_left_out_and_reported(sf: SalesforceWorld, ann: st
     assert len(caplog.records) == 4 and "ann@example.com" not in caplog.text
     before = len(sf.simulator.calls)
     crm.find_account(ANN)
-    assert len(sf.simulator.calls) - before == 2, "it is known from then on"
+    assert len(sf.simulator.calls) - before == 1, "it is known from then on"
 
 
 def test_a_contact_without_account_stands_for_itself(sf: SalesforceWorld) -> None:
@@ -265,6 +300,86 @@ def test_the_loser_of_a_race_updates_the_winners_case(sf: SalesforceWorld) -> No
     assert case_of(sf)["CX_Version__c"] == 2
 
 
+def test_a_new_case_with_its_notes_is_one_call(sf: SalesforceWorld) -> None:
+    saved = sf.adapter().save_case(replace(RECORD, first=True, notes=tuple(Note(f"n-{n}", f"words {n}", n % 2 == 0) for n in range(45))))
+    assert rest_paths(sf) == ["/composite"] * 3, "25 requests at once; 20 notes of them"
+    assert saved.number == case_of(sf)["CaseNumber"]
+    assert [comment["IsPublished"] for comment in sf.org.all("CaseComment")][:3] == [True, False, True] and len(sf.org.all("CaseComment")) == 45
+
+
+LATER: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"score": 85}, {"CX_Score__c": 85, "Priority": "High"}),
+    ({"band": "P3"}, {"CX_Band__c": "P3", "Priority": "Medium"}),
+    ({"status": "closed"}, {"Status": "Closed", "Reason": "Solved"}),
+    ({"queue": "tier-2"}, {"CX_Queue__c": "tier-2"}),
+    ({"owner": "bob"}, {"CX_Band__c": "P1"}),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), LATER, ids=lambda value: next(iter(value)))
+def test_a_later_save_with_notes_is_one_call_where_nobody_came_between(sf: SalesforceWorld, changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    queues = {name: sf.org.add("Group", Name=name, Type="Queue") for name in ("senior-care", "tier-2")}
+    crm = sf.adapter(queues=queues, owners={"bob": sf.person("bob")}, closing={"Reason": "Solved"})
+    saved = crm.save_case(replace(RECORD, first=True))
+    before = len(sf.simulator.rest_calls())
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"), Note("n-2", "more")), **changes))
+    assert len(sf.simulator.rest_calls()) - before == 1 and len(sf.org.all("CaseComment")) == 2
+    owner = sf.person("bob") if "owner" in changes else queues[changes.get("queue", "senior-care")]
+    assert {name: case_of(sf)[name] for name in expected} == expected and case_of(sf)["OwnerId"] == owner
+
+
+def test_where_somebody_came_between_it_is_two_calls_and_theirs_stands(sf: SalesforceWorld) -> None:
+    crm = sf.adapter()
+    saved = crm.save_case(replace(RECORD, first=True))
+    sf.set_band(saved.crm_id, "P4")
+    before = len(sf.simulator.rest_calls())
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, band="P3", score=40, notes=(Note("n-1", "words"),)))
+    assert len(sf.simulator.rest_calls()) - before == 2
+    assert [case_of(sf)[name] for name in ("Priority", "CX_Score__c", "CX_Band__c")] == ["Low", 40, "P3"] and len(sf.org.all("CaseComment")) == 1
+
+
+def test_a_save_whose_answer_was_lost_writes_no_note_twice(sf: SalesforceWorld) -> None:
+    crm = sf.adapter()
+    saved = crm.save_case(replace(RECORD, first=True))
+    sf.simulator.faults.add("drop_after", "/composite")
+    lost = replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"),))
+    with pytest.raises(CrmUnavailableError):
+        crm.save_case(lost)
+    crm.save_case(replace(lost, version=3, notes=(*lost.notes, Note("n-2", "more"))))
+    assert sorted(comment["CommentBody"].split()[0] for comment in sf.org.all("CaseComment")) == ["more", "words"]
+    assert case_of(sf)["CX_Version__c"] == 3
+
+
+def test_a_refused_note_is_tried_again_alone(sf: SalesforceWorld) -> None:
+    crm = sf.adapter()
+    saved = crm.save_case(replace(RECORD, first=True))
+    sf.org.rules["CaseComment"] = [lambda before, after: "comments are not welcome" if "more" in after["CommentBody"] else None]
+    record = replace(RECORD, version=2, score=85, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"), Note("n-2", "more")))
+    with pytest.raises(CrmRejectedError):
+        crm.save_case(record)
+    sf.org.rules.clear()
+    crm.save_case(record)
+    assert [comment["CommentBody"].split()[0] for comment in sf.org.all("CaseComment")] == ["words", "more"] and case_of(sf)["CX_Score__c"] == 85
+
+
+def test_an_update_does_not_run_the_assignment_rules(sf: SalesforceWorld) -> None:
+    crm, senior = sf.adapter(), sf.org.add("Group", Name="Senior", Type="Queue")
+    saved = crm.save_case(replace(RECORD, first=True))
+    sf.org.change("Case", saved.crm_id, OwnerId=senior)
+    sf.org.assignment_owner = sf.org.add("Group", Name="Rule", Type="Queue")
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    crm.save_case(replace(RECORD, version=3))
+    assert case_of(sf)["OwnerId"] == senior
+
+
+def test_a_merged_case_of_no_other_key_is_taken_over(sf: SalesforceWorld) -> None:
+    crm = sf.adapter()
+    saved, into = crm.save_case(RECORD), sf.org.add("Case", Subject="Made by hand")
+    sf.merge_case(saved.crm_id, into)
+    again = crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    assert (again.crm_id, again.created) == (into, False) and sf.org.records["Case"][into]["CX_Score__c"] == 80
+
+
 def test_a_newer_version_that_comes_between_look_and_write_stands(sf: SalesforceWorld) -> None:
     crm = sf.adapter()
     crm.save_case(RECORD)
@@ -321,12 +436,24 @@ CODES: list[tuple[dict[str, Any], type[CrmError], str]] = [
 
 
 @pytest.mark.parametrize(("answer", "kind", "field"), CODES, ids=lambda value: value["body"][0]["errorCode"] if isinstance(value, dict) else "")
-def test_each_code_has_its_error(sf: SalesforceWorld, answer: dict[str, Any], kind: type[CrmError], field: str) -> None:
-    sf.simulator.faults.add("answer", "PATCH", **answer)
-    with pytest.raises(kind) as caught:
-        sf.adapter().save_case(RECORD)
-    assert getattr(caught.value, "field", "") == field
-    assert "4111" not in str(caught.value), "a message may quote what the customer wrote"
+@pytest.mark.parametrize("inside", [False, True], ids=["whole", "part"])
+def test_each_code_has_its_error(sf: SalesforceWorld, answer: dict[str, Any], kind: type[CrmError], field: str, inside: bool) -> None:
+    """Of the call, or of one request in it."""
+    if inside:
+        sf.org.rules["Case"] = [lambda before, after: refuse(answer)]
+    else:
+        sf.simulator.faults.add("answer", "/composite", **answer)
+    for first in (True, False):
+        with pytest.raises(kind) as caught:
+            sf.adapter().save_case(replace(RECORD, first=first, notes=(Note("n-1", "words"),)))
+        assert getattr(caught.value, "field", "") == field
+        assert "4111" not in str(caught.value), "a message may quote what the customer wrote"
+    assert sf.cases() == [] and sf.org.all("CaseComment") == []
+
+
+def refuse(answer: dict[str, Any]) -> str:
+    [error] = answer["body"]
+    raise SalesforceError(answer["status"], error["errorCode"], error["message"], error.get("fields"))
 
 
 def test_the_daily_quota_waits_longer_than_the_concurrent_one(sf: SalesforceWorld) -> None:
@@ -336,7 +463,7 @@ def test_the_daily_quota_waits_longer_than_the_concurrent_one(sf: SalesforceWorl
     with pytest.raises(CrmRateLimitError) as caught:
         crm.find_account(ANN)
     assert caught.value.retry_after == 900
-    assert crm.api_usage == (sf.simulator.used, sf.simulator.limit)
+    assert crm.usage == Usage(0, sf.simulator.limit, 86_400)
 
 
 def test_a_locked_row_is_a_conflict(sf: SalesforceWorld) -> None:

@@ -16,7 +16,7 @@ def element(name: str, value: Any, depth: int = 0, step: int = 4) -> str:
     pad = " " * (depth * step)
     if not isinstance(value, Mapping):
         return f"{pad}<{name}>{_text(value)}</{name}>\n"
-    attributes = "".join(f" {key[1:]}={quoteattr(str(each).lower() if isinstance(each, bool) else str(each))}" for key, each in value.items() if key.startswith("@"))
+    attributes = "".join(f" {key[1:]}={quoteattr(_plain(each))}" for key, each in value.items() if key.startswith("@"))
     if "#text" in value:
         return f"{pad}<{name}{attributes}>{_text(value['#text'])}</{name}>\n"
     inner = "".join(element(key, each, depth + 1, step) for key, each in value.items() if not key.startswith("@"))
@@ -28,4 +28,8 @@ def document(name: str, value: Any, step: int = 4) -> str:
 
 
 def _text(value: Any) -> str:
-    return escape(str(value).lower() if isinstance(value, bool) else str(value))
+    return escape(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -24,7 +24,9 @@ PRIORITIES = {"P1": "High", "P2": "High", "P3": "Medium", "P4": "Low"}
 OBJECTS = {"case": "Case", "contact": "Contact", "account": "Account"}
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
 SENT = {
-    "case": ("Id", "CaseNumber", "Status", "Priority", "IsClosed", "OwnerId", "CX_Case_Key__c", "CX_Band__c", "CX_Outcome__c", "LastModifiedById", "SystemModstamp"),
+    "case": (
+        "Id", "CaseNumber", "Status", "Priority", "IsClosed", "OwnerId", "CX_Case_Key__c", "CX_Band__c", "CX_Outcome__c", "LastModifiedById", "SystemModstamp",
+    ),
     "comment": ("Id", "ParentId", "CommentBody", "IsPublished", "SystemModstamp"),
     "contact": ("Id", "Name", "AccountId", "Email", "Phone", "MobilePhone", "CX_Handles__c", "SystemModstamp"),
     "account": ("Id", "Name", "CX_Tier__c", "SystemModstamp"),

@@ -22,7 +22,10 @@ USERNAME, AUDIENCE = "caseline@acme.example", "https://login.salesforce.com"
 
 
 class Simulator(Base):
-    """`org` is its state, `faults` what goes wrong, `calls` what came in. `public_key` (PEM) verifies JWT bearers; `limit` is the daily quota. `refuses`: the credentials are wrong from now on."""
+    """`org` is its state, `faults` what goes wrong, `calls` what came in. `public_key` (PEM) verifies JWT bearers; `limit` is the daily quota.
+
+    `refuses`: the credentials are wrong from now on.
+    """
 
     def __init__(self, org: Org | None = None) -> None:
         super().__init__()
@@ -158,7 +161,8 @@ class Simulator(Base):
 
     def describe(self, call: Call, name: str) -> Reply:
         entity = self.org.entity(name)
-        return Reply(200, {"name": entity.name, "keyPrefix": entity.prefix, "createable": True, "fields": [_described(*each) for each in entity.fields.items()]})
+        fields = [_described(*each) for each in entity.fields.items()]
+        return Reply(200, {"name": entity.name, "keyPrefix": entity.prefix, "createable": True, "fields": fields})
 
     def tooling_query(self, call: Call) -> Reply:
         return Reply(200, self.org.query(call.query.get("q", ""), call.root))

@@ -27,8 +27,9 @@ def utc_now() -> datetime:
 
 
 def create(
-    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None, **_: Any
-) -> Salesforce:
+    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now,
+    limits: Limits | None = None, **_: Any,
+) -> Salesforce:  # fmt: skip
     """`settings` as in config.yaml under `crm`, `secret` as kept under <prefix>/crm/salesforce. ConfigError where either is wrong."""
     from caseline.crm._http import Limits  # the door, which only verifies and parses, has no HTTP client
     from caseline.crm.salesforce._adapter import Salesforce

@@ -22,9 +22,9 @@ PHONES = ("Phone", "MobilePhone")
 # `{whose}` is a condition on contacts; SOQL knows no LIMIT and no second join in there.
 JOINED = "AccountId IN (SELECT AccountId FROM Contact WHERE {whose})"
 VALUES = {
-    "Opportunity": f"SELECT AccountId, SUM(Amount) total, COUNT(Id) n FROM Opportunity WHERE IsWon = true AND {JOINED} GROUP BY AccountId LIMIT 200",
-    "Contract": f"SELECT Id, AccountId, Status, EndDate FROM Contract WHERE {JOINED} ORDER BY EndDate DESC LIMIT 500",
-    "Case": f"SELECT AccountId, COUNT(Id) n FROM Case WHERE IsClosed = false AND {JOINED} GROUP BY AccountId LIMIT 200",
+    "Opportunity": "SELECT AccountId, SUM(Amount) total, COUNT(Id) n FROM Opportunity WHERE IsWon = true AND {joined} GROUP BY AccountId LIMIT 200",
+    "Contract": "SELECT Id, AccountId, Status, EndDate FROM Contract WHERE {joined} ORDER BY EndDate DESC LIMIT 500",
+    "Case": "SELECT AccountId, COUNT(Id) n FROM Case WHERE IsClosed = false AND {joined} GROUP BY AccountId LIMIT 200",
 }
 LEADS = "SELECT Id, Name, Company, Email FROM Lead WHERE Email IN {emails} AND IsConverted = false LIMIT 10"
 
@@ -49,7 +49,8 @@ class Accounts:
         whose, parts = self._condition(wanted, found), list[Part]()
         if whose:
             parts.append(query_part("Contact", f"SELECT {', '.join(self._columns())} FROM Contact WHERE {whose} LIMIT {MAX_CONTACTS}"))  # noqa: S608
-            parts += [query_part(entity, soql.format(whose=whose)) for entity, soql in VALUES.items() if self._optional.has(entity)]
+            joined = JOINED.format(whose=whose)
+            parts += [query_part(entity, soql.format(joined=joined)) for entity, soql in VALUES.items() if self._optional.has(entity)]
         if self._settings.leads and (emails := _native(wanted, "email")):
             parts.append(query_part("Lead", LEADS.format(emails=quote_list(emails))))
         if not parts:

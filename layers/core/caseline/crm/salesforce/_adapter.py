@@ -65,7 +65,9 @@ class Salesforce:
         return self._people.create(contact)
 
     def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
-        """One call where all is read. What a person set just before a save of ours is seen by its difference (priority, owner, queue), or by that save's answer (status)."""
+        """One call where all is read. What a person set just before a save of ours is seen by its difference (priority, owner, queue), or by
+        that save's answer (status); a contact or account that we wrote after them is not told. Records deleted for good leave no trace.
+        """
         return self._changes.read(cursor)
 
     def list_cases(self, cursor: str = "") -> tuple[list[StandingCase], str]:

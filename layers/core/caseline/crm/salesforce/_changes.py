@@ -154,9 +154,10 @@ class Changes:
         return Change("account", row["Id"], _time(row), fields={"tier": tier} if tier else {}, by=_by(row))
 
     def _replies(self) -> dict[str, Feed]:
+        key = f"Parent.{self._key}"
         known = {
-            "CaseComment": Feed(["ParentId", "CommentBody", "IsPublished", "Parent." + self._key], self._tell_reply("CommentBody"), f"Parent.{self._key} != null"),
-            "EmailMessage": Feed(["ParentId", "TextBody", "Parent." + self._key], self._tell_reply("TextBody"), f"Incoming = false AND Parent.{self._key} != null"),
+            "CaseComment": Feed(["ParentId", "CommentBody", "IsPublished", key], self._tell_reply("CommentBody"), f"{key} != null"),
+            "EmailMessage": Feed(["ParentId", "TextBody", key], self._tell_reply("TextBody"), f"Incoming = false AND {key} != null"),
             "FeedItem": Feed(["ParentId", "Body", "Visibility"], self._tell_reply("Body"), "Type = 'TextPost'"),
         }
         return {name: known[name] for name in self._settings.replies if name in known}

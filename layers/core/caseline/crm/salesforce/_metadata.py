@@ -29,8 +29,9 @@ def installed(schema: Sequence[SchemaField]) -> Iterator[tuple[str, SchemaField]
 
 def field_metadata(field: SchemaField) -> dict[str, Any]:
     """Of a CustomField, in the order of the metadata format, without its name."""
-    common = {"description": field.about, "label": field.label}
-    return {**common, "required": False, **_TYPES[field.type](field)} if field.type != "long_text" or field.searched else {**common, **_TYPES[field.type](field)}
+    metadata = _TYPES[field.type](field)
+    needed = {} if metadata["type"] == "LongTextArea" else {"required": False}
+    return {"description": field.about, "label": field.label, **needed, **metadata}
 
 
 def _text(field: SchemaField) -> dict[str, Any]:

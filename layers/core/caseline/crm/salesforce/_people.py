@@ -8,7 +8,7 @@ from typing import Any
 from caseline.crm import Account, NewContact, Profile
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
-from caseline.crm.salesforce._api import Api, Part, Record, query_part
+from caseline.crm.salesforce._api import Api, Part, Record, read_object
 from caseline.crm.salesforce._settings import Settings
 from caseline.crm.salesforce._soql import is_id, quote, quote_list, unreferenced
 from caseline.errors import CrmConflictError, CrmNotFoundError
@@ -62,31 +62,28 @@ class People:
         return self._account(entity, (ours or rows)[0]) if rows else None
 
     def _make(self, entity: str, contact: NewContact) -> Account:
-        body = self._values(entity, contact)
-        columns = self._optional.of(entity, body)
+        values = self._values(entity, contact)
+        body = {name: values[name] for name in self._optional.of(entity, values)}
         try:
-            answer = self._api.compose([
-                Part("made", "POST", f"/sobjects/{entity}", {name: body[name] for name in columns}, self._headers()),
-                query_part("found", f"SELECT Id, Name FROM {entity} WHERE Id = '@{{made.id}}'"),  # noqa: S608
-            ], whole=True).check()  # fmt: skip
+            made = read_object(self._api.call("POST", f"/sobjects/{entity}", body=body, headers=self._headers()))
         except CrmConflictError:
             if found := self._find(entity, contact):
                 return found
             raise
-        return self._account(entity, {**body, **answer.records("found")[0]})
+        return self._account(entity, {**body, "Id": str(made.get("id")), "Name": f"{body.get('FirstName', '')} {body['LastName']}".strip()})
 
     def _headers(self) -> dict[str, str]:
         return {"Sforce-Duplicate-Rule-Header": f"allowSave={str(self._settings.allow_duplicates).lower()}"}
 
     def _values(self, entity: str, contact: NewContact) -> dict[str, Any]:
-        words = unreferenced(contact.name).split() or [contact.customer_id]
+        words = contact.name.split() or [contact.customer_id]
         emails, phones = _native(contact, "email"), _native(contact, "phone")
-        others = ";".join(identity for identity in normalise_identities(contact.identities) if not identity.startswith(("email:", "phone:")))
+        others = [identity for identity in normalise_identities(contact.identities) if not identity.startswith(("email:", "phone:"))]
         values = {
             "FirstName": fit_text(" ".join(words[:-1]), 40), "LastName": fit_text(words[-1], NAME_LIMIT), "LeadSource": fit_text(contact.origin, 40),
             "Email": next((email for email in emails if len(email) <= 80), ""), "Phone": next(iter(phones), ""),
-            self._settings.handles_field: fit_text(unreferenced(others), HANDLES_LIMIT), self._settings.customer_key_field: contact.customer_id,
-            "Company": fit_text(unreferenced(contact.name), TEXT_LIMIT) or contact.customer_id if entity == "Lead" else "",
+            self._settings.handles_field: _whole(others), self._settings.customer_key_field: contact.customer_id,
+            "Company": fit_text(contact.name, TEXT_LIMIT) or contact.customer_id if entity == "Lead" else "",
         }  # fmt: skip
         return {name: value for name, value in values.items() if name and value}
 
@@ -97,6 +94,13 @@ class People:
         name = str(row.get("Name") or "")
         url = f"{self._base_url}/lightning/r/{entity}/{row['Id']}/view"
         return Account(str(row.get("AccountId") or ""), str(company.get("Name") or row.get("Company") or name), row["Id"], name, identities, {}, url)
+
+
+def _whole(handles: list[str]) -> str:
+    """As many as the field holds, none cut in half."""
+    while handles and len(";".join(handles)) > HANDLES_LIMIT:
+        handles = handles[:-1]
+    return ";".join(handles)
 
 
 def _plain(value: Any) -> Any:

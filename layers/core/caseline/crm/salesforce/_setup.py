@@ -92,7 +92,7 @@ class Setup:
             listed = {value.get("value") for value in case.get(column, {}).get("picklistValues") or ()}
             for value in dict.fromkeys(values):
                 if listed and value not in listed:
-                    yield Finding(ERROR, f"Case.{column}", f"{value!r} is not in the list", f"add the value, or name another in the settings ({column.lower()})")
+                    yield Finding(ERROR, f"Case.{column}", f"{value!r} is not in the list", "add the value there, or name another in the settings")
 
     def _check_queues(self) -> Iterator[Finding]:
         queues = self._settings.queues
