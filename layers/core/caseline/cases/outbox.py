@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
-from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError
+from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError
 from caseline.priority.model import explain_lines, priority_from_json
 from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table
@@ -67,39 +67,42 @@ class Outbox:
         return self.table.update(case["PK"], case["SK"], "SET due_shard = :due, due_at = :at", due="due", at=due_at)
 
     def _lease(self, case: Item) -> Item:
-        """Only the holder of the newest fencing number may mark a push. `upto` is how many signals the notes tell of; a push that died keeps its own."""
+        """Only the holder of the newest fencing number may mark a push. `upto` is how many signals the notes tell of, `sending` what people may set;
+        a push that died keeps its own."""
         now = self.clock()
         try:
             return self.table.update(
-                case["PK"], case["SK"], "SET lease_until = :until, upto = if_not_exists(upto, :count) ADD fence :one",
+                case["PK"], case["SK"],
+                "SET lease_until = :until, upto = if_not_exists(upto, :count), sending = if_not_exists(sending, :sending) ADD fence :one",
                 "attribute_not_exists(lease_until) OR lease_until < :now",
                 until=int((now + LEASE).timestamp()), now=int(now.timestamp()), one=1, count=case["signal_count"],
-            )
+                sending={**_compared(case), "version": case["version"]},
+            )  # fmt: skip
         except ConditionFailed as error:
             raise CrmConflictError("another worker is pushing this case") from error
 
     def _push(self, case: Item) -> None:
         try:
-            record = self._record(case | (self.newcomers.welcome(case) if self.newcomers else {}))
+            record = replace(self._record(case | (self.newcomers.welcome(case) if self.newcomers else {})), **_begun(case))
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
             raise
         if saved.crm_id != record.crm_id and self.takes_notes:
             self.table.put(crm_case_key(self.crm.name, saved.crm_id) | {"type": "crm_case", "case_key": case["case_key"]})
-        self._mark_saved(case, saved)
-        mark = f"sync{case['version']:06d}"
-        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", case["version"], mark=mark))
-        if saved.status == CLOSED and case["status"] == OPEN:
+        self._mark_saved(case, record, saved)
+        mark = f"sync{record.version:06d}"
+        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
+        if saved.status == CLOSED and record.status == OPEN:
             self._close(case)
 
-    def _mark_saved(self, case: Item, saved: SavedCase) -> None:
+    def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
         self._mark(
             case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at "
-            "REMOVE lease_until, due_shard, due_at, push, upto",
-            version=case["version"], crm=crm, sent=_compared(case), noted=noted, at=isoformat(self.clock()),
+            "REMOVE lease_until, due_shard, due_at, push, upto, sending",
+            version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
 
     def _close(self, case: Item) -> None:
@@ -110,13 +113,15 @@ class Outbox:
             return
 
     def _mark_failed(self, case: Item, error: CrmError) -> None:
-        """The case shows what went wrong; the class alone, because a CRM's message may quote the customer."""
-        self._mark(case, "SET crm = :crm REMOVE lease_until", crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
+        """The case shows what went wrong; the class alone, because a CRM's message may quote the customer. What was refused is not begun again."""
+        begun = ", sending" if isinstance(error, CrmRejectedError) else ""
+        self._mark(case, f"SET crm = :crm REMOVE lease_until{begun}", crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
 
     def _mark(self, case: Item, expression: str, **values: Any) -> None:
         """A later version keeps the case due: its keys are removed only when nothing newer waits."""
+        same = values.get("version", case["version"])
         try:
-            self.table.update(case["PK"], case["SK"], expression, "fence = :fence AND version = :same", fence=case["fence"], same=case["version"], **values)
+            self.table.update(case["PK"], case["SK"], expression, "fence = :fence AND version = :same", fence=case["fence"], same=same, **values)
         except ConditionFailed:
             self._mark_superseded(case, values)
 
@@ -126,7 +131,7 @@ class Outbox:
         told, expression = {name: values[name] for name in ("sent", "noted", "at") if name in values}, "SET crm = :crm, pushed_version = :pushed"
         if told:
             expression += ", sent = :sent, noted = :noted, pushed_at = :at, noted_version = :pushed"
-        removed = " REMOVE lease_until, upto" if told else " REMOVE lease_until"
+        removed = " REMOVE lease_until, upto, sending" if told else " REMOVE lease_until"
         try:
             self.table.update(case["PK"], case["SK"], expression + removed, "fence = :fence", fence=case["fence"], **seen, **told)
         except ConditionFailed:
@@ -150,3 +155,9 @@ class Outbox:
 
 def _compared(case: Item) -> dict[str, str]:
     return {"status": case["status"], "band": case["priority"]["band"], "queue": case["queue"], "owner": case.get("owner", "")}
+
+
+def _begun(case: Item) -> dict[str, Any]:
+    """What a push that died may have left in the CRM goes out first, so that it is known what we set there, and what a person did."""
+    begun: dict[str, Any] = case["sending"]
+    return {} if {**begun, "version": 0} == {**_compared(case), "version": 0} else begun
