@@ -13,7 +13,7 @@ from tests.kit.dynamics.errors import DataverseError
 from tests.kit.simulated import Call, Reply
 
 ANSWERS, CHANGES = "batchresponse_7f3c", "changesetresponse_7f3c"
-REFERENCE = re.compile(r"\$(\d+)(?=/|$)")
+REFERENCE = re.compile(r"\$(\d+)(?=[/\"]|$)")
 Answerer = Callable[[Call], Reply]
 
 
@@ -61,14 +61,13 @@ def _answer_change_set(call: Call, parts: list[tuple[Mapping[str, str], bytes]],
 
 
 def read_request(call: Call, piece: bytes, made: Mapping[str, str] | None = None) -> Call:
-    """Lines end with CR LF; a GET too ends with an empty line."""
-    head, mark, body = piece.partition(b"\r\n\r\n")
+    """Lines end with CR LF; the empty line after the headers may be the boundary's own."""
+    head, _, body = piece.rstrip(b"\r\n").partition(b"\r\n\r\n")
     lines = head.decode("ascii").split("\r\n")
     words = lines[0].split(" ")
-    if len(words) != 3 or words[2] != "HTTP/1.1" or not mark:
+    if len(words) != 3 or words[2] != "HTTP/1.1":
         raise DataverseError(400, "0x80048d19", "The request line of a batch part is not valid.")
     headers = Headers({**dict(call.headers), **{name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}})
-    body = body.rstrip(b"\r\n")
     target, text = _resolved(words[1], made or {}), REFERENCE.sub(lambda found: (made or {}).get(found[1], found[0]), body.decode()) if made else body.decode()
     return request_of(call, words[0], target, headers, text)
 

@@ -202,7 +202,8 @@ def _fault(column: Column, value: Any) -> str:
 
 
 def _number_fault(column: Column, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and column.type in ("Integer", "Picklist", "State", "Status")):
+    whole = column.type in ("Integer", "Picklist", "State", "Status")
+    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and whole):
         return "is no number of that type"
     if column.options and value not in column.options:
         return "is outside the valid range of options"

@@ -163,9 +163,11 @@ class Reader:
         if token:
             return {**found, "@odata.nextLink": self._link(table, {**options, "deltatoken": options.get("deltatoken", "0!"), "skiptoken": token})}
         context = f"{self.base}/$metadata#{table.plural}/$deletedEntity"
-        gone = [{"@odata.context": context, "id": dead, "reason": "deleted"} for version, name, dead in self.org.graves if name == table.name and version > since]
+        graves = [dead for version, name, dead in self.org.graves if name == table.name and version > since > 0]
+        gone = [{"@odata.context": context, "id": dead, "reason": "deleted"} for dead in graves]
         kept = {"select": options["select"]} if "select" in options else {}
-        return {**found, "value": [*shown, *(gone if since else [])], "@odata.deltaLink": self._link(table, {**kept, "deltatoken": f"{self.org.version}!{self.org.clock():%m/%d/%Y}"})}
+        link = self._link(table, {**kept, "deltatoken": f"{self.org.version}!{self.org.clock():%m/%d/%Y}"})
+        return {**found, "value": [*shown, *gone], "@odata.deltaLink": link}
 
     def _link(self, table: Table, options: Mapping[str, str]) -> str:
         return f"{self.base}/{table.plural}?" + "&".join(f"${name}={quote(value, safe='')}" for name, value in options.items())

@@ -144,9 +144,9 @@ def _incident() -> Table:
         Column("primarycontactid", "Lookup", targets={"contact": "primarycontactid"}), *_master("incident"),
         Column("prioritycode", "Picklist", options={1: "High", 2: "Normal", 3: "Low"}),
         Column("caseorigincode", "Picklist", options={1: "Phone", 2: "Email", 3: "Web", 2483: "Facebook", 3986: "Twitter"}),
-        text("cx_casekey", 64), Column("cx_version", "Integer", low=0), Column("cx_score", "Integer", low=0, high=999), _choice("cx_band", "P1", "P2", "P3", "P4"),
-        text("cx_headline", 255), Column("cx_reasons", "Memo", 32_768), text("cx_category", 255), text("cx_queue", 80), text("cx_link", 500),
-        _choice("cx_outcome", "valid", "not_an_issue"),
+        text("cx_casekey", 64), Column("cx_version", "Integer", low=0), Column("cx_score", "Integer", low=0, high=999),
+        _choice("cx_band", "P1", "P2", "P3", "P4"), text("cx_headline", 255), Column("cx_reasons", "Memo", 32_768),
+        text("cx_category", 255), text("cx_queue", 80), text("cx_link", 500), _choice("cx_outcome", "valid", "not_an_issue"),
     )  # fmt: skip
     columns["statecode"].options = {0: "Active", 1: "Resolved", 2: "Canceled"}
     key = Key("cx_casekey_key", ["cx_casekey"], str(uuid5(NAMESPACE_URL, "key/incident")))
@@ -155,7 +155,8 @@ def _incident() -> Table:
 
 def _activities() -> list[Table]:
     note = _columns(
-        Column("annotationid", "Uniqueidentifier"), text("subject", 500), Column("notetext", "Memo", 100_000), Column("objecttypecode", "String", 64, writable=False),
+        Column("annotationid", "Uniqueidentifier"), text("subject", 500), Column("notetext", "Memo", 100_000),
+        Column("objecttypecode", "String", 64, writable=False),
         Column("objectid", "Lookup", targets={"incident": "objectid_incident", "contact": "objectid_contact", "account": "objectid_account"}),
     )  # fmt: skip
     for absent in ("statecode", "statuscode"):

@@ -81,7 +81,8 @@ class Simulator(Base):
         import jwt
 
         try:
-            claims = jwt.decode(form["client_assertion"], self.public_key, algorithms=["RS256"], audience=f"{self.url}{call.path}", options={"verify_exp": False})
+            audience = f"{self.url}{call.path}"
+            claims = jwt.decode(form["client_assertion"], self.public_key, algorithms=["RS256"], audience=audience, options={"verify_exp": False})
         except jwt.PyJWTError:
             return False
         return bool(claims["iss"] == claims["sub"] == CLIENT_ID and claims.get("jti"))
@@ -133,7 +134,8 @@ class Simulator(Base):
             return Reply(304)
         reader = Reader(self.org, self.base)
         reader._check_shape(table, options)
-        return Reply(200, {"@odata.context": f"{self.base}/$metadata#{table.plural}/$entity", **reader.show(table, row, options, call.headers.get("Prefer") or "")})
+        shown = reader.show(table, row, options, call.headers.get("Prefer") or "")
+        return Reply(200, {"@odata.context": f"{self.base}/$metadata#{table.plural}/$entity", **shown})
 
     def _upsert(self, call: Call, table: Table, key: str, row: Row | None, options: Mapping[str, str]) -> Reply:
         """If-Match: * only updates, If-None-Match: * only creates, a version must still be the row's."""
@@ -165,7 +167,8 @@ class Simulator(Base):
         named = self._key_values(table, key)
         if table.key in named:
             return self.org.records[table.name].get(named[table.key])
-        return next((row for row in self.org.rows(table.name) if all(str(row.get(name)).casefold() == str(value).casefold() for name, value in named.items())), None)
+        rows = self.org.rows(table.name)
+        return next((row for row in rows if all(str(row.get(name)).casefold() == str(value).casefold() for name, value in named.items())), None)
 
     def _key_values(self, table: Table, key: str) -> dict[str, Any]:
         if _GUID.fullmatch(key):

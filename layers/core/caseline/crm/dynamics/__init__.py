@@ -24,7 +24,8 @@ def utc_now() -> datetime:
 
 
 def create(
-    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now, limits: Limits | None = None, **_: Any
+    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now,
+    limits: Limits | None = None, **_: Any,
 ) -> Dynamics:  # fmt: skip
     """`settings` as in config.yaml under `crm`, `secret` as kept under <prefix>/crm/dynamics. ConfigError where either is wrong."""
     from caseline.crm._http import Limits

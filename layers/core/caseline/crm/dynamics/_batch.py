@@ -36,7 +36,8 @@ def write_batch(items: Sequence[Item], root: str) -> bytes:
 
 def read_batch(answer: Answer) -> list[list[Answer]]:
     """The answers of each item: one of a part, one each of a change set, or the one error that undid it."""
-    return [[_part(answer, inner) for _, inner in _inside(headers, body)] for headers, body in _split(answer.content, _boundary(answer.headers.get("Content-Type", "")))]
+    items = _split(answer.content, _boundary(answer.headers.get("Content-Type", "")))
+    return [[_part(answer, inner) for _, inner in _inside(headers, body)] for headers, body in items]
 
 
 def _request(part: Part, root: str, content_id: int = 0) -> bytes:

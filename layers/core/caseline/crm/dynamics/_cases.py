@@ -142,7 +142,7 @@ class Cases:
         """All or nothing; the first is refused where the case changed since it was read."""
         reopen = [Part("PATCH", place, {"statecode": 0, "statuscode": self._settings.status_open})] if status_of(standing) == CLOSED else []
         fields = [Part("PATCH", place, {**self._records.ours(record), **self._records.moves(record, standing)})]
-        first, *rest = [*reopen, *fields, *self._reroute(record, standing), *(self._close(place) if _closes(record) else ())]
+        first, *rest = [*reopen, *fields, *self._reroute(record, standing), *(self._close(place) if _closes(record) else [])]
         return [Part(first.method, first.path, first.body, {"If-Match": standing["@odata.etag"]}), *(Part(p.method, p.path, p.body, _guard(p)) for p in rest)]
 
     def _close(self, place: str) -> list[Part]:

@@ -54,7 +54,7 @@ def _coded(answer: Answer, code: str) -> CrmError | None:
 def _missing(message: str) -> CrmError | None:
     for pattern in _MISSING:
         if found := pattern.search(message):
-            return MissingFieldError(found[2], found[1], "does not exist or is hidden; install the solution of infra/crm/dynamics, or add the column")
+            return MissingFieldError(found[2], found[1], "by the solution of infra/crm/dynamics")
     if found := _NO_KEY.search(message):
         return CrmRejectedError("define the alternate key and wait until it is active, or set crm.key to primary", f"{found[1]} key")
     return None

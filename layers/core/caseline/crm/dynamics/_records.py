@@ -66,7 +66,8 @@ class Records:
         key = {self.column("case_key"): record.case_key} if self.settings.key == "primary" else {}
         origins = self.settings.origins
         origin = next((origins[channel] for channel in record.channels if channel in origins), origins.get(""))
-        native = {"title": fit_text(record.subject, TITLE) or record.case_key, "prioritycode": self.settings.priorities.get(record.band), "caseorigincode": origin}
+        title, priority = fit_text(record.subject, TITLE) or record.case_key, self.settings.priorities.get(record.band)
+        native = {"title": title, "prioritycode": priority, "caseorigincode": origin}
         values = {**key, **self.ours(record), **native, **self._customer(record), **self.owner(record)}
         return {name: value for name, value in values.items() if value is not None}
 

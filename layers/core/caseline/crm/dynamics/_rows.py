@@ -125,7 +125,8 @@ class Reader:
         return [self._change("merged", row, crm_id, {"entity": entity, "into": row["_masterid_value"]})]
 
     def _change(self, kind: str, row: Row, crm_id: str, fields: dict[str, Any], case_key: str = "") -> Change:
-        return Change(kind, crm_id, read_time(row["modifiedon"]), case_key, fields, str(label_of(row, "_modifiedby_value") or ""), f"{crm_id}@{row.get('versionnumber')}")
+        by, event_id = str(label_of(row, "_modifiedby_value") or ""), f"{crm_id}@{row.get('versionnumber')}"
+        return Change(kind, crm_id, read_time(row["modifiedon"]), case_key, fields, by, event_id)
 
 
 def _plain(text: str) -> str:

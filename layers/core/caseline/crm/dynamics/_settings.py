@@ -17,9 +17,16 @@ from caseline.errors import ConfigError
 BANDS = ("P1", "P2", "P3", "P4")
 TRENDS = ("rising", "steady", "falling")
 OUTCOMES = ("valid", "not_an_issue")
-CASE_FIELDS = {key: f"cx_{key.replace('_', '')}" for key in ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
-ACCOUNT_FIELDS = {key: f"cx_{key.replace('_', '')}" for key in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
-CONTACT_FIELDS = {**ACCOUNT_FIELDS, **{key: f"cx_{key.replace('_', '')}" for key in ("handles", "customer_key", "last_nps", "last_csat", "last_ces", "channels")}}
+
+
+def _columns(*keys: str) -> dict[str, str]:
+    """As the solution names them: the publisher's prefix, and the key without underscores."""
+    return {key: f"cx_{key.replace('_', '')}" for key in keys}
+
+
+CASE_FIELDS = _columns("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
+ACCOUNT_FIELDS = _columns("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
+CONTACT_FIELDS = {**ACCOUNT_FIELDS, **_columns("handles", "customer_key", "last_nps", "last_csat", "last_ces", "channels")}
 FACT_FIELDS = {"tier": "cx_tier", "product_tier": "cx_producttier", "lifecycle_stage": "cx_lifecycle", "annual_revenue": "revenue", "owner": "_ownerid_value"}
 # Collections of an account that value is read from; "" where the organisation does not use one.
 RELATIONS = {"opportunities": "opportunity_customer_accounts", "contracts": "account_entitlement_Customer", "cases": "incident_customer_accounts"}

@@ -74,7 +74,8 @@ class Setup:
     def _keyless(self, schema: Sequence[SchemaField], columns: Known, keys: Known) -> list[Finding]:
         there = [field for field in schema if field.unique and self._column(field) in columns[TABLES[field.entity]]]
         without = [field for field in there if self._column(field) not in keys[TABLES[field.entity]]]
-        return [self._finding(field, "its alternate key is missing or not active", "run `caseline crm apply`, and wait until the key is active") for field in without]
+        problem, fix = "its alternate key is missing or not active", "run `caseline crm apply`, and wait until the key is active"
+        return [self._finding(field, problem, fix) for field in without]
 
     def _finding(self, field: SchemaField, problem: str, fix: str) -> Finding:
         severity = "error" if field.is_required and (problem.startswith("the column") or self._settings.key == "alternate") else "warning"
@@ -90,10 +91,10 @@ class Setup:
     # ---- what to add
 
     def _column(self, field: SchemaField) -> str:
-        settings, ours = self._settings, f"cx_{field.key.replace('_', '')}"
-        facts = {"tier": settings.fact_fields["tier"], "product_tier": settings.fact_fields["product_tier"], "lifecycle": settings.fact_fields["lifecycle_stage"]}
-        names = {"case": settings.case_fields, "contact": settings.contact_fields, "account": {**settings.account_fields, **facts}}
-        return names[field.entity].get(field.key) or ours
+        settings, facts = self._settings, self._settings.fact_fields
+        theirs = {"tier": facts["tier"], "product_tier": facts["product_tier"], "lifecycle": facts["lifecycle_stage"]}
+        names = {"case": settings.case_fields, "contact": settings.contact_fields, "account": {**settings.account_fields, **theirs}}
+        return names[field.entity].get(field.key) or f"cx_{field.key.replace('_', '')}"
 
     def _column_step(self, field: SchemaField) -> Step:
         table, column = TABLES[field.entity], self._column(field)
@@ -128,7 +129,8 @@ def _label(text: str) -> dict[str, Any]:
 
 
 def _text(field: SchemaField, settings: Settings) -> dict[str, Any]:
-    return {"@odata.type": f"{CRM}.StringAttributeMetadata", "MaxLength": field.length or 500, "FormatName": {"Value": "Url" if field.type == "url" else "Text"}}
+    form = {"Value": "Url" if field.type == "url" else "Text"}
+    return {"@odata.type": f"{CRM}.StringAttributeMetadata", "MaxLength": field.length or 500, "FormatName": form}
 
 
 def _memo(field: SchemaField, settings: Settings) -> dict[str, Any]:
