@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench docs sam validate build lock clean
+.PHONY: help setup run test lint bench docs crm-packages sam validate build lock clean
 
 PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -12,7 +12,7 @@ SAM := .tools/sam/bin
 export SAM_CLI_TELEMETRY := 0
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: .venv/.ready ## what running needs, in .venv (quick when done)
 
@@ -36,8 +36,11 @@ build: .tools/sam/.ready ## the deployable artifacts, in .aws-sam
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" sam build --region us-east-1
 
-docs: setup ## the README's table of channels, from their modules
+docs: setup crm-packages ## the README's table of channels, from their modules, and what CRM admins install
 	@$(VENV)/caseline channels list --write README.md
+
+crm-packages: setup ## what CRM admins install, from infra/crm/schema.yaml
+	@$(VENV)/python -m infra.crm.packages
 
 lock: .tools/test/.ready ## pin what is installed now
 	@echo '# The exact versions that the tests passed with. `make lock` writes this file.' > requirements.lock
