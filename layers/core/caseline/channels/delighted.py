@@ -1,8 +1,7 @@
 """Delighted: NPS, CSAT, CES and other one-question surveys. Credential: the account's private API key.
 
-Facts: delighted.com/docs, "Webhooks" and "Survey responses"; the signature is known from public clients only. A response is sent again with each part that
-is added to it, and known by its id. Not confirmed: the payload's field names, the additional answers' shape, and the scales, which the setting `scales`
-(`{ces: [1, 5]}`) changes.
+Facts: delighted.com/docs/api, "Webhooks"; the signature is known from public clients only. A response is sent again with each part that is added to it, and
+known by its id. Not confirmed: the scales, which the setting `scales` (`{ces: [1, 5]}`) changes, and what an additional answer looks like that was chosen.
 """
 
 from __future__ import annotations
@@ -79,13 +78,19 @@ def _read_scale(survey: Field, source: Source) -> tuple[str, float, float]:
 def _read_addition(answers: Answers, answer: Field) -> None:
     """Free words are said; what was chosen stands beside."""
     question, value = answer["question"], answer["value"]
-    words = value["free_response"].text_or_none() if isinstance(value.value, dict) else None
-    if words is None and question["type"].value == "free_response":
-        words = value.text_or_none()
-    if words is not None:
-        answers.say(words)
-    elif value.value is not None:
-        answers.others[question["text"].text_or_none() or question["id"].id_or_none() or answer.path] = value.value
+    given = [(question["type"].value, value)] if not isinstance(value.value, dict) else list(value.members())
+    for kind, field in given:
+        if kind == "free_response":
+            answers.say(field.text_or_none())
+        elif field.value not in (None, []):
+            answers.others[question["text"].text_or_none() or question["id"].id_or_none() or answer.path] = _plain(field.value)
+
+
+def _plain(value: Any) -> Any:
+    """A choice by its words, several as a list, a point on a scale as it is."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.get("text", value) if isinstance(value, dict) else value
 
 
 def _read_properties(properties: Field) -> dict[str, Any]:
