@@ -56,14 +56,23 @@ def read_newest_first(open_page: Callable[[str | None], Page | None], state: Sta
             return
 
 
+def read_cursor(cursor: str | None) -> State:
+    """What an earlier run left; nothing where that cannot be read, so that the list is begun again."""
+    try:
+        state = json.loads(cursor or "{}")
+    except ValueError:
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
 def read_items(items: Iterable[Item]) -> Items:
-    """The items of a page; one that cannot be read is kept, even if no other can."""
+    """The items of a page; one that cannot be read is kept, even if no other can: without the page, of which something changes each time."""
     read: Items = []
-    for raw, read_item in items:
+    for place, read_item in items:
         try:
-            read += read_batch([(raw, read_item)])
+            read += read_batch([(place, read_item)])
         except PayloadError as error:
-            read.append(Unreadable(error.message, error.field, raw))
+            read.append(Unreadable(error.message, error.field, place.value))
     return read
 
 

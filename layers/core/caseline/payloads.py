@@ -148,6 +148,13 @@ class Field:
         above = self._parent.path if self._parent else ""
         return f"{above}[{self._name}]" if isinstance(self._name, int) else f"{above}.{self._name}" if above else self._name
 
+    def above(self) -> Iterator[tuple[str | int, Any]]:
+        """What this value stands in, up to the body: its name or place there, and the object or list."""
+        field = self
+        while field._parent is not None:
+            yield field._name, field._parent.value
+            field = field._parent
+
     def __getitem__(self, name: str) -> Field:
         value = self.value
         if not isinstance(value, dict):

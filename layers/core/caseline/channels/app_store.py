@@ -19,7 +19,7 @@ from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, OUTBOUND, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import sign_prefixed, verify_prefixed
@@ -96,7 +96,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     if not source.settings.get("app"):
         return
     calls = _Calls(session, source)
-    for items, state in read_newest_first(calls.open_page, json.loads(cursor) if cursor else {}, source, session.now()):
+    for items, state in read_newest_first(calls.open_page, read_cursor(cursor), source, session.now()):
         yield items, json.dumps(state)
         if calls.left is not None and calls.left < SPARE_CALLS:
             return
@@ -130,13 +130,14 @@ class _Calls:
 
 
 def _read_both(review: Field, responses: Mapping[str, Field], source: Source, now: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, source, now)
+    yield review, partial(_read_review, review, source, now)
     try:
         response = responses.get(review["relationships"]["response"]["data"]["id"].id_or_none() or "")
     except PayloadError:
         return  # the review is among the unreadable
     if response and response["attributes"]["state"].value in (None, "PUBLISHED"):
-        yield response.value, partial(_read_response, review, response, source, now)
+        both = Field({"data": [{**review.object()}], "included": [response.value]}, "")  # a response alone does not say to what
+        yield both, partial(_read_response, review, response, source, now)
 
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:

@@ -72,7 +72,7 @@ def _items(body: Field, source: Source, request: WebhookRequest) -> Iterator[Ite
     if body.value is None:
         body.refuse("must be a list")
     for event in body.each():
-        yield event.value, partial(_read_envelope, event, source, request)
+        yield event, partial(_read_envelope, event, source, request)
 
 
 def _read_envelope(event: Field, source: Source, request: WebhookRequest) -> Signal:

@@ -22,7 +22,7 @@ from caseline.calls import read_answer, read_setting
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.google import TOKEN_HOST, open_token
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import sign_bearer, verify_bearer
@@ -99,7 +99,7 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
     """Pages of the reviews of each location, changed last first. The cursor holds the state of each list."""
-    states: dict[str, Any] = json.loads(cursor) if cursor else {}
+    states: dict[str, Any] = read_cursor(cursor)
     locations = [_read_location(item) for item in Field(source.settings.get("locations"), "locations").each()]
     headers = _authorize(session, source) if locations else {}
     failures: list[UnavailableError] = []
@@ -127,9 +127,9 @@ def _open_page(session: Any, source: Source, headers: Mapping[str, str], locatio
 
 
 def _read_both(review: Field, source: Source, now: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, source, now)
+    yield review, partial(_read_review, review, source, now)
     if isinstance(review.value, dict) and review.value.get("reviewReply"):
-        yield review.value, partial(_read_reply, review, source, now)
+        yield review, partial(_read_reply, review, source, now)
 
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:

@@ -63,7 +63,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     if topic in SILENT or topic.startswith(SILENT_FAMILIES):
         return []
     reader = _Reader(body, item, source, request.received_at)
-    return read_batch(list_items(item.value, partial(reader.list_signals, topic)))
+    return read_batch(list_items(item, partial(reader.list_signals, topic)))
 
 
 class _Reader:
@@ -75,18 +75,18 @@ class _Reader:
     def list_signals(self, topic: str) -> Iterator[Item]:
         item = self.item
         if topic in OPENED:
-            yield item.value, self.read_opening
+            yield item, self.read_opening
         if topic in SPOKEN:
-            yield from ((part.value, partial(self.read_part, part)) for part in item["conversation_parts"]["conversation_parts"].each())
+            yield from ((part, partial(self.read_part, part)) for part in item["conversation_parts"]["conversation_parts"].each())
         elif topic == "conversation.rating.added":
-            yield item.value, self.read_rating
+            yield item, self.read_rating
         elif topic == "conversation.deleted":
-            yield item.value, self.read_deletion
-            yield from ((part.value, partial(self.read_part, part, gone=True)) for part in item["conversation_parts"]["conversation_parts"].each())
+            yield item, self.read_deletion
+            yield from ((part, partial(self.read_part, part, gone=True)) for part in item["conversation_parts"]["conversation_parts"].each())
         elif topic == "ticket.created":
-            yield item.value, self.read_ticket
+            yield item, self.read_ticket
         elif topic in ("ticket.contact.replied", "ticket.admin.replied"):
-            yield from ((part.value, partial(self.read_part, part)) for part in item["ticket_parts"]["ticket_parts"].each())
+            yield from ((part, partial(self.read_part, part)) for part in item["ticket_parts"]["ticket_parts"].each())
         else:
             self.body["topic"].refuse(f"{topic!r} is not a known topic")
 

@@ -64,7 +64,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         body["type"].refuse(f"is not {TYPE}")
     if body["notifications"].value is None:
         body["notifications"].refuse("is required")
-    return read_batch((item.value, partial(_read_notification, item, source, request.received_at)) for item in body["notifications"].each())
+    return read_batch((item, partial(_read_notification, item, source, request.received_at)) for item in body["notifications"].each())
 
 
 def _read_notification(item: Field, source: Source, received_at: datetime) -> Signal:

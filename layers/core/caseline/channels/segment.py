@@ -50,7 +50,7 @@ def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     body = read_json(request.body)
-    return read_batch((call.value, partial(_read_call, call, request, source)) for call in _calls(body))
+    return read_batch((call, partial(_read_call, call, request, source)) for call in _calls(body))
 
 
 def _calls(body: Field) -> Iterator[Field]:

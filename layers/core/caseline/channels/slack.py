@@ -89,9 +89,9 @@ class _Reader:
     def read_event(self, event: Field) -> Iterator[Item]:
         kind = event["type"].text()
         if kind in ("message", "app_mention"):
-            yield event.value, partial(self.read_message, event)
+            yield event, partial(self.read_message, event)
         elif kind in ("reaction_added", "reaction_removed"):
-            yield event.value, partial(self.read_reaction, event)
+            yield event, partial(self.read_reaction, event)
         elif kind not in SILENT and not kind.startswith(SILENT_FAMILIES):
             event["type"].refuse(f"{kind!r} is not a known event")
 

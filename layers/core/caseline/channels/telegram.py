@@ -67,14 +67,14 @@ class _Reader:
 
     def read_update(self, kind: str, update: Field) -> Iterator[Item]:
         if kind in MESSAGES:
-            yield update.value, partial(self.read_message, update)
+            yield update, partial(self.read_message, update)
         elif kind == "message_reaction":
-            yield update.value, partial(self.read_reaction, update)
+            yield update, partial(self.read_reaction, update)
         elif kind == "callback_query":
-            yield update.value, partial(self.read_button, update)
+            yield update, partial(self.read_button, update)
         elif kind == "deleted_business_messages":
             for message_id in update["message_ids"].each():
-                yield update.value, partial(self.read_deletion, update["chat"], message_id)
+                yield message_id, partial(self.read_deletion, update["chat"], message_id)
         elif kind not in SILENT:
             update.refuse("is not a known kind of update")
 

@@ -18,7 +18,7 @@ from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
 from caseline.errors import UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import encode_base64, read_basic_password, read_url_token, verify_token
@@ -62,7 +62,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     if not source.settings.get("business_unit"):
         return
     open_page = partial(_open_page, session, source, {"Authorization": f"Bearer {_open_token(session, source)}"})
-    for items, state in read_newest_first(open_page, json.loads(cursor) if cursor else {}, source, session.now()):
+    for items, state in read_newest_first(open_page, read_cursor(cursor), source, session.now()):
         yield items, json.dumps(state)
 
 
@@ -94,15 +94,15 @@ def _open_token(session: Any, source: Source) -> str:
 
 
 def _read_items(event: Field, source: Source, received_at: datetime) -> Iterator[Item]:
-    yield event.value, partial(_read_event, event, source, received_at)
+    yield event, partial(_read_event, event, source, received_at)
     if isinstance(event.value, dict) and _has_reply(event.value.get("eventData")):
-        yield event.value, partial(_read_reply, event["eventData"], source, received_at)
+        yield event, partial(_read_reply, event["eventData"], source, received_at)
 
 
 def _read_both(review: Field, source: Source, received_at: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, None, source, received_at)
+    yield review, partial(_read_review, review, None, source, received_at)
     if _has_reply(review.value):
-        yield review.value, partial(_read_reply, review, source, received_at)
+        yield review, partial(_read_reply, review, source, received_at)
 
 
 def _has_reply(data: Any) -> bool:

@@ -37,7 +37,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     if body["object"].text() != "whatsapp_business_account":
         raise PayloadError("must be whatsapp_business_account", "object")
     changes = [change for entry in body["entry"].each() for change in entry["changes"].each()]
-    return read_batch(item for change in changes for item in list_items(change.value, partial(_list_messages, change, source, request.received_at)))
+    return read_batch(item for change in changes for item in list_items(change, partial(_list_messages, change, source, request.received_at)))
 
 
 def _list_messages(change: Field, source: Source, received_at: datetime) -> Iterator[Item]:
@@ -51,7 +51,7 @@ def _list_messages(change: Field, source: Source, received_at: datetime) -> Iter
         messages.refuse("is required")
     reader = _Reader(value, name in ECHOES, source, received_at)
     for message in messages.each():
-        yield message.value, partial(reader.read_message, message)
+        yield message, partial(reader.read_message, message)
 
 
 class _Reader:

@@ -66,7 +66,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     body = read_json(request.body)
     reader = _Reader(source, request.received_at)
     if "data" in body:
-        match = [(body.value, partial(reader.read_post, body["data"], body["includes"]))]
+        match = [(body, partial(reader.read_post, body["data"], body["includes"]))]
         return read_batch(reader.read_activity(body["data"]) if "event_type" in body["data"] else match)
     if "for_user_id" in body or LEGACY_IGNORED & body.object().keys():
         return read_batch(reader.read_legacy(body))
@@ -86,9 +86,9 @@ class _Reader:
         if event in ("dm.received", "dm.sent"):
             return self._messages(payload["direct_message_events"], payload["users"], account)
         if event == "post.delete":
-            return [(payload.value, partial(self.read_deletion, payload["id"], payload["author_id"], data["created_at"].time_or_none()))]
+            return [(payload, partial(self.read_deletion, payload["id"], payload["author_id"], data["created_at"].time_or_none()))]
         if event.startswith("post."):
-            return [(payload.value, partial(self.read_post, payload, includes, account, event.startswith("post.mention")))]
+            return [(payload, partial(self.read_post, payload, includes, account, event.startswith("post.mention")))]
         raise PayloadError(f"{event!r} is not a known event", "data.event_type")
 
     def read_legacy(self, body: Field) -> Iterable[Item]:
@@ -96,11 +96,11 @@ class _Reader:
         items: list[Item] = []
         for name, events in body.members():
             if name == "tweet_create_events":
-                items += [(tweet.value, partial(self.read_tweet, tweet, account)) for tweet in events.each()]
+                items += [(tweet, partial(self.read_tweet, tweet, account)) for tweet in events.each()]
             elif name == "direct_message_events":
                 items += self._messages(events, body["users"], account)
             elif name == "tweet_delete_events":
-                items += [(event.value, partial(self.read_legacy_deletion, event)) for event in events.each()]
+                items += [(event, partial(self.read_legacy_deletion, event)) for event in events.each()]
             elif name.endswith("_events") and name not in LEGACY_IGNORED:
                 raise PayloadError("is not a known kind of event", name)
         return items
@@ -184,7 +184,7 @@ class _Reader:
         return settle_time(moment, self.received_at, path)
 
     def _messages(self, events: Field, users: Field, account: str | None) -> list[Item]:
-        return [(event.value, partial(self.read_message, event, users, account)) for event in events.each()]
+        return [(event, partial(self.read_message, event, users, account)) for event in events.each()]
 
 
 def _find(users: Field, user_id: str) -> Field:

@@ -124,20 +124,16 @@ class _Reader:
         if recordings.value is None:
             recordings.refuse("is required")
         for recording in recordings.each():
-            yield self._alone("recordings", recording), partial(self._read_recording, recording)
+            yield recording, partial(self._read_recording, recording)
 
     def deletions(self, thing: Field) -> Iterator[Item]:
         """One thing, or a list of them."""
         name = next((name for name in ("recordings", "voice_mails", "voicemails") if name in thing), None)
         for each in thing[name].each() if name else [thing]:
-            yield self._alone(name, each) if name else self.body.value, partial(self._read_deletion, each)
+            yield each, partial(self._read_deletion, each)
 
     def _read_deletion(self, thing: Field) -> Signal:
         return self._signal(thing, "call", self._time(thing), action=DELETED, thread_id=thing["call_id"].id_or_none())
-
-    def _alone(self, name: str, each: Field) -> Any:
-        """One of a list with what stands around it, so that a bad one can be read again."""
-        return {**self.body.object(), "payload": {**self.body["payload"].object(), "object": {name: [each.value]}}}
 
     def _read_recording(self, recording: Field) -> Signal:
         """The notice that a transcript can be fetched."""
