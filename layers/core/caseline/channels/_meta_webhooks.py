@@ -1,9 +1,15 @@
-"""What Meta's platforms share: one signature, one handshake, one size of body. Credential: the App Secret; for the handshake the setting `verify_token`."""
+"""What Meta's platforms share: one signature, one handshake, one envelope, times in several units.
+
+Credential: the App Secret; for the handshake the setting `verify_token`.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from caseline.calls import webhook_secrets
 from caseline.errors import SignatureError
+from caseline.payloads import Field
 from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
@@ -31,3 +37,16 @@ def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None
     except SignatureError:
         return WebhookResponse(403)
     return WebhookResponse(200, query["hub.challenge"], {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"})
+
+
+def list_entries(body: Field) -> list[Field]:
+    """What a request brings, by account."""
+    return list(body["entry"].each()) or body["entry"].refuse("is empty")
+
+
+def read_moment(field: Field) -> datetime:
+    """ISO 8601, or seconds or milliseconds since 1970: no second has 12 digits yet."""
+    digits = str(field.value).partition(".")[0]
+    if isinstance(field.value, str) and not digits.isdigit():
+        return field.time()
+    return field.epoch(0.001 if len(digits) > 11 else 1.0)

@@ -1,8 +1,8 @@
 """Meta: Facebook Pages, Instagram and Messenger. Credential: the App Secret; for the handshake the setting `verify_token`.
 
 Facts: developers.facebook.com, "Webhooks", "Page webhooks", "Messenger webhooks", "Instagram webhooks". A request brings up to 1,000 changes.
-Field names of Page ratings are taken from third parties; read leniently. What an Instagram mention says is fetched: that needs an access token, as
-`{"access_token": ...}` among the secrets.
+Field names of Page ratings and mentions are taken from third parties; read leniently. What an Instagram mention says is fetched: that needs an access
+token, as `{"access_token": ...}` among the secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
 from caseline.channels._instagram_mentions import HOSTS, complete
-from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, sign, verify
+from caseline.channels._meta_messages import Conversation
+from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, read_moment, sign, verify
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
@@ -24,23 +25,21 @@ from caseline.web import WebhookRequest
 
 __all__ = ["BODY_LIMIT", "HOSTS", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("facebook", "instagram", "messenger")
+PLATFORMS = {"page": ("facebook", "messenger"), "instagram": ("instagram", "instagram")}  # namespaces of who comments, and of who writes
 ACTIONS = {"add": CREATED, "edit": UPDATED, "edited": UPDATED, "remove": DELETED, "delete": DELETED}
 SILENT_VERBS = frozenset({"hide", "unhide", "block", "unblock", "mute", "follow"})  # what the Page itself did
 POSTS = frozenset({"post", "status", "photo", "video", "share", "link", "note", "album", "event"})
 REACTIONS = {"like": "👍", "love": "❤️", "haha": "😆", "wow": "😮", "sad": "😢", "angry": "😡", "care": "🤗"}
-SILENT_MESSAGES = frozenset({
-    "read", "delivery", "optin", "referral", "account_linking", "pass_thread_control", "take_thread_control", "request_thread_control",
-    "app_roles", "policy_enforcement", "messaging_feedback",
-})
+RECOMMENDS = {"positive": Rating("csat", 1.0, 0.0, 1.0), "negative": Rating("csat", 0.0, 0.0, 1.0)}
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     body = read_json(request.body)
     platform = body["object"].text()
-    if platform not in ("page", "instagram"):
+    if platform not in PLATFORMS:
         raise PayloadError("must be page or instagram", "object")
-    entries = [_Entry(entry, platform, source, request.received_at) for entry in body["entry"].each()]
-    return read_batch(item for entry in entries for item in list_items(entry.entry.value, entry.items))
+    entries = [_Entry(entry, platform, source, request.received_at) for entry in list_entries(body)]
+    return read_batch(item for entry in entries for item in list_items(entry.entry, entry.items))
 
 
 class _Entry:
@@ -48,26 +47,33 @@ class _Entry:
 
     def __init__(self, entry: Field, platform: str, source: Source, received_at: datetime) -> None:
         self.entry, self.platform, self.source, self.received_at = entry, platform, source, received_at
+        self.namespace, private = PLATFORMS[platform]
+        self.conversation = Conversation(source.name, private, self._is_own, received_at)
 
     def items(self) -> Iterator[Item]:
         direct = [self.entry] if "field" in self.entry else []  # Instagram's Business Login puts the change on the entry itself
-        for change in [*direct, *self.entry["changes"].each()]:
-            yield change.value, partial(self.read_change, change)
-        for event in [*self.entry["messaging"].each(), *self.entry["standby"].each()]:
-            yield event.value, partial(self.read_messaging, event)
+        changes = [*direct, *self.entry["changes"].each()]
+        events = [*self.entry["messaging"].each(), *self.entry["standby"].each()]
+        if not changes and not events:
+            self.entry.refuse("brings nothing this channel knows")
+        yield from ((change, partial(self.read_change, change)) for change in changes)
+        yield from ((event, partial(self.conversation.read, event)) for event in events)
 
     def read_change(self, change: Field) -> Signal | None:
         name, value = change["field"].text(), change["value"]
-        if self.platform == "instagram" and name in ("comments", "live_comments"):
-            return self._read_instagram_comment(value)
-        if name in ("mentions", "mention"):
-            return self._read_pointer(value)
-        if self.platform == "page" and name in ("feed", "ratings"):
-            return self._read_feed(value, value["item"].text_or_none() or "rating")
+        readers = {
+            ("page", "feed"): self._read_feed, ("page", "ratings"): self._read_feed, ("page", "mention"): self._read_mention,
+            ("instagram", "comments"): self._read_instagram_comment, ("instagram", "live_comments"): self._read_instagram_comment,
+            ("instagram", "mentions"): self._read_pointer,
+        }
+        if reader := readers.get((self.platform, name)):
+            return reader(value)
+        if "sender" in value and "recipient" in value:
+            return self.conversation.read(value)  # what mostly stands under `messaging` may come as a change
         return change["field"].refuse(f"{name!r} is not a field this channel reads")
 
-    def _read_feed(self, value: Field, item: str) -> Signal | None:
-        verb = value["verb"].text()
+    def _read_feed(self, value: Field) -> Signal | None:
+        item, verb = value["item"].text_or_none() or "rating", value["verb"].text()
         if verb in SILENT_VERBS:
             return None
         if verb not in ACTIONS:
@@ -78,127 +84,78 @@ class _Entry:
             return self._read_rating(value, ACTIONS[verb])
         if item != "comment" and item not in POSTS:
             value["item"].refuse(f"{item!r} is not a known item")
-        native_id = value["comment_id"].id() if item == "comment" else value["post_id"].id()
+        native_id, kind = (value["comment_id"].id(), "comment") if item == "comment" else (value["post_id"].id(), "post")
         return self._signal(
-            native_id, "comment" if item == "comment" else "post", ACTIONS[verb], value["from"]["id"], value["from"]["name"], self._time(value["created_time"]),
-            text=value["message"].text_or_none(), url=value["post"]["permalink_url"].text_or_none() or value["permalink_url"].text_or_none(),
-            parent_id=value["parent_id"].id_or_none(), thread_id=value["post_id"].id_or_none(),
+            value, native_id, kind, ACTIONS[verb], text=value["message"].text_or_none(), parent_id=value["parent_id"].id_or_none(),
+            url=value["post"]["permalink_url"].text_or_none() or value["permalink_url"].text_or_none(), thread_id=value["post_id"].id_or_none(),
         )
 
     def _read_reaction(self, value: Field, action: str) -> Signal:
-        """Named by what it stands on and who made it, as the platform gives it no id. One per person and item, so a change is a revision."""
+        """Named by what it stands on and who made it, as the platform gives it no id. It may be changed, taken back and made anew, each at its time."""
         target = value["comment_id"].id_or_none() or value["post_id"].id()
         kind = value["reaction_type"].text_or_none() or "like"
-        return self._signal(
-            f"{target}/{value['from']['id'].id()}", "reaction", action, value["from"]["id"], value["from"]["name"], self._time(value["created_time"]),
-            text=REACTIONS.get(kind, kind), parent_id=target, thread_id=value["post_id"].id_or_none(),
+        reaction = self._signal(
+            value, f"{target}/{value['from']['id'].id()}", "reaction", action, text=REACTIONS.get(kind, kind), parent_id=target,
+            thread_id=value["post_id"].id_or_none(),
         )
+        return reaction.with_(revision=isoformat(reaction.occurred_at))
 
     def _read_rating(self, value: Field, action: str) -> Signal:
         """A recommendation is satisfied or not; older ratings have stars."""
-        recommends = value["recommendation_type"].text_or_none()
-        rating = Rating("csat", float(recommends.lower() == "positive"), 0.0, 1.0) if recommends else None
+        rating = RECOMMENDS.get((value["recommendation_type"].text_or_none() or "").lower())
         rating = Rating("stars", value["rating"].number(), 1.0, 5.0) if "rating" in value else rating
+        return self._signal(value, value["open_graph_story_id"].id(), "review", action, "reviewer", text=value["review_text"].text_or_none(), rating=rating)
+
+    def _read_mention(self, value: Field) -> Signal:
+        """A mention of the Page comes with its words."""
+        comment, post = value["comment_id"].id_or_none(), value["post_id"].id_or_none()
         return self._signal(
-            value["open_graph_story_id"].id(), "review", action, value["reviewer_id"], value["reviewer_name"], self._time(value["created_time"]),
-            text=value["review_text"].text_or_none(), rating=rating,
+            value, comment or value["post_id"].id(), "mention", ACTIONS.get(value["verb"].text_or_none() or "", CREATED), "sender",
+            text=value["message"].text_or_none(), thread_id=post, parent_id=post if comment else None,
         )
 
     def _read_instagram_comment(self, value: Field) -> Signal:
-        author = value["from"]
-        handle, media = author["username"].text_or_none(), value["media"]["id"].id_or_none()
-        action = DELETED if value["verb"].text_or_none() == "remove" else CREATED
+        media = value["media"]["id"].id_or_none()
         return self._signal(
-            value["id"].id(), "comment", action, author["id"], author["username"], self._time(value["created_time"]), handle, "self_ig_scoped_id" in author,
-            text=value["text"].text_or_none(), parent_id=value["parent_id"].id_or_none() or media, thread_id=media,
+            value, value["id"].id(), "comment", ACTIONS.get(value["verb"].text_or_none() or "", CREATED), text=value["text"].text_or_none(),
+            parent_id=value["parent_id"].id_or_none() or media, thread_id=media,
         )
 
     def _read_pointer(self, value: Field) -> Signal:
-        """A mention names only what it stands in; its text is fetched later."""
-        native_id = value["comment_id"].id_or_none() or value["media_id"].id_or_none() or value["post_id"].id()
-        account = self.entry["id"].id_or_none() or ""
+        """A mention on Instagram names only what it stands in; its text is fetched later."""
+        comment, media = value["comment_id"].id_or_none(), value["media_id"].id_or_none()
         return Signal(
-            channel="meta", source=self.source.name, native_id=native_id, kind="pointer", public=True, occurred_at=self._time(value["created_time"]),
-            received_at=self.received_at, thread_id=value["media_id"].id_or_none() or value["post_id"].id_or_none(),
-            attributes={"platform": self.platform, "account": account},
+            channel="meta", source=self.source.name, native_id=comment or value["media_id"].id(), kind="pointer", public=True, thread_id=media,
+            occurred_at=self._time(value["created_time"]), received_at=self.received_at,
+            attributes={"platform": self.platform, "account": self.entry["id"].id_or_none() or ""},
         )
 
-    def read_messaging(self, event: Field) -> Signal | None:
-        if "message" in event:
-            return self._read_message(event, event["message"])
-        if "message_edit" in event:
-            return self._read_message(event, event["message_edit"], UPDATED)
-        if "postback" in event:
-            postback = event["postback"]
-            native_id = postback["mid"].id_or_none() or f"{event['sender']['id'].id()}/{event['timestamp'].id()}"
-            return self._message(event, native_id, text=postback["title"].text_or_none())
-        if "reaction" in event:
-            return self._read_message_reaction(event, event["reaction"])
-        if SILENT_MESSAGES & event.object().keys():
-            return None
-        return event.refuse("is not a known messaging event")
-
-    def _read_message(self, event: Field, message: Field, action: str = CREATED) -> Signal:
-        action = DELETED if message["is_deleted"].boolean_or_none() else action
-        kinds = [item["type"].text() for item in message["attachments"].each()]
-        text = None if action == DELETED else message["text"].text_or_none()
-        agent = f"app:{message['app_id'].id()}" if "app_id" in message else None
-        return self._message(
-            event, message["mid"].id(), bool(message["is_echo"].boolean_or_none()), agent, action=action, text=text,
-            parent_id=message["reply_to"]["mid"].id_or_none(), attributes={"attachments": kinds} if kinds else {},
-        )
-
-    def _read_message_reaction(self, event: Field, reaction: Field) -> Signal:
-        target = reaction["mid"].id()
-        gone = reaction["action"].text() == "unreact"
-        text = None if gone else reaction["emoji"].text_or_none() or reaction["reaction"].text_or_none()
-        return self._message(event, f"{target}/{event['sender']['id'].id()}", kind="reaction", action=DELETED if gone else CREATED, text=text, parent_id=target)
-
-    def _message(self, event: Field, native_id: str, echo: bool = False, agent: str | None = None, kind: str = "message", **facts: Any) -> Signal:
-        namespace = "messenger" if self.platform == "page" else "instagram"
-        sender, recipient = event["sender"]["id"].id(), event["recipient"]["id"].id()
-        mine = echo or self._is_own(namespace, sender)
-        customer = recipient if mine else sender
-        moment = settle_time(event["timestamp"].epoch(0.001), self.received_at, event["timestamp"].path)
-        revision = isoformat(moment) if facts.get("action") == UPDATED else ""
-        return Signal(
-            channel="meta", source=self.source.name, native_id=native_id, kind=kind, direction=OUTBOUND if mine else INBOUND, revision=revision,
-            occurred_at=moment, received_at=self.received_at, identities=normalise_identities([f"{namespace}:{customer}"]),
-            agent=(agent or sender) if mine else None, thread_id=f"{namespace}:{customer}", **facts,
-        )
-
-    def _signal(
-        self, native_id: str, kind: str, action: str, author: Field, name: Field, moment: datetime, handle: str | None = None, mine: bool = False, **facts: Any,
-    ) -> Signal:
+    def _signal(self, value: Field, native_id: str, kind: str, action: str, role: str = "from", **facts: Any) -> Signal:
         """A public item. A deletion may come without its author; a reply of the Page names only what it answers."""
-        namespace = "facebook" if self.platform == "page" else "instagram"
-        author_id = author.id_or_none() if action == DELETED else author.id()
-        mine = mine or self._is_own(namespace, author_id)
-        identities = [] if mine or not author_id else [f"{namespace}:{author_id}", *([f"{namespace}:@{handle}"] if handle else [])]
+        author_id, name, handle = self._read_author(value, role, needed=action != DELETED)
+        mine = "self_ig_scoped_id" in value["from"] or self._is_own(self.namespace, author_id)
+        known = [f"{self.namespace}:{each}" for each in (author_id, handle) if each and author_id and not mine]
         return Signal(
             channel="meta", source=self.source.name, native_id=native_id, kind=kind, action=action, direction=OUTBOUND if mine else INBOUND, public=True,
-            occurred_at=moment, received_at=self.received_at, revision=isoformat(self._time(Field(None, ""))) if action == UPDATED else "",
-            identities=normalise_identities(identities), agent=(name.text_or_none() or author_id) if mine else None,
-            author_name=None if mine or action == DELETED else name.text_or_none(), **({} if action == DELETED else facts),
+            occurred_at=self._time(value["created_time"]), received_at=self.received_at, revision=isoformat(self._time()) if action == UPDATED else "",
+            identities=normalise_identities(known), agent=(name or author_id) if mine else None,
+            author_name=None if mine or action == DELETED else name, **({} if action == DELETED else facts),
         )
+
+    def _read_author(self, value: Field, role: str, needed: bool) -> tuple[str | None, str | None, str | None]:
+        """Id, name and handle: of `from`, or of fields that begin with the role."""
+        person = value["from"]
+        if role != "from" and person.value is None:
+            author, name = value[f"{role}_id"], value[f"{role}_name"]
+        else:
+            author, name = person["id"], person["username" if self.platform == "instagram" else "name"]
+        said = name.text_or_none()
+        return author.id() if needed else author.id_or_none(), said, f"@{said}" if said and self.platform == "instagram" else None
 
     def _is_own(self, namespace: str, author_id: str | None) -> bool:
         return author_id is not None and (author_id == self.entry["id"].id_or_none() or self.source.owns(namespace, author_id))
 
-    def _time(self, field: Field) -> datetime:
-        """The item's own time, else the entry's, else the receipt; the entry's is in seconds or milliseconds."""
-        for candidate in (field, self.entry["time"]):
-            if candidate.value is not None:
-                return settle_time(_read_moment(candidate), self.received_at, candidate.path)
-        return self.received_at
-
-
-def _read_moment(field: Field) -> datetime:
-    if isinstance(field.value, str) and not field.value.isdigit():
-        return field.time()
-    return field.epoch(0.001 if _digits(field) > 11 else 1.0)  # no second since 1970 has 12 digits
-
-
-
-def _digits(field: Field) -> int:
-    return len(str(field.value).partition(".")[0])
+    def _time(self, *fields: Field) -> datetime:
+        """The item's own time, else the entry's, else the receipt."""
+        moment = next((each for each in (*fields, self.entry["time"]) if each.value is not None), None)
+        return settle_time(read_moment(moment), self.received_at, moment.path) if moment else self.received_at
