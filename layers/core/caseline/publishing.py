@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caseline.carts import ABANDONED
+from caseline.quarantine import REPLAYED
 from caseline.signals import POINTER
 from caseline.table import ConditionFailed, Item, Table, deserialise
 
@@ -135,7 +136,8 @@ def _count(happening: Happening) -> dict[str, int]:
 
 def _standing(row: Item) -> dict[str, int]:
     if row.get("type") == "quarantine":
-        return _tally(quarantined=int(row["state"] != "replayed"))
+        replayed = row["state"] == REPLAYED
+        return _tally(quarantined=int(not replayed), replayed=int(row.get("brought", 1)) - 1 if replayed else 0)
     if row.get("type") != "signal" or row["state"] == "expected":
         return _tally()
     deliveries = len(row.get("deliveries", ())) + row.get("more_duplicates", 0)
@@ -143,7 +145,8 @@ def _standing(row: Item) -> dict[str, int]:
 
 
 def _tally(**counts: int) -> dict[str, int]:
-    return {"recorded": 0, "revised": 0, "duplicates": 0, "quarantined": 0} | counts
+    """`replayed` is how many more signals than one what was kept as one has brought since: they were never accepted at the door."""
+    return {"recorded": 0, "revised": 0, "duplicates": 0, "quarantined": 0, "replayed": 0} | counts
 
 
 def _added(counts: Mapping[str, Any], change: Mapping[str, Any]) -> Item:

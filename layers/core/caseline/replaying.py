@@ -35,7 +35,7 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake,
     trust = resolve_trust(known.trust, channel)
     envelope = Envelope(f"replay-{row['id']}", known.channel, known.name, known.brand, trust, parse_time(row["received_at"]), "replay")
     count = intake.accept(envelope, items) if items else 0
-    mark_replayed(table, row["id"])
+    mark_replayed(table, row["id"], count)
     return count
 
 
