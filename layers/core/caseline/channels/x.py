@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from caseline.batches import Item, read_batch
+from caseline.batches import Item, list_items, read_batch
 from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
@@ -28,10 +28,12 @@ TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,512}\Z")
 HEADER = "x-twitter-webhooks-signature"
 # Activity events that say nothing a customer wants to be heard on.
 IGNORED = ("profile.", "follow.", "spaces.", "chat.", "news.", "like.", "mute.", "block.", "oauth.", "dm.read", "dm.indicate_typing", "user_event")
-LEGACY_IGNORED = frozenset({
-    "favorite_events", "follow_events", "unfollow_events", "block_events", "mute_events", "user_event", "direct_message_indicate_typing_events",
-    "direct_message_mark_read_events", "replay_job_status",
-})
+# The same of the older API, and what stands around its events.
+LEGACY_IGNORED = frozenset(
+    "favorite_events follow_events unfollow_events block_events unblock_events mute_events unmute_events user_event replay_job_status "
+    "direct_message_indicate_typing_events direct_message_mark_read_events".split()
+)
+LEGACY_AROUND = frozenset({"for_user_id", "users", "apps", "user_has_blocked"})
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -84,38 +86,40 @@ class _Reader:
         if event.startswith(IGNORED):
             return []
         if event in ("dm.received", "dm.sent"):
-            return self._messages(payload["direct_message_events"], payload["users"], account)
+            return _list_events(payload["direct_message_events"], partial(self.read_message, payload["users"]), account)
         if event == "post.delete":
-            return [(payload, partial(self.read_deletion, payload["id"], payload["author_id"], data["created_at"].time_or_none()))]
+            return [(payload, partial(self.read_deletion, payload["id"], payload["author_id"], data["created_at"].time_or_none(), account))]
         if event.startswith("post."):
             return [(payload, partial(self.read_post, payload, includes, account, event.startswith("post.mention")))]
         raise PayloadError(f"{event!r} is not a known event", "data.event_type")
 
     def read_legacy(self, body: Field) -> Iterable[Item]:
-        account = body["for_user_id"].id_or_none()
-        items: list[Item] = []
+        """What happened to an account, a list for each kind of event."""
+        account, items = body["for_user_id"].id_or_none(), list[Item]()
+        readers: dict[str, Callable[[Field, str | None], Signal]] = {
+            "tweet_create_events": self.read_tweet, "tweet_delete_events": self.read_legacy_deletion,
+            "direct_message_events": partial(self.read_message, body["users"]),
+        }
         for name, events in body.members():
-            if name == "tweet_create_events":
-                items += [(tweet, partial(self.read_tweet, tweet, account)) for tweet in events.each()]
-            elif name == "direct_message_events":
-                items += self._messages(events, body["users"], account)
-            elif name == "tweet_delete_events":
-                items += [(event, partial(self.read_legacy_deletion, event)) for event in events.each()]
-            elif name.endswith("_events") and name not in LEGACY_IGNORED:
-                raise PayloadError("is not a known kind of event", name)
+            if name in readers:
+                items += list_items(events, partial(_list_events, events, readers[name], account))
+            elif name not in LEGACY_IGNORED | LEGACY_AROUND:
+                items.append((events, partial(events.refuse, "is not a known kind of event")))
         return items
 
     def read_post(self, post: Field, includes: Field, account: str | None = None, mention: bool = False) -> Signal:
         """A v2 post. `referenced_tweets` says whether it is a reply, a quote or a repost; an edit has a new id, its item the first."""
         author_id, edits = post["author_id"].id(), [edit.id() for edit in post["edit_history_tweet_ids"].each()]
-        author = _find(includes["users"], author_id)
+        users = {user["id"].id(): user for user in map(_unwrap, includes["users"].each())}
+        author = users.get(author_id, Field(None, includes["users"].path))
         references = {item["type"].text(): item["id"].id() for item in post["referenced_tweets"].each()}
         return self._signal(
             edits[0] if edits else post["id"].id(), author_id, author["username"].text_or_none(), post["created_at"].time(), account,
             kind="repost" if "retweeted" in references else "mention" if mention else "post", addressee=post["in_reply_to_user_id"].id_or_none(),
-            users={user["id"].id(): user["username"].text_or_none() for user in includes["users"].each()},
+            users={user_id: user["username"].text_or_none() for user_id, user in users.items()},
             author_name=author["name"].text_or_none(), text=_long_text(post), language=_language(post["lang"]),
-            thread_id=post["conversation_id"].id_or_none(), parent_id=references.get("replied_to") or references.get("retweeted") or references.get("quoted"),
+            thread_id=post["conversation_id"].id_or_none(),
+            parent_id=references.get("retweeted") or references.get("replied_to") or post["in_reply_to_tweet_id"].id_or_none() or references.get("quoted"),
             reach=author["public_metrics"]["followers_count"].count_or_none(),
             engagement=_engagement(post["public_metrics"], "like_count", "reply_count", "retweet_count", "quote_count"),
             **({"action": UPDATED, "revision": f"{len(edits):03d}"} if len(edits) > 1 else {}),
@@ -131,17 +135,17 @@ class _Reader:
             kind="repost" if retweeted else "post", addressee=tweet["in_reply_to_user_id_str"].id_or_none(),
             users={mention["id_str"].id(): mention["screen_name"].text_or_none() for mention in tweet["entities"]["user_mentions"].each()},
             author_name=user["name"].text_or_none(), text=text, language=_language(tweet["lang"]), reach=user["followers_count"].count_or_none(),
-            parent_id=tweet["in_reply_to_status_id_str"].id_or_none() or retweeted or tweet["quoted_status_id_str"].id_or_none(),
+            parent_id=retweeted or tweet["in_reply_to_status_id_str"].id_or_none() or tweet["quoted_status_id_str"].id_or_none(),
             engagement=_engagement(tweet, "favorite_count", "reply_count", "retweet_count", "quote_count"),
         )
 
-    def read_message(self, event: Field, users: Field, account: str | None) -> Signal:
+    def read_message(self, users: Field, event: Field, account: str | None) -> Signal:
         """A direct message. Its thread is the customer, as the platform names none."""
         message = event["message_create"]
         sender, recipient = message["sender_id"].id(), message["target"]["recipient_id"].id()
         mine = self._is_own(sender, account)
         customer = recipient if mine else sender
-        people = {who: users[who]["data"] if "data" in users[who] else users[who] for who in (sender, recipient)}
+        people = {who: _unwrap(users[who]) for who in (sender, recipient)}
         handles = {who: _handle(person) for who, person in people.items()}
         return Signal(
             channel="x", source=self.source.name, native_id=event["id"].id(), kind="message", direction=OUTBOUND if mine else INBOUND,
@@ -151,16 +155,17 @@ class _Reader:
             reach=None if mine else _followers(people[sender]),
         )
 
-    def read_deletion(self, post_id: Field, author_id: Field, moment: datetime | None) -> Signal:
+    def read_deletion(self, post_id: Field, author_id: Field, moment: datetime | None, account: str | None) -> Signal:
         author = author_id.id_or_none()
+        who: dict[str, Any] = {"direction": OUTBOUND, "agent": author} if self._is_own(author, account) else {"identities": _identities(author, None)}
         return Signal(
             channel="x", source=self.source.name, native_id=post_id.id(), kind="post", action=DELETED, public=True, received_at=self.received_at,
-            occurred_at=self._settle(moment or self.received_at, post_id.path), identities=() if self._is_own(author, None) else _identities(author, None),
+            occurred_at=self._settle(moment or self.received_at, post_id.path), **who,
         )
 
-    def read_legacy_deletion(self, event: Field) -> Signal:
+    def read_legacy_deletion(self, event: Field, account: str | None) -> Signal:
         status, moment = event["status"], event["timestamp_ms"]
-        return self.read_deletion(status["id"], status["user_id"], moment.epoch(0.001) if moment.value is not None else None)
+        return self.read_deletion(status["id"], status["user_id"], moment.epoch(0.001) if moment.value is not None else None, account)
 
     def _signal(
         self, native_id: str, author_id: str, handle: str | None, moment: datetime, account: str | None, kind: str,
@@ -183,17 +188,14 @@ class _Reader:
     def _settle(self, moment: datetime, path: str) -> datetime:
         return settle_time(moment, self.received_at, path)
 
-    def _messages(self, events: Field, users: Field, account: str | None) -> list[Item]:
-        return [(event, partial(self.read_message, event, users, account)) for event in events.each()]
+
+def _list_events(events: Field, read: Callable[[Field, str | None], Signal], account: str | None) -> list[Item]:
+    return [(event, partial(read, event, account)) for event in events.each()]
 
 
-def _find(users: Field, user_id: str) -> Field:
-    """The user among those included; some events wrap each in `data`."""
-    for user in users.each():
-        person = user["data"] if "data" in user else user  # noqa: SIM401 - a Field is no dict
-        if person["id"].id() == user_id:
-            return person
-    return Field(None, users.path)
+def _unwrap(user: Field) -> Field:
+    """Some events wrap each user in `data`."""
+    return user["data"] if "data" in user else user  # noqa: SIM401 - a Field is no dict
 
 
 def _identities(user_id: str | None, handle: str | None) -> tuple[str, ...]:
