@@ -21,3 +21,8 @@ class Source:
     def owns(self, namespace: str, native_id: str | None) -> bool:
         """Whether an id of this channel's namespace is the brand's own; a bare own id means this namespace."""
         return bool(native_id) and (native_id in self.own_ids or f"{namespace}:{native_id}" in self.own_ids)
+
+    @property
+    def region(self) -> str:
+        """Setting `region`: the country (two letters) whose people write phone numbers to this source without its code; empty for none."""
+        return str(self.settings.get("region") or "")

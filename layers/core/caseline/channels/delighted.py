@@ -55,7 +55,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 
 
 def _read_answers(data: Field, source: Source) -> Answers:
-    answers, person = Answers(name=data["person"]["name"].text_or_none()), data["person"]
+    answers, person = Answers(source.region, name=data["person"]["name"].text_or_none()), data["person"]
     answers.identities += [f"{name}:{value}" for name, key in (("email", "email"), ("phone", "phone_number")) if (value := person[key].text_or_none())]
     if "score" in data:
         metric, low, high = _read_scale(data["survey_type"], source)

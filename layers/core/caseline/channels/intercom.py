@@ -142,13 +142,17 @@ class _Reader:
         agent = author["name"].text_or_none() or author["id"].id_or_none()
         return Signal(
             channel="intercom", source=self.source.name, native_id=native_id, kind=kind, direction=OUTBOUND if mine else INBOUND,
-            occurred_at=self._time(moment), received_at=self.received_at, identities=() if self._is_own(customer) else _identities(customer),
+            occurred_at=self._time(moment), received_at=self.received_at, identities=() if self._is_own(customer) else self._identities(customer),
             author_name=None if mine else author["name"].text_or_none(), agent=agent if mine else None, thread_id=self.item["id"].id(), **facts,
         )
 
     def _is_own(self, person: Field) -> bool:
         """A contact who is the brand's own, by id or by an address of its own or of its domain."""
-        return self.source.owns("intercom", person["id"].id_or_none()) or any(is_own(identity, self.source.own_ids) for identity in _identities(person))
+        return self.source.owns("intercom", person["id"].id_or_none()) or any(is_own(identity, self.source.own_ids) for identity in self._identities(person))
+
+    def _identities(self, person: Field) -> tuple[str, ...]:
+        named = [("intercom", person["id"].id_or_none()), ("email", person["email"].text_or_none()), ("phone", person["phone"].text_or_none())]
+        return normalise_identities((f"{kind}:{value}" for kind, value in named if value), self.source.region)
 
     def _time(self, field: Field) -> datetime:
         """The item's own time, else the notification's, else the receipt."""
@@ -162,10 +166,6 @@ def _find_customer(item: Field, named: Field | None = None) -> Field:
     opener = item["source"]["author"]
     return opener if opener["id"].id_or_none() == contact["id"].id_or_none() else contact
 
-
-def _identities(person: Field) -> tuple[str, ...]:
-    native, known = person["id"].id_or_none(), [("email", person["email"].text_or_none()), ("phone", person["phone"].text_or_none())]
-    return normalise_identities([*([f"intercom:{native}"] if native else []), *(f"{kind}:{value}" for kind, value in known if value)])
 
 
 def _read_files(message: Field) -> list[str]:

@@ -113,7 +113,7 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 
 def _read_answers(values: Field, labels: Field, source: Source) -> Answers:
-    answers = Answers()
+    answers = Answers(source.region)
     names = [values[name].text_or_none() for name in ("recipientFirstName", "recipientLastName")]
     answers.name = " ".join(name for name in names if name) or None
     if email := values["recipientEmail"].text_or_none():

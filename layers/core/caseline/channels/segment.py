@@ -60,7 +60,7 @@ def _calls(body: Field) -> Iterator[Field]:
 
 
 def _read_call(call: Field, request: WebhookRequest, source: Source) -> Signal | None:
-    kind, identities = call["type"].text(), _read_identities(call)
+    kind, identities = call["type"].text(), _read_identities(call, source.region)
     if kind in SILENT or any(is_own(identity, source.own_ids) or source.owns("segment", identity.partition(":")[2]) for identity in identities):
         return None
     if kind in ("identify", "alias"):
@@ -120,13 +120,13 @@ def _scale(entry: Any) -> tuple[str, float, float] | None:
     return (str(entry["metric"]), float(low), float(high)) if isinstance(low, int | float) and isinstance(high, int | float) and low < high else None
 
 
-def _read_identities(call: Field) -> tuple[str, ...]:
+def _read_identities(call: Field, region: str) -> tuple[str, ...]:
     """The user's id first, then what the traits say, then the browser's id."""
     traits, context = call["traits"], call["context"]["traits"]
     named = [("segment", call["userId"].id_or_none()), ("segment", call["previousId"].id_or_none())]
     named += [(name, place[name].text_or_none()) for place in (traits, context) for name in ("email", "phone")]
     named += [("segment", call["anonymousId"].id_or_none())]
-    return normalise_identities(f"{namespace}:{value}" for namespace, value in named if value)
+    return normalise_identities((f"{namespace}:{value}" for namespace, value in named if value), region)
 
 
 def _read_moment(call: Field) -> Any:

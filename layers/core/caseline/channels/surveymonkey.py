@@ -97,7 +97,7 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 
 def _read_response(response: Field, source: Source) -> Answers:
-    answers = Answers()
+    answers = Answers(source.region)
     names = [response[name].text_or_none() for name in ("first_name", "last_name")]
     answers.name = " ".join(name for name in names if name) or None
     contact = response["metadata"]["contact"]["email"]["value"] if "metadata" in response else Field(None, "metadata")

@@ -53,7 +53,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 
 def _read_answers(response: Field, source: Source) -> Answers:
     definition = {field["id"].id(): field for field in response["definition"]["fields"].each()}
-    answers = Answers()
+    answers = Answers(source.region)
     for answer in response["answers"].each():
         asked = answer["field"]
         _read_answer(answers, answer, definition.get(asked["id"].id_or_none() or "", Field(None, asked.path)), source)
