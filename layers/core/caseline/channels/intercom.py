@@ -167,6 +167,5 @@ def _find_customer(item: Field, named: Field | None = None) -> Field:
     return opener if opener["id"].id_or_none() == contact["id"].id_or_none() else contact
 
 
-
 def _read_files(message: Field) -> list[str]:
     return [file["content_type"].text_or_none() or "file" for file in message["attachments"].each()]
