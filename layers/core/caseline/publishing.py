@@ -53,7 +53,7 @@ def _cart_events(row: Item) -> Iterator[tuple[str, dict[str, Any]]]:
     told = json.loads(row["attributes"]) if row.get("kind") == "cart_event" and row.get("attributes") else {}
     if told.get("stage") == ABANDONED:
         facts = {name: told[name] for name in ("cause", "active_at", "value", "currency") if name in told}
-        yield "Cart Abandoned", {name: row.get(name) for name in ("signal_id", "channel", "source", "brand")} | {"cart": row.get("thread_id")} | facts
+        yield "cart.abandoned", {name: row.get(name) for name in ("signal_id", "channel", "source", "brand")} | {"cart": row.get("thread_id")} | facts
 
 
 def _case_events(old: Item, new: Item) -> Iterator[tuple[str, dict[str, Any]]]:
