@@ -117,15 +117,16 @@ class _Reader:
         return self._signal(channel, message["ts"], message, action=UPDATED, revision=isoformat(moment), **_read_content(message))
 
     def read_reaction(self, event: Field) -> Signal | None:
+        """It may be taken back and made anew, each at its time."""
         item, name = event["item"], event["reaction"].text()
         if item["type"].text() != "message":
             return None
-        target, user = _name(item["channel"].id(), item["ts"]), event["user"].id()
+        target, user, moment = _name(item["channel"].id(), item["ts"]), event["user"].id(), self._settle(event["event_ts"])
         mine, addressee = self._is_own(event), event["item_user"].id_or_none()
         what: dict[str, Any] = {"action": DELETED} if event["type"].value == "reaction_removed" else {"text": EMOJIS.get(name.partition("::")[0], f":{name}:")}
         return Signal(
             channel="slack", source=self.source.name, native_id=f"{target}/{user}/{name}", kind="reaction", direction=OUTBOUND if mine else INBOUND,
-            occurred_at=self._settle(event["event_ts"]), received_at=self.received_at, parent_id=target, agent=user if mine else None,
+            occurred_at=moment, received_at=self.received_at, revision=isoformat(moment), parent_id=target, agent=user if mine else None,
             identities=_identities(addressee if mine and not self.source.owns("slack", addressee) else None if mine else user), **what,
         )
 
