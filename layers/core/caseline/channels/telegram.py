@@ -101,9 +101,8 @@ class _Reader:
         """One per person and message, so a change is a revision; none left is a deletion, after which it may be made anew."""
         author, target, emojis = update["user"] if "user" in update else update["actor_chat"], _name(update), _read_emojis(update["new_reaction"])
         what = {"action": UPDATED if _read_emojis(update["old_reaction"]) else CREATED, "text": emojis} if emojis else {"action": DELETED}
-        return self._signal(
-            update, author, native_id=f"{target}/{author['id'].id()}", kind="reaction", parent_id=target, revision=isoformat(self._time(update["date"])), **what,
-        )
+        native_id, revision = f"{target}/{author['id'].id()}", isoformat(self._time(update["date"]))
+        return self._signal(update, author, native_id=native_id, kind="reaction", parent_id=target, revision=revision, **what)
 
     def read_deletion(self, chat: Field, message_id: Field) -> Signal:
         """It names neither author nor time."""
