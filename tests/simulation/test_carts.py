@@ -136,17 +136,40 @@ def test_who_and_what_is_known_whatever_comes_last(pipeline: Pipeline, first: bo
 
 
 @pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("cart", [None, "k-7"])
 @pytest.mark.parametrize(("minute", "said"), [(20, 0), (5, 0), (4, 1)])
-def test_an_order_that_does_not_name_the_cart_is_the_buyers(pipeline: Pipeline, minute: int, said: int, first: bool) -> None:
-    """One from before the cart was touched last is another one."""
+def test_an_order_that_names_the_cart_otherwise_is_its_buyers(pipeline: Pipeline, minute: int, said: int, cart: str | None, first: bool) -> None:
+    """One from before the cart was touched last is another one's."""
     who = ("email:ann@example.com",)
-    events = [event("checkout", 5, who), event("ordered", minute, who, cart=None)]
+    named = {"named_by": "checkout_id"} if cart else {}
+    events = [event("checkout", 5, who, named_by="cart_id" if cart else None), event("ordered", minute, who, cart, **named)]
     for each in reversed(events) if first else events:
         pipeline.send(each)
     pipeline.settle()
     watch_at(pipeline, START + timedelta(hours=9))
     watch_at(pipeline, START + timedelta(hours=10))
     assert len(abandoned(pipeline)) == said
+
+
+def test_a_cart_of_many_names_is_said_once(pipeline: Pipeline) -> None:
+    who = ("email:ann@example.com",)
+    for minute, name in enumerate(("cart_id", "order_id", "checkout_id")):
+        pipeline.send(event("checkout", minute, who, f"{name}-1", named_by=name))
+    pipeline.settle()
+    for minute in range(5):
+        watch_at(pipeline, START + LATER + timedelta(minutes=minute))
+    (row,) = abandoned(pipeline)
+    assert row["thread_id"] == "checkout_id-1"
+
+
+def test_two_carts_of_one_person_are_two(pipeline: Pipeline) -> None:
+    who = ("email:ann@example.com",)
+    for cart in ("c-1", "c-2", "c-3"):
+        pipeline.send(event("checkout", int(cart[-1]), who, cart))
+    pipeline.send(event("ordered", 9, who, "c-3"))
+    pipeline.settle()
+    watch_at(pipeline, START + timedelta(hours=9))
+    assert sorted(row["thread_id"] for row in abandoned(pipeline)) == ["c-1", "c-2"]
 
 
 def test_a_touch_in_the_last_moment_is_seen(pipeline: Pipeline) -> None:

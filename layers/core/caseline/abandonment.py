@@ -1,8 +1,9 @@
 """Abandoned carts: no order within a source's `abandoned_after_minutes` of the last activity. At most one signal a cart, with its likely cause.
 
-The row `CART#<channel>/<source>/<cart>` keeps the last activity, and its deadline on the index `due`; an order or a cancellation closes it for good. Shops do
-not always name the cart in the order, so `BUYER#<brand>/<identity>` keeps when somebody last bought: a cart that they left before then was not abandoned.
-Events may come twice and in any order: of what each says the latest stands, and what stood in the way is a set.
+The row `CART#<channel>/<source>/<cart>` keeps the last activity, and its deadline on the index `due`; an order or a cancellation closes it for good. Some
+shops name a cart by another id at each step (`named_by`), or by none in the order, so `BUYER#<channel>/<source>/<identity>` keeps when somebody went on
+under each: a cart that they left before then was not abandoned. Events may come twice and in any order: of what each says the latest stands, and what
+stood in the way is a set.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from caseline.timeline import expiry
 PATIENCE = timedelta(minutes=60)
 CAUSES = (PAYMENT_ERROR, COUPON, ACCOUNT_WALL, SHIPPING_COST)  # what stops a buyer most surely stands first
 FACTS = ("value", "currency", "items")
+CONTINUED, NAMELESS = "continued", "-"
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,18 @@ class CartNotes:
         if signal.kind != "cart_event" or stage in (None, ABANDONED) or signal.attributes.get("backfill"):
             return
         expires = expiry(signal.received_at, retention)
-        if stage == ORDERED:
-            for identity in signal.identities:
-                self._keep(_buyer_key(brand, identity), "ordered_at", signal.occurred_at, {"type": "buyer", "expires": expires})
+        self._note_buyer(signal, stage == ORDERED, expires)
         if cart and stage in (ORDERED, CANCELLED):
             self._close(_cart_key(signal), stage, expires)
         elif cart:
             self._note_activity(_cart_key(signal), signal, brand, expires)
+
+    def _note_buyer(self, signal: Signal, ordered: bool, expires: int) -> None:
+        """Nothing to note where one name is the cart's all the way."""
+        name = signal.attributes.get("named_by") or (NAMELESS if ordered and not signal.thread_id else None)
+        mark, moment = ("ordered_at", signal.occurred_at) if ordered else ("active_at", _active_at(signal))
+        for identity in signal.identities if name else ():
+            self._keep(key(_buyer_key(signal.channel, signal.source, identity), str(name)), mark, moment, {"type": "buyer", "expires": expires})
 
     def _close(self, place: Item, stage: str, expires: int) -> None:
         expression = "SET #s = :state, #t = :type, expires = :expires REMOVE due_shard, due_at"
@@ -53,6 +60,7 @@ class CartNotes:
         active_at = _active_at(signal)
         due_at = isoformat(active_at + self.patience_of(signal.channel, signal.source))
         row = {"type": "cart", "brand": brand, "channel": signal.channel, "source": signal.source, "cart": signal.thread_id, "expires": expires}
+        row |= {"named_by": signal.attributes["named_by"]} if "named_by" in signal.attributes else {}
         self._keep(place, "active_at", active_at, {**row, "due_shard": "due", "due_at": due_at})
         if signal.identities:
             self._keep(place, "named_at", active_at, {"identities": list(signal.identities)})
@@ -84,33 +92,34 @@ class CartWatch:
         row = self.table.get(pk, "CART")
         if row is None or row.get("state", ABANDONED) != ABANDONED:
             return False
-        bought = self._was_bought(row)
+        went_on = self._went_on(row)
         try:
-            row = self._close(pk, ORDERED if bought else ABANDONED)
+            row = self._close(pk, CONTINUED if went_on else ABANDONED)
         except ConditionFailed:
             return False
-        if not bought:
+        if not went_on:
             self.queue(signal_of(row, self.clock()), row["brand"])
         self.table.update(pk, "CART", "REMOVE due_shard, due_at")
-        return not bought
+        return not went_on
 
     def _close(self, pk: str, state: str) -> Item:
         """Nothing that comes from now on changes the cart. ConditionFailed if somebody has touched it, or bought, in the last moment."""
         condition = "(attribute_not_exists(#s) OR #s = :abandoned) AND due_at <= :now"
         return self.table.update(pk, "CART", "SET #s = :state", condition, {"#s": "state"}, state=state, abandoned=ABANDONED, now=isoformat(self.clock()))
 
-    def _was_bought(self, row: Item) -> bool:
-        """Whether somebody known of this cart has bought since, under whatever name of the cart."""
-        buyers = self.table.get_many([_buyer_key(row["brand"], identity) for identity in row.get("identities", ())])
-        return any(buyer["ordered_at"] >= row["active_at"] for buyer in buyers)
+    def _went_on(self, row: Item) -> bool:
+        """Whether somebody known of this cart has bought since, or shops on, under another kind of name."""
+        keys = [_buyer_key(row["channel"], row["source"], identity) for identity in row.get("identities", ())]
+        others = [other for each in keys for other in self.table.query(each) if other["SK"] != row.get("named_by")]
+        return any(other.get("ordered_at", "") >= row["active_at"] or other.get("active_at", "") > row["active_at"] for other in others)
 
 
 def _cart_key(signal: Signal) -> Item:
     return key(f"CART#{signal.channel}/{signal.source}/{signal.thread_id}", "CART")
 
 
-def _buyer_key(brand: str, identity: str) -> Item:
-    return key(f"BUYER#{brand}/{identity}", "BUYER")
+def _buyer_key(channel: str, source: str, identity: str) -> str:
+    return f"BUYER#{channel}/{source}/{identity}"
 
 
 def signal_of(row: Item, now: datetime) -> Signal:

@@ -35,6 +35,7 @@ CARTS: Mapping[str, tuple[str, str | None]] = {
 RATINGS: Mapping[str, tuple[str, float, float]] = {
     "nps": ("nps", 0.0, 10.0), "rating": ("stars", 1.0, 5.0), "stars": ("stars", 1.0, 5.0), "csat": ("csat", 1.0, 5.0), "ces": ("ces", 1.0, 7.0),
 }
+CART_IDS = ("cart_id", "checkout_id", "order_id")  # the specification asks for another one at each step
 WORDS = ("comment", "feedback", "review_body")
 OPINION = re.compile(r"feedback|review|survey|rated|rating|\b(?:nps|csat|ces)\b", re.IGNORECASE)  # elsewhere a score is that of a product
 
@@ -75,8 +76,9 @@ def _read_call(call: Field, request: WebhookRequest, source: Source) -> Signal |
     if stage is None:
         return _signal(call, request, source, identities, kind="web_event", **facts)
     facts["attributes"] |= _read_cart(properties, stage, problem, call)
-    thread = next((found for name in ("cart_id", "checkout_id", "order_id") if (found := properties[name].id_or_none())), None)
-    return _signal(call, request, source, identities, kind="cart_event", thread_id=thread, **facts)
+    named_by = next((name for name in CART_IDS if properties[name].id_or_none()), None)
+    facts["attributes"] |= {"named_by": named_by} if named_by else {}
+    return _signal(call, request, source, identities, kind="cart_event", thread_id=properties[named_by].id() if named_by else None, **facts)
 
 
 def _find_stage(source: Source, event: str) -> tuple[str | None, str | None]:
