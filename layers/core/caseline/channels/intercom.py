@@ -25,12 +25,15 @@ from caseline.web import WebhookRequest, WebhookResponse
 ANSWER_SECONDS = 5
 NAMESPACES = ("intercom", "email", "phone")
 HEADER = "x-hub-signature"
-OPENED = frozenset({"conversation.user.created", "conversation.admin.single.created"})
 # Replies; and what staff did with a conversation, which may bring words of theirs.
-SPOKEN = OPENED | {
-    "conversation.user.replied", "conversation.admin.replied", "conversation.operator.replied", "conversation.admin.closed", "conversation.admin.opened",
-    "conversation.admin.assigned", "conversation.admin.open.assigned", "conversation_part.redacted",
-}
+REPLIES = frozenset(
+    "conversation.user.replied conversation.admin.replied conversation.operator.replied conversation_part.redacted ticket.contact.replied "
+    "ticket.admin.replied".split()
+)
+HANDLED = frozenset(
+    "conversation.admin.closed conversation.admin.opened conversation.admin.assigned conversation.admin.open.assigned conversation.deleted "
+    "conversation.user.created conversation.admin.single.created".split()
+)
 SPOKEN_PARTS = frozenset({"comment", "open", "close", "assignment"})  # a note is for staff alone
 # Topics about people, companies, tags, states and staff: nothing is said in them.
 SILENT = frozenset(
@@ -70,25 +73,25 @@ class _Reader:
     """One conversation or ticket, and what is new in it."""
 
     def __init__(self, body: Field, item: Field, source: Source, received_at: datetime) -> None:
-        self.body, self.item, self.source, self.received_at = body, item, source, received_at
+        self.body, self.notice, self.source, self.received_at = body, item, source, received_at
+        self.item = item["ticket"] if "ticket" in item else item  # noqa: SIM401 - a Field is no dict
 
     def list_signals(self, topic: str) -> Iterator[Item]:
-        item = self.item
-        if topic in OPENED:
-            yield item, self.read_opening
-        if topic in SPOKEN:
-            yield from ((part, partial(self.read_part, part)) for part in item["conversation_parts"]["conversation_parts"].each())
-        elif topic == "conversation.rating.added":
-            yield item, self.read_rating
-        elif topic == "conversation.deleted":
-            yield item, self.read_deletion
-            yield from ((part, partial(self.read_part, part, gone=True)) for part in item["conversation_parts"]["conversation_parts"].each())
-        elif topic == "ticket.created":
-            yield item, self.read_ticket
-        elif topic in ("ticket.contact.replied", "ticket.admin.replied"):
-            yield from ((part, partial(self.read_part, part)) for part in item["ticket_parts"]["ticket_parts"].each())
-        else:
+        if topic not in READERS | dict.fromkeys(REPLIES | HANDLED):
             self.body["topic"].refuse(f"{topic!r} is not a known topic")
+        if topic in READERS:
+            yield self.item, partial(READERS[topic], self)
+        if topic in REPLIES | HANDLED:
+            parts = list(self._parts())
+            if not parts and topic in REPLIES:
+                self.item.refuse("brings no reply")
+            yield from ((part, partial(self.read_part, part, topic == "conversation.deleted")) for part in parts)
+
+    def _parts(self) -> Iterator[Field]:
+        """What is new; of a ticket it may stand beside it."""
+        yield from self.item["conversation_parts"]["conversation_parts"].each()
+        yield from self.item["ticket_parts"]["ticket_parts"].each()
+        yield from [self.notice["ticket_part"]] if "ticket_part" in self.notice else []
 
     def read_opening(self) -> Signal:
         """The conversation is named after its first message."""
@@ -158,6 +161,12 @@ class _Reader:
         """The item's own time, else the notification's, else the receipt."""
         chosen = next((each for each in (field, self.body["created_at"]) if each.value), None)
         return settle_time(chosen.epoch(), self.received_at, chosen.path) if chosen else self.received_at
+
+
+READERS = {
+    "conversation.user.created": _Reader.read_opening, "conversation.admin.single.created": _Reader.read_opening,
+    "conversation.rating.added": _Reader.read_rating, "conversation.deleted": _Reader.read_deletion, "ticket.created": _Reader.read_ticket,
+}
 
 
 def _find_customer(item: Field, named: Field | None = None) -> Field:
