@@ -26,11 +26,13 @@ def read_credentials(source: Source) -> Field:
 
 
 def read_answer(answer: Any, what: str) -> Field:
-    """The JSON of a good answer. Any other may be better later: limits, failures, and credentials that someone puts right."""
+    """The JSON object of a good answer. Any other may be better later: limits, failures, and credentials that someone puts right."""
     if answer.status_code != 200:
         raise UnavailableError(f"the platform answered {answer.status_code} when asked for {what}")
     try:
-        return read_json(answer.content)
+        body = read_json(answer.content)
+        body.object()
+        return body
     except PayloadError as error:
         raise UnavailableError(f"the platform answered nonsense when asked for {what}") from error
 

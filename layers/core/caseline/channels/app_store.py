@@ -2,7 +2,7 @@
 
 Credential: of webhooks the secret they were made with; of the API `{"issuer_id", "key_id", "private_key"}` of a team key, as another secret of the source.
 Facts: developer.apple.com, "Configuring and receiving webhook notifications", "List All Customer Reviews for an App". Not confirmed: that signatures come
-without their prefix (the setting `bare_signature` accepts that), that an edited review has a new `createdDate`, the fields of TestFlight feedback, and how the
+without their prefix too (both are taken), that an edited review has a new `createdDate`, the fields of TestFlight feedback, and how the
 hourly limit is told. A review has neither language nor person: only a nickname and a territory (ISO 3166 alpha-3).
 """
 
@@ -31,22 +31,23 @@ HOSTS = ("api.appstoreconnect.apple.com",)
 POLL_SECONDS = 900
 API = "https://api.appstoreconnect.apple.com/v1"
 AUDIENCE, LIFETIME = "appstoreconnect-v1", 1200  # seconds
-HEADER = "x-apple-signature"
-FEEDBACK = {f"betaFeedback{kind}SubmissionCreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
-IGNORED = ("webhookPing", "appStoreVersion", "buildUpload", "buildBetaDetail", "backgroundAsset", "alternativeDistribution")
+HEADER, PREFIX = "x-apple-signature", "hmacsha256="
+BARE_SIGNATURES = True
+FEEDBACK = {f"betafeedback{kind.lower()}submissioncreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
+IGNORED = ("webhookping", "appstoreversion", "buildupload", "buildbetadetail", "backgroundasset", "alternativedistribution")
 SPARE_CALLS = 50  # of the hourly limit, left to others who share the key
 ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 TOLD = ("deviceModel", "osVersion", "locale", "appPlatform")
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
-    bare = source.settings.get("bare_signature") is True and not (request.headers.get(HEADER) or "").startswith("hmacsha256=")
-    verify_prefixed(request.headers, HEADER, "" if bare else "hmacsha256=", request.body, webhook_secrets(source))
+    prefix = PREFIX if (request.headers.get(HEADER) or "").startswith(PREFIX) else ""
+    verify_prefixed(request.headers, HEADER, prefix, request.body, webhook_secrets(source))
 
 
 def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
     """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "hmacsha256=", request.body, webhook_secrets(source)[0]))
+    return request.with_headers(sign_prefixed(HEADER, PREFIX, request.body, webhook_secrets(source)[0]))
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -59,7 +60,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         reviews, responses = body["data"].each() if "data" in body else [body], _index(body["included"])
         return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
     data = body["data"]
-    kind = data["type"].text()
+    kind = data["type"].text().replace("_", "").lower()  # as payloads spell it, or as the API names it
     if kind.startswith(IGNORED):
         return []
     if kind not in FEEDBACK:

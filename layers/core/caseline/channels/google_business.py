@@ -24,7 +24,7 @@ from caseline.google import TOKEN_HOST, open_token
 from caseline.identity import normalise_identities
 from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
+from caseline.signals import CREATED, DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.signatures import sign_bearer, verify_bearer
 from caseline.sources import Source
 from caseline.web import WebhookRequest
@@ -37,7 +37,7 @@ API = "https://mybusiness.googleapis.com/v4"
 SCOPE = "https://www.googleapis.com/auth/business.manage"
 CERTS = "https://www.googleapis.com/oauth2/v3/certs"
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
-NOTICES = {"NEW_REVIEW": "created", "UPDATED_REVIEW": UPDATED}
+NOTICES = {"NEW_REVIEW": CREATED, "UPDATED_REVIEW": UPDATED}
 IGNORED = frozenset({"GOOGLE_UPDATE", "DUPLICATE_LOCATION", "LOSS_OF_VOICE_OF_MERCHANT", "VOICE_OF_MERCHANT_UPDATED", "NEW_CUSTOMER_MEDIA"})
 STARS = {"ONE": 1.0, "TWO": 2.0, "THREE": 3.0, "FOUR": 4.0, "FIVE": 5.0}
 PAGE_SIZE = 50
@@ -83,7 +83,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         kind.refuse("is not a known notification")
     review, sent = _read_name(name), message["publishTime"].time_or_none() or request.received_at
     return [Signal(
-        channel="google_business", source=source.name, native_id=review, kind="pointer", action=NOTICES.get(kind.text_or_none() or "", "created"), public=True,
+        channel="google_business", source=source.name, native_id=review, kind="pointer", action=NOTICES.get(kind.text_or_none() or "", CREATED), public=True,
         occurred_at=settle_time(sent, request.received_at, "message.publishTime"), received_at=request.received_at,
         identities=normalise_identities([f"google_business:{review}"]), attributes={"location": review.partition("/reviews/")[0]},
     )]
@@ -94,7 +94,7 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
     answer = session.request("GET", f"{API}/{signal.native_id}", headers=_authorize(session, source))
     if answer.status_code == 404:
         return signal.with_(kind="review", action=DELETED, attributes={})
-    return _read_review(read_answer(answer, "a review"), source, signal.received_at).with_(action=signal.action, native_id=signal.native_id)
+    return _read_review(read_answer(answer, "a review"), source, signal.received_at).with_(native_id=signal.native_id)
 
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
@@ -136,10 +136,11 @@ def _read_review(review: Field, source: Source, received_at: datetime) -> Signal
     name, stars, reviewer = _read_name(review["name"]), STARS.get(review["starRating"].text_or_none() or ""), review["reviewer"]
     if stars is None and "comment" not in review:
         review["starRating"].refuse("must be ONE to FIVE")
-    changed = settle_time(review["updateTime"].time_or_none() or review["createTime"].time(), received_at, review["updateTime"].path)
+    made = settle_time(review["createTime"].time(), received_at, review["createTime"].path)
+    changed = settle_time(review["updateTime"].time_or_none() or made, received_at, review["updateTime"].path)
     return Signal(
-        channel="google_business", source=source.name, native_id=name, kind="review", public=True, received_at=received_at, revision=isoformat(changed),
-        occurred_at=settle_time(review["createTime"].time(), received_at, review["createTime"].path),
+        channel="google_business", source=source.name, native_id=name, kind="review", action=UPDATED if changed > made else CREATED, public=True,
+        occurred_at=made, received_at=received_at, revision=isoformat(changed) if changed > made else "",
         identities=normalise_identities([f"google_business:{name}"]), text=_read_words(review["comment"].text_or_none() or ""),
         author_name=None if reviewer["isAnonymous"].boolean_or_none() else reviewer["displayName"].text_or_none(),
         rating=None if stars is None else Rating("stars", stars, 1.0, 5.0), attributes={"location": name.partition("/reviews/")[0]},

@@ -80,7 +80,7 @@ def _open_page(session: Any, source: Source, headers: Mapping[str, str], page: s
 
 
 def _read_next(body: Field, first: str) -> str | None:
-    address = next((link["href"].text() for link in body["links"].each() if link["rel"].value == "next-page"), None)
+    address = next((link["href"].text_or_none() for link in body["links"].each() if link["rel"].value == "next-page"), None)
     if address and not address.startswith(f"{first}?"):
         raise UnavailableError("the platform named a next page elsewhere")
     return address
@@ -114,7 +114,7 @@ def _read_event(event: Field, source: Source, received_at: datetime) -> Signal:
     if action is None:
         event["eventName"].refuse("is not a known event")
     if action == DELETED:
-        moment = data["deletedAt"].time_or_none() or received_at
+        moment = data["createdAt"].time_or_none() or data["deletedAt"].time_or_none() or received_at
         return _signal(data, source, received_at, moment, action=action)
     return _read_review(data, action, source, received_at)
 

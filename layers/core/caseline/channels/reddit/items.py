@@ -31,7 +31,7 @@ def read_page(body: Field, source: Source, received_at: datetime) -> Iterator[tu
         try:
             signal = _read_item(child["kind"].text(), child["data"], source, received_at)
         except PayloadError as error:
-            yield name_raw(child.value), 0, Unreadable(error.message, error.field, child.value)
+            yield name_raw(child.value), 0, Unreadable(error.message, error.field, {"data": {"children": [child.value]}})
         else:
             gone = signal.action == DELETED
             yield signal.native_id, -1 if gone else int(_edited(child["data"]) or 0), signal

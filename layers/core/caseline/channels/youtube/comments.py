@@ -25,20 +25,20 @@ class Reader:
         try:
             top = thread["snippet"]["topLevelComment"]
         except PayloadError as error:
-            yield name_raw(thread.value), 0, Unreadable(error.message, error.field, thread.value)
+            yield name_raw(thread.value), 0, Unreadable(error.message, error.field, {"items": [thread.value]})
             return
-        yield self._read(top, partial(self.read_comment, top, thread, count_replies(thread)))
+        yield self._read(top, thread, partial(self.read_comment, top, thread, count_replies(thread)))
         yield from self.read_replies(thread, replies)
 
     def read_replies(self, thread: Field, replies: Sequence[Field]) -> Iterator[tuple[str, int, Signal | Unreadable]]:
-        yield from (self._read(reply, partial(self.read_comment, reply, thread)) for reply in replies)
+        yield from (self._read(reply, thread, partial(self.read_comment, reply, thread)) for reply in replies)
 
-    def _read(self, comment: Field, read: partial[Signal]) -> tuple[str, int, Signal | Unreadable]:
+    def _read(self, comment: Field, thread: Field, read: partial[Signal]) -> tuple[str, int, Signal | Unreadable]:
         try:
             signal = read()
             return signal.native_id, int(comment["snippet"]["updatedAt"].time().timestamp() * 1000) if "updatedAt" in comment["snippet"] else 0, signal
         except PayloadError as error:
-            return name_raw(comment.value), 0, Unreadable(error.message, error.field, comment.value)
+            return name_raw(comment.value), 0, Unreadable(error.message, error.field, _keep(comment, thread))
 
     def read_comment(self, comment: Field, thread: Field, replies: int | None = None) -> Signal:
         """A comment, or a reply to one; only replies have a parent."""
@@ -67,6 +67,16 @@ class Reader:
         author, handle = snippet["authorChannelId"]["value"].id_or_none(), (snippet["authorDisplayName"].text_or_none() or "").casefold()
         channels = (self.source.settings.get("channel_id"), snippet["channelId"].id_or_none())
         return (author is not None and author in channels) or self.source.owns("youtube", author) or self.source.owns("youtube", handle)
+
+
+def _keep(comment: Field, thread: Field) -> dict[str, Any]:
+    """A page with this comment, in its thread without other replies, as `parse` reads it."""
+    try:
+        opens = comment.value is thread["snippet"]["topLevelComment"].value
+        bare = {name: value for name, value in thread.object().items() if name != "replies"}
+    except PayloadError:
+        return {"items": [thread.value]}
+    return {"items": [bare if opens else {**bare, "replies": {"comments": [comment.value]}}]}
 
 
 def read_id(item: Field) -> str | None:
