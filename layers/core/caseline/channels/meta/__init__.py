@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.channels._instagram_mentions import HOSTS, complete
-from caseline.channels._meta_messages import Conversation
 from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, read_moment, sign, verify
+from caseline.channels.meta.mentions import HOSTS, complete
+from caseline.channels.meta.messages import Conversation
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
