@@ -16,14 +16,13 @@ from caseline.replaying import replay
 from caseline.settings import Config
 from caseline.signals import Signal, Unreadable, parse_time
 
-from tests.contract.test_channels import ALL, POLLED, names, open_session, parse_event, platform, private_keys, sign_in
+from tests.contract.test_channels import ALL, POLLED, names, parse_event
 from tests.kit.platforms import Platform, Recorded
-from tests.kit.samples import Sample
+from tests.kit.samples import Sample, open_session, sign_in
 
 BATCHES = [sample for sample in ALL if len(sample.expected.get("signals", ())) > 1 and "complete" not in sample.data]
 PAGES = [sample for sample in POLLED if any("native_id" in item for page in sample.expected["pages"][:1] for item in page)]
 Items = list[Signal | Unreadable]
-__all__ = ["platform", "private_keys"]  # fixtures
 
 
 class Shelf:

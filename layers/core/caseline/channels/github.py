@@ -1,8 +1,8 @@
 """GitHub: issues and discussions and the comments on them. Credential: the webhook's secret.
 
 Facts: docs.github.com, "Webhook events and payloads", "Validating webhook deliveries". The header `X-GitHub-Event` tells the event and is not signed;
-without it the body's own shape does. The brand's own are owners, members and collaborators of the repository, and bots. Numeric ids are unique only
-among things of one kind, so the kind stands before them. Not confirmed: that the platform never sends a delivery again by itself.
+without it the body's own shape does. The brand's own are owners, members and collaborators of the repository, and bots. An issue or discussion is the
+thread of its comments. Not confirmed: that the platform never sends a delivery again by itself.
 """
 
 from __future__ import annotations
@@ -73,22 +73,20 @@ class _Item:
 
     def __init__(self, body: Field, item: str, thread: str, source: Source, received_at: datetime) -> None:
         self.body, self.item, self.thread, self.source, self.received_at = body, body[item], body[thread], source, received_at
-        self.thread_kind, self.is_comment = thread, item != thread
-        self.thread_id = f"{thread}/{self.thread['id'].id()}"
+        self.is_comment, self.thread_id = item != thread, self.thread["id"].id()
 
     def read(self, action: str) -> Signal:
         item, private = self.item, self.body["repository"]["private"].boolean_or_none()
-        native_id = f"{self.thread_kind}_comment/{item['id'].id()}" if self.is_comment else self.thread_id
         return Signal(
-            channel="github", source=self.source.name, native_id=native_id, kind="comment" if self.is_comment else "post", action=action, public=not private,
+            channel="github", source=self.source.name, native_id=item["id"].id(), kind="comment" if self.is_comment else "post", action=action, public=not private,
             occurred_at=settle_time(item["created_at"].time(), self.received_at, item["created_at"].path), received_at=self.received_at,
             revision=isoformat(item["updated_at"].time()) if action == UPDATED else "", url=item["html_url"].text_or_none(), thread_id=self.thread_id,
             parent_id=self._parent(), **self._people(action), **({} if action == DELETED else self._content()),
         )
 
     def _parent(self) -> str | None:
-        answered = self.item["parent_id"].id_or_none() if self.is_comment else None
-        return f"{self.thread_kind}_comment/{answered}" if answered else self.thread_id if self.is_comment else None
+        """The comment that it answers, which only discussions tell, or what the thread began with."""
+        return self.item["parent_id"].id_or_none() or self.thread_id if self.is_comment else None
 
     def _people(self, action: str) -> dict[str, Any]:
         """A comment of the brand's answers whoever opened the thread, unless it stands under another comment."""
