@@ -234,6 +234,13 @@ class Field:
             self.refuse("must be a time since 1970")
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=value * unit)
 
+    def moment(self) -> datetime:
+        """A time in whatever form: ISO 8601, or seconds or milliseconds since 1970; no second has 12 digits yet."""
+        digits = str(self.value).partition(".")[0]
+        if isinstance(self.value, str) and not digits.isdigit():
+            return self.time()
+        return self.epoch(0.001 if len(digits) > 11 else 1.0)
+
 
 def read_time(text: str, path: str = "") -> datetime:
     """ISO 8601 date and time, UTC where no zone is given, nanoseconds cut to microseconds; not before 1970."""

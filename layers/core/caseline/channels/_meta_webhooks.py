@@ -1,11 +1,9 @@
-"""What Meta's platforms share: one signature, one handshake, one envelope, times in several units.
+"""What Meta's platforms share: one signature, one handshake, one envelope.
 
 Credential: the App Secret; for the handshake the setting `verify_token`.
 """
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from caseline.calls import webhook_secrets
 from caseline.errors import SignatureError
@@ -42,11 +40,3 @@ def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None
 def list_entries(body: Field) -> list[Field]:
     """What a request brings, by account."""
     return list(body["entry"].each()) or body["entry"].refuse("is empty")
-
-
-def read_moment(field: Field) -> datetime:
-    """ISO 8601, or seconds or milliseconds since 1970: no second has 12 digits yet."""
-    digits = str(field.value).partition(".")[0]
-    if isinstance(field.value, str) and not digits.isdigit():
-        return field.time()
-    return field.epoch(0.001 if len(digits) > 11 else 1.0)

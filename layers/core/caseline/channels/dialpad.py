@@ -103,7 +103,7 @@ class _Reader:
 
     def _signal(self, native_id: str, kind: str, when: str, **facts: Any) -> Signal:
         moment = next((self.event[name] for name in (when, "event_timestamp", "date_started") if name in self.event), None)
-        occurred_at = settle_time(moment.epoch(0.001), self.received_at, moment.path) if moment else self.received_at
+        occurred_at = settle_time(moment.moment(), self.received_at, moment.path) if moment else self.received_at
         return Signal(
             channel="dialpad", source=self.source.name, native_id=native_id, kind=kind, occurred_at=occurred_at, received_at=self.received_at, **facts,
         )

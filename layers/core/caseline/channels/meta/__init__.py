@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, read_moment, sign, verify
+from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, sign, verify
 from caseline.channels.meta.mentions import HOSTS, complete
 from caseline.channels.meta.messages import Conversation
 from caseline.errors import PayloadError
@@ -157,5 +157,5 @@ class _Entry:
 
     def _time(self, *fields: Field) -> datetime:
         """The item's own time, else the entry's, else the receipt."""
-        moment = next((each for each in (*fields, self.entry["time"]) if each.value is not None), None)
-        return settle_time(read_moment(moment), self.received_at, moment.path) if moment else self.received_at
+        told = next((each for each in (*fields, self.entry["time"]) if each.value is not None), None)
+        return settle_time(told.moment(), self.received_at, told.path) if told else self.received_at

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from caseline.answers import SCALES, Answers
-from caseline.channels._meta_webhooks import read_moment
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, isoformat
@@ -94,7 +93,7 @@ class Conversation:
         )
 
     def _time(self, event: Field) -> datetime:
-        return settle_time(read_moment(event["timestamp"]), self.received_at, event["timestamp"].path)
+        return settle_time(event["timestamp"].moment(), self.received_at, event["timestamp"].path)
 
 
 READERS: dict[str, Callable[[Conversation, Field, Field], Signal]] = {

@@ -2,8 +2,8 @@
 `{"account_id", "client_id", "client_secret"}` of a server-to-server app among the secrets.
 
 Facts: developers.zoom.us, "Using webhooks", "Zoom Phone events". The timestamp is in seconds or milliseconds: sources differ, both are read. The URL is
-validated by a challenge when it is set and, not confirmed, every 72 hours. Not confirmed: fields of text messages; that transcripts are WebVTT with the
-speaker's name before a colon. No event with a rating of the contact centre is documented.
+validated by a challenge when it is set and, not confirmed, every 72 hours. Not confirmed: fields of text messages. No event with a rating of the
+contact centre is documented.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, webhook_secrets
-from caseline.errors import PayloadError, UnavailableError
+from caseline.calls import webhook_secrets
+from caseline.channels.zoom.transcripts import HOSTS, complete
+from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
-from caseline.payloads import Field, clean_text, read_json, settle_time
+from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, OUTBOUND, Signal, Unreadable
-from caseline.signatures import encode_base64, sign_challenge, sign_timed, verify_timed
+from caseline.signatures import sign_challenge, sign_timed, verify_timed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
+__all__ = ["HOSTS", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("phone", "zoom")
 ANSWER_SECONDS = 3
-HOSTS = ("api.zoom.us", "zoom.us")
 HEADER, TIME_HEADER = "x-zm-signature", "x-zm-request-timestamp"
 VALIDATION = "endpoint.url_validation"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")  # never what a body's signature is made of, which has colons
-TOKEN_URL, TRANSCRIPT_URL = "https://zoom.us/oauth/token", "https://api.zoom.us/v2/phone/recording_transcript/download/"
 DELETIONS = frozenset({"phone.recording_deleted", "phone.recording_permanently_deleted", "phone.voicemail_deleted", "phone.voicemail_permanently_deleted"})
 SILENT = (
     "app_deauthorized", "phone.caller_", "phone.callee_", "phone.recording_", "phone.voicemail_received", "phone.call_", "phone.ai_call_summary_",
@@ -40,8 +39,6 @@ SILENT = (
     "phone.peering_", "phone.account_", "phone.generic_", "contact_center.engagement_", "contact_center.task_", "contact_center.user_",
     "contact_center.recording_", "contact_center.voice_rtms_",
 )
-CUE = re.compile(r"[0-9:.]+ --> ")
-SPEAKER = re.compile(r"(?:<v ([^>]+)>|([^:<]{1,80}): )(.*)")
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -88,32 +85,6 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     if event.startswith(SILENT):
         return []
     raise PayloadError(f"{event!r} is not a known event", "event")
-
-
-def complete(session: Any, source: Source, signal: Signal) -> Signal:
-    """The transcript of a recording: the customer's lines where the agent's name is known, else all of them."""
-    credentials = read_credentials(source)
-    login = encode_base64(f"{credentials['client_id'].text()}:{credentials['client_secret'].text()}".encode())
-    asked = {"grant_type": "account_credentials", "account_id": credentials["account_id"].text()}
-    token = read_answer(session.request("POST", TOKEN_URL, params=asked, headers={"Authorization": f"Basic {login}"}), "a token")["access_token"].text()
-    answer = session.request("GET", TRANSCRIPT_URL + quote(signal.native_id, safe=""), headers={"Authorization": f"Bearer {token}"})
-    if answer.status_code != 200:
-        raise UnavailableError(f"the platform answered {answer.status_code} when asked for a transcript")
-    lines = read_lines(answer.content.decode("utf-8", "replace"))
-    agent = str(signal.attributes.get("agent") or "").casefold()
-    return signal.with_(kind="call", text=clean_text("\n".join(words for speaker, words in lines if not agent or speaker.casefold() != agent)) or None)
-
-
-def read_lines(transcript: str) -> Iterator[tuple[str, str]]:
-    """Speaker and words of each line of a WebVTT file; a line without a speaker goes on with the one before."""
-    speaker, spoken = "", False
-    for line in transcript.splitlines():
-        spoken = bool(CUE.match(line)) or (spoken and bool(line.strip()))
-        if not spoken or CUE.match(line):
-            continue
-        named = SPEAKER.match(line)
-        speaker, words = ((named[1] or named[2]).strip(), named[3]) if named else (speaker, line)
-        yield speaker, words.removesuffix("</v>").strip()
 
 
 class _Reader:
@@ -165,7 +136,7 @@ class _Reader:
     def _time(self, thing: Field) -> datetime:
         """When it was, else when the platform told of it."""
         moment = thing["date_time"].time_or_none() if isinstance(thing.value, dict) else None
-        return moment or (self.body["event_ts"].epoch(0.001) if "event_ts" in self.body else self.received_at)
+        return moment or (self.body["event_ts"].moment() if "event_ts" in self.body else self.received_at)
 
     def _signal(self, thing: Field, kind: str, moment: datetime, id_field: str = "id", **facts: Any) -> Signal:
         return Signal(
