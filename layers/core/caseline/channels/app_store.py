@@ -56,8 +56,9 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     Also a page of reviews, or one review of it, as it was received.
     """
     body = read_json(request.body)
-    if isinstance(body["data"].value, list) or body["type"].value == "customerReviews":
-        reviews, responses = body["data"].each() if "data" in body else [body], _index(body["included"])
+    data = body["data"] if "data" in body else body
+    if isinstance(data.value, list) or data["type"].value == "customerReviews":
+        reviews, responses = data.each() if isinstance(data.value, list) else [data], _index(body["included"])
         return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
     data = body["data"]
     kind = data["type"].text().replace("_", "").lower()  # as payloads spell it, or as the API names it

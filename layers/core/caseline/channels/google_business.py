@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
@@ -41,6 +42,7 @@ NOTICES = {"NEW_REVIEW": CREATED, "UPDATED_REVIEW": UPDATED}
 IGNORED = frozenset({"GOOGLE_UPDATE", "DUPLICATE_LOCATION", "LOSS_OF_VOICE_OF_MERCHANT", "VOICE_OF_MERCHANT_UPDATED", "NEW_CUSTOMER_MEDIA"})
 STARS = {"ONE": 1.0, "TWO": 2.0, "THREE": 3.0, "FOUR": 4.0, "FIVE": 5.0}
 PAGE_SIZE = 50
+ID = re.compile(r"[A-Za-z0-9_=-]{1,200}\Z")
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -189,7 +191,7 @@ def _read_location(field: Field) -> str:
 def _check_name(field: Field, collections: tuple[str, ...]) -> str:
     parts = field.id().split("/")
     ids = parts[1::2]
-    if tuple(parts[::2]) != collections or len(ids) != len(collections) or not all(part.replace("-", "").replace("_", "").isalnum() for part in ids):
+    if tuple(parts[::2]) != collections or len(ids) != len(collections) or not all(ID.match(part) for part in ids):
         field.refuse("must be a name such as " + "/".join(f"{name}/1" for name in collections))
     return field.id()
 

@@ -98,7 +98,7 @@ def _read_reply(review: Field, comment: Field, source: Source, received_at: date
 
 def _read_text(comment: Field) -> str | None:
     """What the customer wrote, not its translation; of old reviews a title stands first, before a tab."""
-    title, tab, words = (comment["originalText"].text_or_none() or comment["text"].text()).partition("\t")
+    title, tab, words = (comment["originalText"].text_or_none() or comment["text"].text_or_none() or "").partition("\t")
     parts = [part.strip() for part in (title, words)] if tab else [title]
     return "\n\n".join(part for part in parts if part) or None
 

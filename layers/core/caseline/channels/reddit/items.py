@@ -66,14 +66,18 @@ def _is_gone(data: Field) -> bool:
 
 
 def _read_people(data: Field, source: Source, action: str) -> dict[str, Any]:
-    """The brand's own accounts are those that own_ids names, by id (`t2_...`), by handle (`@name`) or by name."""
+    """The brand's own accounts are those that own_ids names, by id (`t2_...`), by handle (`@name`) or by name (`name`, `u/name`)."""
     author, account = data["author"].text(), data["author_fullname"].id_or_none()
     if author in GONE:
         return {"direction": INBOUND}
-    if any(source.owns("reddit", known) for known in (account, author, f"@{author.casefold()}")):
+    if source.owns("reddit", account) or source.owns("reddit", f"@{author}") or _names(source) & {author.casefold(), f"u/{author.casefold()}"}:
         return {"direction": OUTBOUND, "agent": author}
     identities = normalise_identities([*([f"reddit:{account}"] if account else []), f"reddit:@{author}"])
     return {"direction": INBOUND, "identities": identities, "author_name": None if action == DELETED else author}
+
+
+def _names(source: Source) -> set[str]:
+    return {own.removeprefix("reddit:").removeprefix("/").casefold() for own in source.own_ids}
 
 
 def _read_content(kind: str, data: Field) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -9,10 +10,13 @@ from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
+from caseline.markup import strip_tags
 from caseline.payloads import Field, settle_time
 from caseline.signals import CREATED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.watch import name_raw
+
+_HTML = re.compile(r"&(?:amp|lt|gt|quot|#39);|<br ?/?>|<a href=")
 
 
 class Reader:
@@ -49,7 +53,7 @@ class Reader:
         return Signal(
             channel="youtube", source=self.source.name, native_id=native_id, kind="comment", action=UPDATED if changed > made else CREATED, public=True,
             occurred_at=made, received_at=self.received_at, revision=isoformat(changed) if changed > made else "",
-            text=snippet["textOriginal"].text_or_none() or snippet["textDisplay"].text(), engagement=None if likes is None else likes + (replies or 0),
+            text=snippet["textOriginal"].text_or_none() or _read_words(snippet["textDisplay"].text()), engagement=None if likes is None else likes + (replies or 0),
             url=f"https://www.youtube.com/watch?v={video}&lc={native_id}" if video else None, thread_id=video, parent_id=snippet["parentId"].id_or_none(),
             **self._read_people(snippet, thread),
         )
@@ -64,9 +68,14 @@ class Reader:
 
     def _is_own(self, snippet: Field) -> bool:
         """The channel itself, by the setting or as the platform names it, and whom own_ids names."""
-        author, handle = snippet["authorChannelId"]["value"].id_or_none(), (snippet["authorDisplayName"].text_or_none() or "").casefold()
+        author, handle = snippet["authorChannelId"]["value"].id_or_none(), snippet["authorDisplayName"].text_or_none() or ""
         channels = (self.source.settings.get("channel_id"), snippet["channelId"].id_or_none())
         return (author is not None and author in channels) or self.source.owns("youtube", author) or self.source.owns("youtube", handle)
+
+
+def _read_words(display: str) -> str:
+    """Plain text where that was asked for, else HTML, which its entities, line breaks and links give away."""
+    return strip_tags(display) if _HTML.search(display) else display
 
 
 def _keep(comment: Field, thread: Field) -> dict[str, Any]:
