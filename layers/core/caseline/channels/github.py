@@ -13,14 +13,14 @@ from typing import Any
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "github"
 KEPT_HEADERS = ("x-github-event", "x-github-delivery")
-HEADER = "x-hub-signature-256"
+ANSWER_SECONDS = 10
 # Where an event's item and the thread it stands in are: an issue or discussion is its own thread.
 PLACES = {
     "issues": ("issue", "issue"), "discussion": ("discussion", "discussion"),
@@ -34,15 +34,8 @@ SILENT_ACTIONS = frozenset(
     "unlocked unpinned untyped parent_issue_added parent_issue_removed sub_issue_added sub_issue_removed field_added field_removed".split()
 )
 STAFF = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-hub-signature-256", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
