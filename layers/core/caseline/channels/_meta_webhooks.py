@@ -5,24 +5,16 @@ Credential: the App Secret; for the handshake the setting `verify_token`.
 
 from __future__ import annotations
 
-from caseline.calls import webhook_secrets
 from caseline.errors import SignatureError
 from caseline.payloads import Field
-from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
+from caseline.schemes import BodyScheme
+from caseline.signatures import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 BODY_LIMIT = 3_000_000
-HEADER = "x-hub-signature-256"
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, webhook_secrets(source))
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, webhook_secrets(source)[0]))
+_SCHEME = BodyScheme("x-hub-signature-256", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

@@ -10,28 +10,20 @@ from typing import Any
 
 from caseline.answers import Answers
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "delighted"
-HEADER = "x-delighted-webhook-signature"
 ACTIONS = {"survey_response.created": CREATED, "survey_response.updated": UPDATED}
 IGNORED = ("unsubscribe.", "bounce.", "person.")
 SURVEYS = {  # metric and scale
     "nps": ("nps", 0, 10), "enps": ("nps", 0, 10), "csat": ("csat", 1, 5), "csat3": ("csat", 1, 3), "ces": ("ces", 1, 7),
     "stars5": ("stars", 1, 5), "star": ("stars", 1, 5), "smileys": ("csat", 1, 5), "smiley": ("csat", 1, 5), "thumbs": ("csat", 0, 1), "pmf": ("csat", 1, 3),
 }
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-delighted-webhook-signature", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -17,14 +17,13 @@ from caseline.batches import Item, list_items, read_batch
 from caseline.identity import is_own, normalise_identities
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import DELETED, INBOUND, OUTBOUND, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 ANSWER_SECONDS = 5
 NAMESPACES = ("intercom", "email", "phone")
-HEADER = "x-hub-signature"
 # Replies; and what staff did with a conversation, which may bring words of theirs.
 REPLIES = frozenset(
     "conversation.user.replied conversation.admin.replied conversation.operator.replied conversation_part.redacted ticket.contact.replied "
@@ -44,15 +43,8 @@ SILENT = frozenset(
 )
 SILENT_FAMILIES = ("contact.", "user.", "visitor.", "company.", "admin.", "content_stat.", "call.")
 STAFF = frozenset({"admin", "bot", "team"})
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha1=", request.body, source.secrets, algorithm="sha1")
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha1=", request.body, source.secrets[0], algorithm="sha1"))
+_SCHEME = BodyScheme("x-hub-signature", "sha1=", "sha1")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

@@ -17,13 +17,12 @@ from caseline.carts import ACCOUNT_WALL, CANCELLED, CART, CHECKOUT, COUPON, ORDE
 from caseline.errors import PayloadError
 from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import METRICS, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "segment"
-HEADER = "x-signature"
 SILENT = frozenset({"page", "screen", "group"})
 CARTS: Mapping[str, tuple[str, str | None]] = {
     "Cart Viewed": (CART, None), "Product Added": (CART, None), "Product Removed": (CART, None), "Checkout Started": (CHECKOUT, None),
@@ -38,15 +37,8 @@ RATINGS: Mapping[str, tuple[str, float, float]] = {
 CART_IDS = ("cart_id", "checkout_id", "order_id")  # the specification asks for another one at each step
 WORDS = ("comment", "feedback", "review_body")
 OPINION = re.compile(r"feedback|review|survey|rated|rating|\b(?:nps|csat|ces)\b", re.IGNORECASE)  # elsewhere a score is that of a product
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "", request.body, source.secrets, algorithm="sha1")
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "", request.body, source.secrets[0], algorithm="sha1"))
+_SCHEME = BodyScheme("x-signature", algorithm="sha1")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

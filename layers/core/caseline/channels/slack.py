@@ -17,15 +17,14 @@ from caseline.batches import Item, read_batch
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_timed, verify_timed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "slack"
 ANSWER_SECONDS = 3
 DIRECT = "D"  # how the ids of direct messages begin: each is one person's own
-TIME, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 # What the platform notes in a channel.
 NOTES = frozenset(
@@ -49,15 +48,8 @@ EMOJIS = {
     "joy": "😂", "tada": "🎉", "pray": "🙏", "clap": "👏", "fire": "🔥", "eyes": "👀", "white_check_mark": "✅", "x": "❌", "warning": "⚠️",
 }
 _MARKED = re.compile(r"<([@#!]?)([^<>|]{1,2000})(?:\|([^<>|]{0,2000}))?>")
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_timed(request.headers, TIME, SIGNATURE, request.body, source.secrets, request.received_at)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_timed(TIME, SIGNATURE, request.body, source.secrets[0], request.received_at))
+_SCHEME = TimedScheme("x-slack-request-timestamp", "x-slack-signature")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

@@ -11,27 +11,19 @@ from typing import Any
 
 from caseline.answers import Answers, Role, find_role
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable, isoformat
-from caseline.signatures import decode_base64, encode_base64, sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "typeform"
-HEADER = "typeform-signature"
 FULL, PARTIAL = "form_response", "form_response_partial"
 SCALES = {"nps": ("nps", 0, 11), "opinion_scale": ("csat", 0, 11), "rating": ("stars", 1, 5)}  # metric, low end, usual number of steps
 LONGEST = 10
 WORDS = ("short_text", "long_text", "text")
 PERSON = {"email": Role("email"), "phone_number": Role("phone")}
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets, decode_base64)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0], encode_base64))
+_SCHEME = BodyScheme("typeform-signature", "sha256=", base64=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

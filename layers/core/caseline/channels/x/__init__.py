@@ -16,15 +16,15 @@ from caseline.batches import Item, list_items, read_batch
 from caseline.channels.x.items import Reader
 from caseline.errors import PayloadError, SignatureError
 from caseline.payloads import Field, read_json
+from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import decode_base64, encode_base64, sign_challenge, sign_prefixed, verify_prefixed
+from caseline.signatures import sign_challenge
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "x"
 ANSWER_SECONDS = 10
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,512}\Z")
-HEADER = "x-twitter-webhooks-signature"
 # Activity events in which nothing is said; a like does not name who likes.
 IGNORED = ("profile.", "follow.", "spaces.", "chat.", "news.", "like.", "mute.", "block.", "oauth.", "dm.read", "dm.indicate_typing", "user_event")
 # The same of the older API, and what stands around its events.
@@ -33,15 +33,8 @@ LEGACY_IGNORED = frozenset(
     "direct_message_indicate_typing_events direct_message_mark_read_events".split()
 )
 LEGACY_AROUND = frozenset({"for_user_id", "users", "apps", "user_has_blocked"})
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets, decode_base64)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0], encode_base64))
+_SCHEME = BodyScheme("x-twitter-webhooks-signature", "sha256=", base64=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:

@@ -21,15 +21,15 @@ from caseline.channels.zoom.transcripts import HOSTS, complete
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, OUTBOUND, Signal, Unreadable
-from caseline.signatures import sign_challenge, sign_timed, verify_timed
+from caseline.signatures import sign_challenge
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 __all__ = ["HOSTS", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("phone", "zoom")
 ANSWER_SECONDS = 3
-HEADER, TIME_HEADER = "x-zm-signature", "x-zm-request-timestamp"
 VALIDATION = "endpoint.url_validation"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")  # never what a body's signature is made of, which has colons
 DELETIONS = frozenset({"phone.recording_deleted", "phone.recording_permanently_deleted", "phone.voicemail_deleted", "phone.voicemail_permanently_deleted"})
@@ -39,15 +39,8 @@ SILENT = (
     "phone.peering_", "phone.account_", "phone.generic_", "contact_center.engagement_", "contact_center.task_", "contact_center.user_",
     "contact_center.recording_", "contact_center.voice_rtms_",
 )
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_timed(request.headers, TIME_HEADER, HEADER, request.body, webhook_secrets(source), request.received_at)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_timed(TIME_HEADER, HEADER, request.body, webhook_secrets(source)[0], request.received_at))
+_SCHEME = TimedScheme("x-zm-request-timestamp", "x-zm-signature")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
