@@ -23,8 +23,7 @@ from tests.kit.samples import Sample, samples
 
 ROOT = Path(__file__).parents[2]
 TIMES, BLOCK, BLOCKS = 3, 20, 15
-IMPORT_LIMIT, READ_LIMIT, MAIL_LIMIT, BATCH_LIMIT = 0.50, 150.0, 500.0, 1000.0
-MAILS = {"mailgun", "postmark", "sendgrid"}  # not ordinary: a whole mail is parsed, its quoted text and signature found
+IMPORT_LIMIT, READ_LIMIT, BATCH_LIMIT = 0.50, 150.0, 1000.0
 IMPATIENT = 3  # seconds; a platform that waits no longer must be answered by a function that has just started
 FULL_CORE, MEMORY = 1769, 512  # MB: of a whole core, and of the receive function in template.yaml
 BY_PUBLIC_KEY = {"discord": "Ed25519", "google_business": "RSA by JWT", "ses": "RSA by certificate"}  # excepted from the limit
@@ -46,8 +45,7 @@ def measure() -> Iterator[Figure]:
     for name in pushed():
         for sample in ordinary(name):
             note = BY_PUBLIC_KEY.get(name, "")
-            limit = None if note else MAIL_LIMIT if name in MAILS else READ_LIMIT
-            yield Figure(f"verify and parse, {name}", microseconds(sample), limit, "us CPU", note=note or ("a whole mail" if name in MAILS else ""))
+            yield Figure(f"verify and parse, {name}", microseconds(sample), None if note else READ_LIMIT, "us CPU", note=note)
     for name in pushed():
         if (seconds := getattr(open_channel(name), "ANSWER_SECONDS", None) or IMPATIENT + 1) <= IMPATIENT:
             spent = min(answer_cold(name) for _ in range(TIMES)) * FULL_CORE / MEMORY

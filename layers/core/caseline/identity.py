@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[A-Za-z0-9_.-]{1,64})?\Z")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9](?:[^@\s,;<>\"]{0,253})\Z")
@@ -28,11 +28,10 @@ def normalise_identities(texts: Iterable[str], region: str = "") -> tuple[str, .
     return tuple(dict.fromkeys(found for text in texts if (found := normalise_identity(text, region))))
 
 
-def is_own(identity: str, own_ids: Iterable[str]) -> bool:
+def is_own(identity: str, own_ids: Collection[str]) -> bool:
     """Whether an identity is the brand's: named itself, or an address of a domain that is."""
-    own = frozenset(own_ids)
     namespace, _, value = identity.partition(":")
-    return identity in own or (namespace == "email" and f"domain:{value.rpartition('@')[2]}" in own)
+    return identity in own_ids or (namespace == "email" and f"domain:{value.rpartition('@')[2]}" in own_ids)
 
 
 def normalise_email(value: str) -> str | None:

@@ -57,7 +57,7 @@ def read_mail(mail: Mail, channel: str, source: Source, received_at: datetime) -
     }
     return [Signal(
         channel=channel, source=source.name, native_id=native_id, kind="email", received_at=received_at, **people,
-        occurred_at=settle_time(_read_date(headers) or mail.received or received_at, received_at, "Date"), text=_join(headers.text("subject"), text),
+        occurred_at=settle_time(_read_date(headers) or mail.received or received_at, received_at, "Date"), text=_join(headers.subject, text),
         thread_id=next(iter([*references, *above]), None) or parent or native_id, parent_id=parent, attributes=_present(facts),
     )]  # fmt: skip
 
@@ -76,7 +76,7 @@ def is_automatic(headers: MailHeaders, sender: str = "") -> bool:
     return (
         headers.raw("auto-submitted").partition(";")[0].strip().lower() not in ("", "no") or headers.raw("precedence").lower() in _BULK
         or any(mark in headers for mark in _MARKS) or headers.raw("return-path") == "<>" or bool(_REPORTS.match(headers.raw("content-type")))
-        or _is_daemon(sender) or bool(_AUTOMATIC_SUBJECT.match(headers.text("subject")))
+        or _is_daemon(sender) or bool(_AUTOMATIC_SUBJECT.match(headers.subject))
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def _mailbox(headers: MailHeaders, source: Source) -> str | None:
 def _new_words(mail: Mail, is_answer: bool) -> tuple[str, str | None]:
     """What is new in the mail, and its whole text if that is more. Of a first mail that seems to quote everything, all is new."""
     whole = tidy(mail.text)
-    new = strip_reply(mail.reply or mail.text) or ("" if is_answer else whole)
+    new = strip_reply(tidy(mail.reply) if mail.reply else whole) or ("" if is_answer else whole)
     return new, whole[:ORIGINAL_LIMIT] if whole != new else None
 
 

@@ -53,11 +53,12 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 def _read_mail(body: Field) -> Mail:
     files = [(each["Name"].text_or_none() or "", each["ContentType"].text_or_none() or "") for each in body["Attachments"].each()]
     attachments = [{"name": name[:200], "type": kind[:100]} for name, kind in files[:20]]
-    spam = {each["Name"].text_or_none(): each["Value"].text_or_none() for each in body["Headers"].each()}.get("X-Spam-Status") or ""
+    headers = MailHeaders(_read_headers(body))
+    is_spam = headers.raw("x-spam-status").lower().startswith("yes")
     return Mail(
-        MailHeaders(_read_headers(body)), choose_text(body["TextBody"].text_or_none(), body["HtmlBody"].text_or_none()),
-        reply=body["StrippedTextReply"].text_or_none() or "", provider_id=body["MessageID"].id(), attachments=attachments,
-        attributes={"spam": spam.lower().startswith("yes"), "mailbox_hash": body["MailboxHash"].text_or_none(), "tag": body["Tag"].text_or_none()},
+        headers, choose_text(body["TextBody"].text_or_none(), body["HtmlBody"].text_or_none()), reply=body["StrippedTextReply"].text_or_none() or "",
+        provider_id=body["MessageID"].id(), attachments=attachments,
+        attributes={"spam": is_spam, "mailbox_hash": body["MailboxHash"].text_or_none(), "tag": body["Tag"].text_or_none()},
     )
 
 
