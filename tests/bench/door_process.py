@@ -49,8 +49,8 @@ def import_door() -> dict[str, float]:
 def cold() -> dict[str, float]:
     """Milliseconds on the wall from nothing to the answer to the first request, which is read from standard input with its configuration and secrets."""
     told = json.load(sys.stdin)
-    secret = {"Name": "secret", "SecretString": json.dumps(told["secrets"])}
-    stub = Stub({"GetParameter": {"Parameter": {"Name": "config", "Value": json.dumps(told["config"])}}, "SendMessage": {"MessageId": "1"}, "GetSecretValue": secret})
+    secret, config = ({"Name": name, text: json.dumps(told[name])} for name, text in (("secrets", "SecretString"), ("config", "Value")))
+    stub = Stub({"GetParameter": {"Parameter": config}, "SendMessage": {"MessageId": "1"}, "GetSecretValue": secret})
     start = time.perf_counter()
     from functions.receive_webhook import app
 
