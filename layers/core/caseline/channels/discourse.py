@@ -62,7 +62,7 @@ class _Reader:
         dated = action == UPDATED or (action == DELETED and "deleted_at" not in post)  # what its author took back comes again as a later version
         return self._signal(
             post, post["id"].id(), kind="message" if private else "post" if opens else "comment", public=not private, action=action,
-            revision=f"{post['version'].count_or_none() or 0:06d}" if dated else "", at=post["created_at"].time(),
+            revision=f"{post['version'].count_or_none() or 0:06d}" if dated else "", at=post["created_at"].time_or_none(),
             **{**self._people(post), **({"author_name": None} if action == DELETED else _content(post, opens))},
         )
 

@@ -69,12 +69,13 @@ class _Item:
         self.is_comment, self.thread_id = item != thread, self.thread["id"].id()
 
     def read(self, action: str) -> Signal:
-        item, private = self.item, self.body["repository"]["private"].boolean_or_none()
+        item, private, kind = self.item, self.body["repository"]["private"].boolean_or_none(), "comment" if self.is_comment else "post"
+        made, changed = (item[name].time_or_none() or self.received_at for name in ("created_at", "updated_at"))
         return Signal(
-            channel="github", source=self.source.name, native_id=item["id"].id(), kind="comment" if self.is_comment else "post", action=action, public=not private,
-            occurred_at=settle_time(item["created_at"].time(), self.received_at, item["created_at"].path), received_at=self.received_at,
-            revision=isoformat(item["updated_at"].time()) if action == UPDATED else "", url=item["html_url"].text_or_none(), thread_id=self.thread_id,
-            parent_id=self._parent(), **self._people(action), **({} if action == DELETED else self._content()),
+            channel="github", source=self.source.name, native_id=item["id"].id(), kind=kind, action=action, public=not private, received_at=self.received_at,
+            occurred_at=settle_time(made, self.received_at, item["created_at"].path), revision=isoformat(changed) if action == UPDATED else "",
+            url=item["html_url"].text_or_none(), thread_id=self.thread_id, parent_id=self._parent(), **self._people(action),
+            **({} if action == DELETED else self._content()),
         )
 
     def _parent(self) -> str | None:

@@ -58,7 +58,7 @@ class _Event:
     def __init__(self, body: Field, source: Source, request: WebhookRequest) -> None:
         self.body, self.source, self.received_at = body, source, request.received_at
         self.ticket, self.comment = body["detail"], body["event"]["comment"]
-        self.ticket_id, self.time = body["detail"]["id"].id(), body["time"].time()
+        self.ticket_id, self.time = body["detail"]["id"].id(), body["time"].time_or_none() or self.received_at
 
     def read_ticket(self) -> Signal | None:
         """The first words of a ticket. Not of one that this product made of what it had heard elsewhere."""
@@ -163,7 +163,8 @@ def _read_score(field: Field) -> Rating:
 
 READERS: Mapping[str, Callable[[_Event], Signal | None]] = {
     "ticket.created": _Event.read_ticket, "ticket.subject_changed": _Event.read_edit, "ticket.description_changed": _Event.read_edit,
-    "ticket.marked_as_spam": _Event.read_spam, "ticket.soft_deleted": _Event.read_soft_deletion, "ticket.undeleted": _Event.read_edit, "ticket.permanently_deleted": _Event.read_deletion,
+    "ticket.marked_as_spam": _Event.read_spam, "ticket.soft_deleted": _Event.read_soft_deletion, "ticket.undeleted": _Event.read_edit,
+    "ticket.permanently_deleted": _Event.read_deletion,
     "ticket.comment_added": _Event.read_comment, "ticket.comment_redacted": _Event.read_redaction, "ticket.csat_received": _Event.read_score,
     "messaging_ticket.message_added": _Event.read_message,
 }
