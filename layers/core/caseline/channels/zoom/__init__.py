@@ -19,7 +19,7 @@ from caseline.batches import Item, read_batch
 from caseline.calls import webhook_secrets
 from caseline.channels.zoom.transcripts import HOSTS, complete
 from caseline.errors import PayloadError
-from caseline.identity import normalise_identities
+from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, OUTBOUND, Signal, Unreadable
@@ -105,26 +105,34 @@ class _Reader:
         customer, agent = ("callee", "caller") if outgoing else ("caller", "callee")
         facts = {"agent": recording["owner"]["name"].text_or_none() or recording[f"{agent}_name"].text_or_none(), "duration": recording["duration"].value}
         return self._signal(
-            recording, "pointer", self._time(recording), identities=_phones(recording[f"{customer}_number"]), thread_id=recording["call_id"].id_or_none(),
-            author_name=recording[f"{customer}_name"].text_or_none(), attributes={name: value for name, value in facts.items() if value is not None},
+            recording, "pointer", self._time(recording), thread_id=recording["call_id"].id_or_none(),
+            attributes={name: value for name, value in facts.items() if value is not None},
+            **self._speaker(recording[f"{customer}_number"], recording[f"{customer}_name"]),
         )
 
     def read_voicemail(self, voicemail: Field) -> Signal:
         return self._signal(
-            voicemail, "call", self._time(voicemail), identities=_phones(voicemail["caller_number"]), thread_id=voicemail["call_id"].id_or_none(),
-            author_name=voicemail["caller_name"].text_or_none(), text=voicemail["transcription"]["content"].text(), attributes={"voicemail": True},
+            voicemail, "call", self._time(voicemail), thread_id=voicemail["call_id"].id_or_none(), text=voicemail["transcription"]["content"].text(),
+            attributes={"voicemail": True}, **self._speaker(voicemail["caller_number"], voicemail["caller_name"]),
         )
 
     def read_message(self, message: Field, sent: bool) -> Signal:
-        sender, recipients = message["sender"], list(message["to_members"].each())
-        who: dict[str, Any] = {"identities": _phones(sender["phone_number"]), "author_name": sender["display_name"].text_or_none()}
-        if sent:
-            agent = sender["display_name"].text_or_none() or sender["phone_number"].text_or_none() or self.source.brand
-            who = {"direction": OUTBOUND, "identities": _phones(*(member["phone_number"] for member in recipients)), "agent": agent}
+        """A message of the brand's goes to customers, whoever of them is named."""
+        sender, recipients = message["sender"], [member["phone_number"] for member in message["to_members"].each()]
+        who = self._speaker(sender["phone_number"], sender["display_name"], sent)
+        if "direction" in who:
+            who["identities"] = tuple(each for each in _phones(*recipients) if not is_own(each, self.source.own_ids))
         return self._signal(
             message, "message", self._time(message), id_field="message_id", text=message["message"].text_or_none(),
             thread_id=message["session_id"].id_or_none(), **who,
         )
+
+    def _speaker(self, number: Field, name: Field, ours: bool = False) -> dict[str, Any]:
+        """Who is heard, or writes: a customer, unless the number is the brand's own."""
+        identities, said = _phones(number), name.text_or_none()
+        if ours or any(is_own(each, self.source.own_ids) for each in identities):
+            return {"direction": OUTBOUND, "agent": said or number.text_or_none() or self.source.brand}
+        return {"identities": identities, "author_name": said}
 
     def _time(self, thing: Field) -> datetime:
         """When it was, else when the platform told of it."""
