@@ -18,7 +18,7 @@ from caseline.signals import Signal, Unreadable, parse_time
 
 from tests.contract.test_channels import ALL, POLLED, names, parse_event
 from tests.kit.platforms import Platform, Recorded
-from tests.kit.samples import Sample, open_session, sign_in
+from tests.kit.samples import Sample, open_session, reader, samples, sign_in
 
 BATCHES = [sample for sample in ALL if len(sample.expected.get("signals", ())) > 1 and "complete" not in sample.data]
 PAGES = [sample for sample in POLLED if any("native_id" in item for page in sample.expected["pages"][:1] for item in page)]
@@ -57,7 +57,7 @@ def read(sample: Sample) -> Items:
     return found
 
 
-def replayed(sample: Sample, item: Unreadable) -> list[dict[str, Any]]:
+def replayed(sample: Sample, item: Unreadable, objects: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """What comes to the queue of an item that was kept."""
     described, sent = sample.data.get("source", {}), []
     config = Config.from_json({
@@ -68,7 +68,8 @@ def replayed(sample: Sample, item: Unreadable) -> list[dict[str, Any]]:
     kept = json.loads(json.dumps({"reason": item.reason, "field": item.field, "raw": item.raw}))
     row, shelf = quarantine_row(envelope, kept, "delivery.0", timedelta(days=30)), Shelf()
     shelf_table: Any = shelf
-    replay(row, shelf_table, config, Intake(lambda body, *_: sent.append(json.loads(body)), lambda key, content: None))
+    read_object = reader(sample.data.get("objects", {}) if objects is None else objects)
+    replay(row, shelf_table, config, Intake(lambda body, *_: sent.append(json.loads(body)), lambda key, content: None), read_object)
     assert shelf.updated == [row["PK"]]
     return [signal for body in sent for signal in body["signals"]]
 
@@ -112,3 +113,12 @@ def test_a_bad_item_of_a_page_comes_back_alone(sample: Sample, platform: Platfor
         with broken(native_id):
             items = first_page()
         check(sample, whole, native_id, [item for item in items if isinstance(item, Unreadable) and item.reason == "cannot be read today"])
+
+
+def test_a_file_that_a_record_points_to_is_read_again() -> None:
+    [sample] = [sample for sample in samples("amazon_connect") if sample.name == "a_bad_one_among_good"]
+    mended = {name: {**content, "Channel": "VOICE"} for name, content in sample.data["objects"].items()}
+    [good, bad] = read(sample)
+    assert isinstance(good, Signal) and isinstance(bad, Unreadable)
+    [brought] = replayed(sample, bad, mended)
+    assert (brought["native_id"], brought["revision"]) == (good.native_id, "2-redacted")
