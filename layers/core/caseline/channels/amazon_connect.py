@@ -11,18 +11,18 @@ the person, unless the CRM knows better. Not confirmed: what the time in a file'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import unquote_plus
 
-from caseline.batches import Item, read_batch
+from caseline.batches import read_batch
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_event, read_json, settle_time
 from caseline.signals import Signal, Unreadable
 from caseline.sources import Source
+from caseline.stored import read_stored
 from caseline.web import WebhookRequest
 
 NAMESPACE = "amazon_connect"
@@ -72,40 +72,30 @@ class _Reader:
 
     def read_event(self, event: Field) -> list[Signal | Unreadable]:
         if "Records" in event:
-            return read_batch(self._records(event["Records"]))
+            return read_batch((record, partial(self._read_stored, record)) for record in event["Records"].each())
         if "Transcript" in event or "JobStatus" in event:
             return read_batch([(event, partial(self._read_file, event, None))])
         if "contactId" in event and "eventType" in event:
             return []  # the course of a contact
         kind = event["detail-type"].text()
         if kind == "Object Created":
-            detail = event["detail"]
-            return read_batch([(event, partial(self._read_object, detail["bucket"]["name"], detail["object"]["key"].text()))])
+            return read_batch([(event, partial(self._read_stored, event))])
         if kind in SILENT:
             return []
         if RULE.match(kind):
             return [self._read_pointer(event, kind)]
         raise PayloadError(f"{kind!r} is not a known event", "detail-type")
 
-    def _records(self, records: Field) -> Iterator[Item]:
-        for record in records.each():
-            yield record, partial(self._read_record, record)
-
-    def _read_record(self, record: Field) -> Signal | None:
-        if not record["eventName"].text().removeprefix("s3:").startswith("ObjectCreated"):
-            return None
-        stored = record["s3"]
-        return self._read_object(stored["bucket"]["name"], unquote_plus(stored["object"]["key"].text()))
-
-    def _read_object(self, bucket: Field, key: str) -> Signal | None:
+    def _read_stored(self, event: Field) -> Signal | None:
         """A file of the analysis; recordings and whatever else stands in the bucket say nothing."""
-        name = FILE.match(key)
-        if name is None:
+        place = read_stored(event)
+        name = FILE.match(place[1]) if place else None
+        if place is None or name is None:
             return None
         wanted = self.source.settings.get("output")
         if wanted in ("raw", "redacted") and (wanted == "redacted") != bool(name["redacted"]):
             return None
-        return self._read_file(read_json(self.read(bucket.text(), key)), name)
+        return self._read_file(read_json(self.read(*place)), name)
 
     def _read_file(self, file: Field, name: re.Match[str] | None) -> Signal | None:
         status = file["JobStatus"].text_or_none()
