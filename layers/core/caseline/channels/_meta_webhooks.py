@@ -5,9 +5,12 @@ Credential: the App Secret; for the handshake the setting `verify_token`.
 
 from __future__ import annotations
 
+import json
+
 from caseline.errors import SignatureError
 from caseline.payloads import Field
 from caseline.schemes import BodyScheme
+from caseline.signals import Signal, Unreadable
 from caseline.signatures import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
@@ -27,6 +30,11 @@ def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None
     except SignatureError:
         return WebhookResponse(403)
     return WebhookResponse(200, query["hub.challenge"], {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"})
+
+
+def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:
+    """The platform asks for 200."""
+    return WebhookResponse(200, json.dumps({"accepted": len(signals)}), {"Content-Type": "application/json"})
 
 
 def list_entries(body: Field) -> list[Field]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, sign, verify
+from caseline.channels._meta_webhooks import BODY_LIMIT, acknowledge, challenge, list_entries, sign, verify
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
@@ -21,7 +21,7 @@ from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unread
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-__all__ = ["BODY_LIMIT", "challenge", "parse", "sign", "verify"]
+__all__ = ["BODY_LIMIT", "acknowledge", "challenge", "parse", "sign", "verify"]
 NAMESPACES = ("whatsapp", "phone")
 ECHOES = frozenset({"smb_message_echoes", "message_echoes"})
 # Fields about the account, its templates and its numbers; and of `calls`, that it rang and ended.

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, list_entries, sign, verify
+from caseline.channels._meta_webhooks import BODY_LIMIT, acknowledge, challenge, list_entries, sign, verify
 from caseline.channels.meta.mentions import HOSTS, complete
 from caseline.channels.meta.messages import Conversation
 from caseline.errors import PayloadError
@@ -23,7 +23,7 @@ from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Ratin
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-__all__ = ["BODY_LIMIT", "HOSTS", "challenge", "complete", "parse", "sign", "verify"]
+__all__ = ["BODY_LIMIT", "HOSTS", "acknowledge", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("facebook", "instagram", "messenger")
 PLATFORMS = {"page": ("facebook", "messenger"), "instagram": ("instagram", "instagram")}  # namespaces of who comments, and of who writes
 ACTIONS = {"add": CREATED, "edit": UPDATED, "edited": UPDATED, "remove": DELETED, "delete": DELETED}
