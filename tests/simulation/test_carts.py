@@ -101,6 +101,14 @@ def test_activity_after_it_was_said_says_it_no_second_time(pipeline: Pipeline) -
     assert len(abandoned(pipeline)) == 1
 
 
+def test_an_emptied_cart_is_not_abandoned(pipeline: Pipeline) -> None:
+    for each in (event("cart", 0, items=["Kettle"]), event("cart", 3, empty=True)):
+        pipeline.send(each)
+    pipeline.settle()
+    watch_at(pipeline, START + timedelta(hours=9))
+    assert not abandoned(pipeline)
+
+
 def test_a_cart_without_a_name_is_left_alone(pipeline: Pipeline) -> None:
     pipeline.send(event("checkout", 0, cart=None))
     pipeline.settle()

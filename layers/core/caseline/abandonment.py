@@ -59,7 +59,10 @@ class CartNotes:
         """Each in its own time: the latest activity may be the one that names nobody, and no goods."""
         active_at = _active_at(signal)
         due_at = isoformat(active_at + self.patience_of(signal.channel, signal.source))
-        row = {"type": "cart", "brand": brand, "channel": signal.channel, "source": signal.source, "cart": signal.thread_id, "expires": expires}
+        row = {
+            "type": "cart", "brand": brand, "channel": signal.channel, "source": signal.source, "cart": signal.thread_id, "expires": expires,
+            "empty": bool(signal.attributes.get("empty")),
+        }
         row |= {"named_by": signal.attributes["named_by"]} if "named_by" in signal.attributes else {}
         self._keep(place, "active_at", active_at, {**row, "due_shard": "due", "due_at": due_at})
         if signal.identities:
@@ -92,7 +95,7 @@ class CartWatch:
         row = self.table.get(pk, "CART")
         if row is None or row.get("state", ABANDONED) != ABANDONED:
             return False
-        went_on = self._went_on(row)
+        went_on = bool(row.get("empty")) or self._went_on(row)
         try:
             row = self._close(pk, CONTINUED if went_on else ABANDONED)
         except ConditionFailed:

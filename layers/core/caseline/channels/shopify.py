@@ -72,6 +72,7 @@ def _read_attributes(body: Field, stage: str, active_at: str) -> dict[str, Any]:
     total = read_money(body["total_price"]) if "total_price" in body else add_up(read_money(item["line_price"]) or _price(item) for item in items)
     return cart_facts(
         ORDERED if finished else stage, active_at=active_at, value=total, currency=body["currency"].text_or_none(),
+        empty=(stage == CART and "line_items" in body and not items) or None,
         items=[item["title"].text_or_none() or "" for item in items[:ITEMS]], coupons=[code["code"].id() for code in body["discount_codes"].each()],
         shipping=add_up(read_money(line["price"]) for line in body["shipping_lines"].each()), gateway=body["gateway"].text_or_none(),
         order=body["name"].text_or_none() if stage in (ORDERED, CANCELLED) else None, reason=body["cancel_reason"].text_or_none(),
