@@ -67,6 +67,10 @@ class Answers:
             raise PayloadError(f"must be between {bottom:g} and {top:g}", path)
         self.ratings.append(Rating(metric, score, bottom, top))
 
+    def call(self, *names: str | None) -> None:
+        """The names of who answered, as far as they are known."""
+        self.name = " ".join(name for name in names if name) or None
+
     def say(self, text: str | None) -> None:
         if text and text.strip() and text.strip() not in self.words:
             self.words.append(text.strip())

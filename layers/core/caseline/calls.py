@@ -5,11 +5,14 @@ Among a source's secrets those that are JSON objects are credentials of the API 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from caseline.errors import PayloadError, UnavailableError
 from caseline.payloads import Field, read_json
 from caseline.sources import Source
+
+_PATH_ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 
 
 def webhook_secrets(source: Source) -> list[str]:
@@ -43,6 +46,11 @@ def read_setting(source: Source, name: str, default: str = "") -> str:
     if not value:
         raise UnavailableError(f"the source needs the setting {name!r}")
     return value
+
+
+def read_path_id(field: Field) -> str:
+    """An id that becomes part of an address: it can say nothing but itself."""
+    return field.id() if _PATH_ID.match(field.id()) else field.refuse("is not an id")
 
 
 def _is_object(secret: Any) -> bool:

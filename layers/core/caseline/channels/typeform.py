@@ -1,8 +1,9 @@
 """Typeform: responses as they are submitted, and partial ones. Credential: the webhook's secret.
 
-Facts: typeform.com/developers, "Secure your webhooks", "Example payload". A response is known by its token; a partial response is superseded by the full one.
-Not confirmed: the partial event, which is read as a full one without `submitted_at`. An opinion scale is taken for CSAT and a rating for stars, unless the
-setting `questions` says what a field is (see caseline.answers).
+Facts: typeform.com/developers, "Secure your webhooks", "Example payload", "Create or update webhook". A response is known by its token; a partial response,
+which comes where the webhook asks for `form_response_partial`, is superseded by the full one. Not confirmed: the shape of a partial response, which is read as
+a full one's without `submitted_at`. An opinion scale is taken for CSAT and a rating for stars, unless the setting `questions` says what a field is (see
+caseline.answers).
 """
 
 from __future__ import annotations
