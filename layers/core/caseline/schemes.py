@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caseline.calls import webhook_secrets
-from caseline.signatures import decode_base64, decode_hex, encode_base64, sign_prefixed, sign_timed, verify_prefixed, verify_timed
+from caseline.signatures import (
+    decode_base64,
+    decode_hex,
+    encode_base64,
+    sign_basic,
+    sign_prefixed,
+    sign_timed,
+    verify_credentials,
+    verify_prefixed,
+    verify_timed,
+)
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -21,10 +31,13 @@ class BodyScheme:
     prefix: str = ""
     algorithm: str = "sha256"
     base64: bool = False
+    bare: bool = False
+    """Whether it is taken without its prefix too."""
 
     def verify(self, request: WebhookRequest, source: Source) -> None:
         decode = decode_base64 if self.base64 else decode_hex
-        verify_prefixed(request.headers, self.header, self.prefix, request.body, webhook_secrets(source), decode, self.algorithm)
+        prefix = "" if self.bare and not (request.headers.get(self.header) or "").startswith(self.prefix) else self.prefix
+        verify_prefixed(request.headers, self.header, prefix, request.body, webhook_secrets(source), decode, self.algorithm)
 
     def sign(self, request: WebhookRequest, source: Source) -> WebhookRequest:
         encode = encode_base64 if self.base64 else bytes.hex
@@ -43,3 +56,13 @@ class TimedScheme:
 
     def sign(self, request: WebhookRequest, source: Source) -> WebhookRequest:
         return request.with_headers(sign_timed(self.time_header, self.header, request.body, webhook_secrets(source)[0], request.received_at))
+
+
+class TokenScheme:
+    """A token as `?token=` in the URL that the platform was given, or as the password of Basic credentials in it."""
+
+    def verify(self, request: WebhookRequest, source: Source) -> None:
+        verify_credentials(request.url, request.headers, webhook_secrets(source))
+
+    def sign(self, request: WebhookRequest, source: Source) -> WebhookRequest:
+        return request.with_headers(sign_basic(webhook_secrets(source)[0]))

@@ -25,7 +25,8 @@ class Channel(Protocol):
 
     Constants it may have: PROOF (a key of PROOFS, `signature` by default), NAMESPACE, BODY_LIMIT (bytes), MIN_SECRET (characters), REQUIRED_SETTINGS,
     KEPT_HEADERS (what a replay needs), BARE_SIGNATURES (taken without their prefix too), FIRST_PARTY, HOSTS (that fetch and complete may call),
-    POLL_SECONDS, ANSWER_SECONDS (how long the platform waits), and the usual places of events, as caseline.arrivals names them (EVENT_SOURCES, DEVICE_TOPICS...).
+    POLL_SECONDS, ANSWER_SECONDS (how long the platform waits), and the usual places of events, as caseline.arrivals names them (EVENT_SOURCES,
+    DEVICE_TOPICS...).
     """
 
     def verify(self, request: WebhookRequest, source: Source) -> None:

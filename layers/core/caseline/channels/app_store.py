@@ -16,13 +16,14 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
+from caseline.calls import read_answer, read_credentials, read_setting
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, OUTBOUND, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
+from caseline.reviews import join_words, make_reply, read_stars
+from caseline.schemes import BodyScheme
+from caseline.signals import DELETED, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -31,7 +32,6 @@ HOSTS = ("api.appstoreconnect.apple.com",)
 POLL_SECONDS = 900
 API = "https://api.appstoreconnect.apple.com/v1"
 AUDIENCE, LIFETIME = "appstoreconnect-v1", 1200  # seconds
-HEADER, PREFIX = "x-apple-signature", "hmacsha256="
 BARE_SIGNATURES = True
 FEEDBACK = {f"betafeedback{kind.lower()}submissioncreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
 IGNORED = ("webhookping", "appstoreversion", "buildupload", "buildbetadetail", "backgroundasset", "alternativedistribution")
@@ -40,14 +40,8 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 TOLD = ("deviceModel", "osVersion", "locale", "appPlatform")
 
 
-def verify(request: WebhookRequest, source: Source) -> None:
-    prefix = PREFIX if (request.headers.get(HEADER) or "").startswith(PREFIX) else ""
-    verify_prefixed(request.headers, HEADER, prefix, request.body, webhook_secrets(source))
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, PREFIX, request.body, webhook_secrets(source)[0]))
+_SCHEME = BodyScheme("x-apple-signature", "hmacsha256=", bare=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -56,11 +50,11 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     Also a page of reviews, or one review of it, as it was received.
     """
     body = read_json(request.body)
-    data = body["data"] if "data" in body else body
-    if isinstance(data.value, list) or data["type"].value == "customerReviews":
-        reviews, responses = data.each() if isinstance(data.value, list) else [data], _index(body["included"])
+    data = body if body["type"].value == "customerReviews" else body["data"]
+    reviews = data.each() if isinstance(data.value, list) else [data] if data["type"].value == "customerReviews" else None
+    if reviews is not None:
+        responses = _index(body["included"])
         return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
-    data = body["data"]
     kind = data["type"].text().replace("_", "").lower()  # as payloads spell it, or as the API names it
     if kind.startswith(IGNORED):
         return []
@@ -144,15 +138,12 @@ def _read_both(review: Field, responses: Mapping[str, Field], source: Source, no
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:
     said, review_id = review["attributes"], review["id"].id()
-    stars, moment = said["rating"].number(), settle_time(said["createdDate"].time(), received_at, said["createdDate"].path)
-    if not 1 <= stars <= 5:
-        said["rating"].refuse("must be between 1 and 5")
-    parts = [part.strip() for part in (said["title"].text_or_none(), said["body"].text_or_none()) if part and part.strip()]
-    territory = said["territory"].text_or_none()
+    moment, territory = settle_time(said["createdDate"].time(), received_at, said["createdDate"].path), said["territory"].text_or_none()
     return Signal(
         channel="app_store", source=source.name, native_id=review_id, kind="review", public=True, occurred_at=moment, received_at=received_at,
         revision=isoformat(moment), identities=normalise_identities([f"app_store:{review_id}"]), author_name=said["reviewerNickname"].text_or_none(),
-        text="\n\n".join(parts) or None, rating=Rating("stars", stars, 1.0, 5.0), attributes={"territory": territory} if territory else {},
+        text=join_words(said["title"].text_or_none(), said["body"].text_or_none()), rating=read_stars(said["rating"]),
+        attributes={"territory": territory} if territory else {},
     )
 
 
@@ -160,11 +151,8 @@ def _read_response(review: Field, response: Field, source: Source, received_at: 
     """The developer's answer; another one to the same review has another id."""
     said, review_id = response["attributes"], review["id"].id()
     moment = settle_time(said["lastModifiedDate"].time(), received_at, said["lastModifiedDate"].path)
-    return Signal(
-        channel="app_store", source=source.name, native_id=response["id"].id(), kind="review", direction=OUTBOUND, public=True, occurred_at=moment,
-        received_at=received_at, revision=isoformat(moment), identities=normalise_identities([f"app_store:{review_id}"]), agent=source.brand,
-        text=said["responseBody"].text(), parent_id=review_id,
-    )
+    customer, words = normalise_identities([f"app_store:{review_id}"]), said["responseBody"].text()
+    return make_reply("app_store", source, review_id, customer, words, moment, received_at, isoformat(moment), response["id"].id())
 
 
 def _index(included: Field) -> dict[str, Field]:

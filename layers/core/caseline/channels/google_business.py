@@ -15,18 +15,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_setting
-from caseline.errors import PayloadError, SignatureError, UnavailableError
+from caseline.errors import PayloadError, UnavailableError
 from caseline.google import TOKEN_HOST, open_token
+from caseline.google_push import sign_push, verify_push
 from caseline.identity import normalise_identities
 from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import CREATED, DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_bearer, verify_bearer
+from caseline.reviews import make_reply
+from caseline.signals import CREATED, DELETED, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -36,8 +37,6 @@ POLL_SECONDS = 900
 PROOF = "token"
 API = "https://mybusiness.googleapis.com/v4"
 SCOPE = "https://www.googleapis.com/auth/business.manage"
-CERTS = "https://www.googleapis.com/oauth2/v3/certs"
-ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 NOTICES = {"NEW_REVIEW": CREATED, "UPDATED_REVIEW": UPDATED}
 IGNORED = frozenset({"GOOGLE_UPDATE", "DUPLICATE_LOCATION", "LOSS_OF_VOICE_OF_MERCHANT", "VOICE_OF_MERCHANT_UPDATED", "NEW_CUSTOMER_MEDIA"})
 STARS = {"ONE": 1.0, "TWO": 2.0, "THREE": 3.0, "FOUR": 4.0, "FIVE": 5.0}
@@ -45,29 +44,8 @@ PAGE_SIZE = 50
 ID = re.compile(r"[A-Za-z0-9_=-]{1,200}\Z")
 
 
-def verify(request: WebhookRequest, source: Source) -> None:
-    """Who signed, for whom, and on whose behalf."""
-    audience, account = (source.settings.get(name) for name in ("audience", "service_account"))
-    if not (isinstance(audience, str) and audience and isinstance(account, str) and account):
-        raise SignatureError("audience and service_account are not configured")
-    given = source.settings.get("jwks")
-    keys = (lambda: given) if isinstance(given, Mapping) else partial(_published_keys, int(request.received_at.timestamp()) // 3600)
-    claims = verify_bearer(request.headers, keys, audience, request.received_at)
-    if claims["iss"] not in ISSUERS or claims.get("email") != account or claims.get("email_verified") is not True:
-        raise SignatureError("the token is not of the service account")
-
-
+verify, sign = verify_push, sign_push
 SIGNS_WITH = "jwks"  # the setting whose private key, a developer's own, signs samples: only Google has the real one
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """As Pub/Sub would send it, where the setting `jwks` holds a private key of a developer's own; for samples."""
-    now, settings = int(request.received_at.timestamp()), source.settings
-    key = next((key for key in (settings.get("jwks") or {}).get("keys", ()) if "d" in key), None)
-    if key is None:
-        return request
-    person = {"iss": ISSUERS[0], "sub": "1", "email": settings.get("service_account"), "email_verified": True}
-    return request.with_headers(sign_bearer({**person, "aud": settings.get("audience"), "iat": now, "exp": now + 3600}, key))
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -152,12 +130,9 @@ def _read_review(review: Field, source: Source, received_at: datetime) -> Signal
 def _read_reply(review: Field, source: Source, received_at: datetime) -> Signal:
     """The owner's answer; a review has at most one."""
     name, reply = _read_name(review["name"]), review["reviewReply"]
-    moment = settle_time(reply["updateTime"].time(), received_at, reply["updateTime"].path)
-    return Signal(
-        channel="google_business", source=source.name, native_id=f"{name}/reply", kind="review", direction=OUTBOUND, public=True, occurred_at=moment,
-        received_at=received_at, revision=isoformat(moment), identities=normalise_identities([f"google_business:{name}"]), agent=source.brand,
-        text=_read_words(reply["comment"].text()), parent_id=name,
-    )
+    moment, words = settle_time(reply["updateTime"].time(), received_at, reply["updateTime"].path), _read_words(reply["comment"].text())
+    customer = normalise_identities([f"google_business:{name}"])
+    return make_reply("google_business", source, name, customer, words, moment, received_at, revision=isoformat(moment))
 
 
 def _read_words(comment: str) -> str | None:
@@ -198,16 +173,3 @@ def _check_name(field: Field, collections: tuple[str, ...]) -> str:
 
 def _authorize(session: Any, source: Source) -> dict[str, str]:
     return {"Authorization": f"Bearer {open_token(session, source, read_setting(source, 'scope', SCOPE))}"}
-
-
-@lru_cache(maxsize=2)
-def _published_keys(hour: int) -> Mapping[str, Any]:
-    """Google's keys, read from their one address at most once an hour; new ones are published long before they sign."""
-    from http.client import HTTPException
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(CERTS, timeout=3) as answer:
-            return read_json(answer.read(100_000)).object()
-    except (OSError, HTTPException, PayloadError) as error:
-        raise SignatureError("the keys cannot be read") from error

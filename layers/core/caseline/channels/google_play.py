@@ -20,7 +20,8 @@ from caseline.google import TOKEN_HOST, open_token
 from caseline.identity import normalise_identities
 from caseline.paging import Items, Page, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import OUTBOUND, Rating, Signal, isoformat
+from caseline.reviews import join_words, make_reply, read_stars
+from caseline.signals import Signal, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -73,15 +74,12 @@ def _list_items(body: Field, source: Source, received_at: datetime) -> Iterator[
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:
     comment = next((entry["userComment"] for entry in review["comments"].each() if "userComment" in entry), Field(None, f"{review.path}.comments"))
-    stars, moment = comment["starRating"].number(), _read_moment(comment["lastModified"], received_at)
-    if not 1 <= stars <= 5:
-        comment["starRating"].refuse("must be between 1 and 5")
+    moment, review_id = _read_moment(comment["lastModified"], received_at), review["reviewId"].id()
     facts = {name: comment[name].value for name in ("device", "androidOsVersion", "appVersionCode", "appVersionName") if name in comment}
-    review_id = review["reviewId"].id()
     return Signal(
         channel="google_play", source=source.name, native_id=review_id, kind="review", public=True, occurred_at=moment, received_at=received_at,
         revision=isoformat(moment), identities=normalise_identities([f"google_play:{review_id}"]), author_name=review["authorName"].text_or_none() or None,
-        text=_read_text(comment), language=comment["reviewerLanguage"].text_or_none(), rating=Rating("stars", stars, 1.0, 5.0),
+        text=_read_text(comment), language=comment["reviewerLanguage"].text_or_none(), rating=read_stars(comment["starRating"]),
         engagement=comment["thumbsUpCount"].count_or_none(), attributes=facts,
     )
 
@@ -89,18 +87,14 @@ def _read_review(review: Field, source: Source, received_at: datetime) -> Signal
 def _read_reply(review: Field, comment: Field, source: Source, received_at: datetime) -> Signal:
     """The developer's answer; a review has at most one."""
     moment, review_id = _read_moment(comment["lastModified"], received_at), review["reviewId"].id()
-    return Signal(
-        channel="google_play", source=source.name, native_id=f"{review_id}/reply", kind="review", direction=OUTBOUND, public=True, occurred_at=moment,
-        received_at=received_at, revision=isoformat(moment), identities=normalise_identities([f"google_play:{review_id}"]), agent=source.brand,
-        text=comment["text"].text(), parent_id=review_id,
-    )
+    customer = normalise_identities([f"google_play:{review_id}"])
+    return make_reply("google_play", source, review_id, customer, comment["text"].text(), moment, received_at, revision=isoformat(moment))
 
 
 def _read_text(comment: Field) -> str | None:
     """What the customer wrote, not its translation; of old reviews a title stands first, before a tab."""
     title, tab, words = (comment["originalText"].text_or_none() or comment["text"].text_or_none() or "").partition("\t")
-    parts = [part.strip() for part in (title, words)] if tab else [title]
-    return "\n\n".join(part for part in parts if part) or None
+    return join_words(title, words) if tab else title or None
 
 
 def _read_moment(field: Field, received_at: datetime) -> datetime:

@@ -13,8 +13,8 @@ from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.mail import read_failure, read_mail, write_address
 from caseline.mime import Failure, Mail, MailHeaders, choose_text
 from caseline.payloads import Field, read_json
+from caseline.schemes import TokenScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_basic, verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -22,15 +22,8 @@ NAMESPACE = "email"
 PROOF = "token"
 SILENT = frozenset({"Delivery", "Open", "Click", "SubscriptionChange", "SMTPApiError"})  # what became of the brand's own mail
 FAILURES = {"Bounce": "bounce", "SpamComplaint": "complaint"}
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_credentials(request.url, request.headers, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_basic(source.secrets[0]))
+_SCHEME = TokenScheme()
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:

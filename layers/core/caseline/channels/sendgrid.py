@@ -13,23 +13,16 @@ from caseline.mail import read_mail
 from caseline.mime import Mail, MailHeaders, choose_text, decode_bytes, read_headers, read_mime
 from caseline.multipart import Part, read_multipart
 from caseline.payloads import Field, read_json
+from caseline.schemes import TokenScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_basic, verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "email"
 PROOF = "token"
 SPAM_SCORE = 5.0  # SpamAssassin's own threshold; setting `spam_score`
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_credentials(request.url, request.headers, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_basic(source.secrets[0]))
+_SCHEME = TokenScheme()
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -53,7 +53,7 @@ class Reader:
         return Signal(
             channel="youtube", source=self.source.name, native_id=native_id, kind="comment", action=UPDATED if changed > made else CREATED, public=True,
             occurred_at=made, received_at=self.received_at, revision=isoformat(changed) if changed > made else "",
-            text=snippet["textOriginal"].text_or_none() or _read_words(snippet["textDisplay"].text()), engagement=None if likes is None else likes + (replies or 0),
+            text=_read_words(snippet), engagement=None if likes is None else likes + (replies or 0),
             url=f"https://www.youtube.com/watch?v={video}&lc={native_id}" if video else None, thread_id=video, parent_id=snippet["parentId"].id_or_none(),
             **self._read_people(snippet, thread),
         )
@@ -73,9 +73,12 @@ class Reader:
         return (author is not None and author in channels) or self.source.owns("youtube", author) or self.source.owns("youtube", handle)
 
 
-def _read_words(display: str) -> str:
+def _read_words(snippet: Field) -> str:
     """Plain text where that was asked for, else HTML, which its entities, line breaks and links give away."""
-    return strip_tags(display) if _HTML.search(display) else display
+    if written := snippet["textOriginal"].text_or_none():
+        return written
+    shown = snippet["textDisplay"].text()
+    return strip_tags(shown) if _HTML.search(shown) else shown
 
 
 def _keep(comment: Field, thread: Field) -> dict[str, Any]:
