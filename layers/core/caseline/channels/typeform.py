@@ -71,7 +71,8 @@ def _read_answer(answers: Answers, answer: Field, asked: Field, source: Source) 
     elif kind == "text" and field_type in WORDS:
         answers.say(value.text())
     else:
-        answers.others[title or field["ref"].id_or_none() or field["id"].id_or_none() or kind] = _plain(value)
+        if (plain := _plain(value)) is not None:
+            answers.others[title or field["ref"].id_or_none() or field["id"].id_or_none() or kind] = plain
         answers.say(value["other"].text_or_none() if isinstance(value.value, dict) else None)
 
 
