@@ -16,6 +16,7 @@ from typing import Any
 from caseline.batches import Item, read_batch
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
+from caseline.markup import unescape_signs
 from caseline.payloads import Field, read_json, settle_time
 from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
@@ -176,7 +177,7 @@ def _read_content(message: Field) -> dict[str, Any]:
 
 def _read_marks(text: str) -> str:
     """The text as it was typed: links, people and channels by their labels, and without escapes."""
-    return _MARKED.sub(_read_mark, text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return unescape_signs(_MARKED.sub(_read_mark, text))
 
 
 def _read_mark(mark: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
+from caseline.markup import unescape_signs
 from caseline.payloads import Field, settle_time
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal
 from caseline.sources import Source
@@ -29,7 +30,7 @@ class Reader:
             edits[0] if edits else post["id"].id(), author_id, author["username"].text_or_none(), post["created_at"].time(),
             kind="repost" if "retweeted" in references else "mention" if mention else "post", addressee=post["in_reply_to_user_id"].id_or_none(),
             users={user_id: user["username"].text_or_none() for user_id, user in users.items()},
-            author_name=author["name"].text_or_none(), text=_long_text(post), language=_language(post["lang"]),
+            author_name=author["name"].text_or_none(), text=_read_text(post["note_tweet"]["text"], post["text"]), language=_language(post["lang"]),
             thread_id=post["conversation_id"].id_or_none(),
             parent_id=references.get("retweeted") or references.get("replied_to") or post["in_reply_to_tweet_id"].id_or_none() or references.get("quoted"),
             reach=author["public_metrics"]["followers_count"].count_or_none(),
@@ -41,7 +42,7 @@ class Reader:
         """A v1.1 tweet, as the Account Activity API sends it."""
         user = tweet["user"]
         retweeted = tweet["retweeted_status"]["id_str"].id_or_none()
-        text = tweet["extended_tweet"]["full_text"].text_or_none() or tweet["full_text"].text_or_none() or tweet["text"].text_or_none()
+        text = _read_text(tweet["extended_tweet"]["full_text"], tweet["full_text"], tweet["text"])
         return self._signal(
             tweet["id_str"].id(), user["id_str"].id(), user["screen_name"].text_or_none(), _read_legacy_time(tweet["created_at"]),
             kind="repost" if retweeted else "post", addressee=tweet["in_reply_to_user_id_str"].id_or_none(),
@@ -63,7 +64,7 @@ class Reader:
             channel="x", source=self.source.name, native_id=event["id"].id(), kind="message", direction=OUTBOUND if mine else INBOUND,
             occurred_at=self._settle(event["created_timestamp"].epoch(0.001), event["created_timestamp"].path), received_at=self.received_at,
             identities=_identities(customer, handles[customer]), author_name=None if mine else people[sender]["name"].text_or_none(),
-            agent=_agent(sender, handles[sender]) if mine else None, text=message["message_data"]["text"].text_or_none(), thread_id=f"dm:{customer}",
+            agent=_agent(sender, handles[sender]) if mine else None, text=_read_text(message["message_data"]["text"]), thread_id=f"dm:{customer}",
             reach=None if mine else _followers(people[sender]),
         )
 
@@ -122,8 +123,10 @@ def _followers(user: Field) -> int | None:
     return user["public_metrics"]["followers_count"].count_or_none() if "public_metrics" in user else user["followers_count"].count_or_none()
 
 
-def _long_text(post: Field) -> str | None:
-    return post["note_tweet"]["text"].text_or_none() or post["text"].text()
+def _read_text(*fields: Field) -> str | None:
+    """The first of them that is there, the longest form first; the platform escapes signs."""
+    text = next((text for field in fields if (text := field.text_or_none())), None)
+    return unescape_signs(text) if text else None
 
 
 def _language(field: Field) -> str | None:
