@@ -25,11 +25,11 @@ from caseline.web import WebhookRequest, WebhookResponse
 NAMESPACE = "x"
 ANSWER_SECONDS = 10
 TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,512}\Z")
-# Activity events in which nothing is said; a like does not name who likes.
+# Activity events in which nothing is said; their likes, unlike those of the older API, do not name who likes.
 IGNORED = ("profile.", "follow.", "spaces.", "chat.", "news.", "like.", "mute.", "block.", "oauth.", "dm.read", "dm.indicate_typing", "user_event")
 # The same of the older API, and what stands around its events.
 LEGACY_IGNORED = frozenset(
-    "favorite_events follow_events unfollow_events block_events unblock_events mute_events unmute_events user_event replay_job_status "
+    "follow_events unfollow_events block_events unblock_events mute_events unmute_events user_event replay_job_status "
     "direct_message_indicate_typing_events direct_message_mark_read_events".split()
 )
 LEGACY_AROUND = frozenset({"for_user_id", "users", "apps", "user_has_blocked"})
@@ -87,7 +87,7 @@ def _list_account(body: Field, source: Source, received_at: datetime) -> Iterabl
     reader, items = Reader(source, received_at, body["for_user_id"].id_or_none()), list[Item]()
     readers: dict[str, Callable[[Field], Signal]] = {
         "tweet_create_events": reader.read_tweet, "tweet_delete_events": reader.read_legacy_deletion,
-        "direct_message_events": partial(reader.read_message, body["users"]),
+        "direct_message_events": partial(reader.read_message, body["users"]), "favorite_events": reader.read_like,
     }
     for name, events in body.members():
         if name in readers:

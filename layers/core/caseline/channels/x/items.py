@@ -52,6 +52,16 @@ class Reader:
             engagement=_engagement(tweet, "favorite_count", "reply_count", "retweet_count", "quote_count"),
         )
 
+    def read_like(self, event: Field) -> Signal:
+        """One per person and tweet, as it is never told that a like was taken back."""
+        user, tweet = event["user"], event["favorited_status"]
+        target, liker, author = tweet["id_str"].id(), user["id_str"].id(), tweet["user"]
+        return self._signal(
+            f"{target}/{liker}", liker, user["screen_name"].text_or_none(), event["timestamp_ms"].moment(), kind="reaction",
+            addressee=author["id_str"].id_or_none(), users={author["id_str"].id_or_none() or "": author["screen_name"].text_or_none()},
+            author_name=user["name"].text_or_none(), text="❤️", parent_id=target, reach=user["followers_count"].count_or_none(), url=None,
+        )
+
     def read_message(self, users: Field, event: Field) -> Signal:
         """A direct message. Its thread is the customer, as the platform names none."""
         message = event["message_create"]
@@ -92,7 +102,7 @@ class Reader:
             who = {"direction": INBOUND, "author_name": author_name, "identities": _identities(author_id, handle)}
         return Signal(
             channel="x", source=self.source.name, native_id=native_id, kind=kind, public=True, occurred_at=self._settle(moment, "created_at"),
-            received_at=self.received_at, url=f"https://x.com/{handle or 'i'}/status/{native_id}", **{**facts, **who},
+            received_at=self.received_at, **{"url": f"https://x.com/{handle or 'i'}/status/{native_id}", **facts, **who},
         )
 
     def _is_own(self, user_id: str | None) -> bool:
