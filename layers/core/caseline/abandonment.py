@@ -113,8 +113,9 @@ class CartWatch:
     def _went_on(self, row: Item) -> bool:
         """Whether somebody known of this cart has bought since, or shops on, under another kind of name."""
         keys = [_buyer_key(row["channel"], row["source"], identity) for identity in row.get("identities", ())]
-        others = [other for each in keys for other in self.table.query(each) if other["SK"] != row.get("named_by")]
-        return any(other.get("ordered_at", "") >= row["active_at"] or other.get("active_at", "") > row["active_at"] for other in others)
+        name, left_at = row.get("named_by", ""), row["active_at"]
+        others = [other for each in keys for other in self.table.query(each) if other["SK"] != name]
+        return any(other.get("ordered_at", "") >= left_at or (other.get("active_at", ""), other["SK"]) > (left_at, name) for other in others)
 
 
 def _cart_key(signal: Signal) -> Item:
