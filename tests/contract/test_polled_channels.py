@@ -159,6 +159,7 @@ def test_a_cursor_of_another_version_is_accepted(sample: Sample, cut_short: bool
     run.fail(0, {})
     state = json.loads(run.cursor or "")
     older = [{key: value for key, value in state.items() if key != name} for name in state]
+    older += [{**state, name: odd} for name in state for odd in (None, 7, "2026-03-14T09:00:00Z", [7], {"x": 7})]
     for cursor in [*map(json.dumps, [*older, {**state, "wait": 1.5, "more": {"x": None}}, {}, [], 7, None]), "", "x", "2026-03-14T09:00:00Z"]:
         run.cursor, run.list.items["new1"] = cursor, (-300, -300)
         assert run.poll() is None and run.poll() is None and "new1" in run.versions(), cursor

@@ -122,13 +122,14 @@ class LivingList:
             wanted = [name.rpartition("_")[2] for name in asked.query[lookup["by"]][0].split(",")]
             return self._show([name for name in wanted if name in self.items], None)
         if asked.url == self.told["url"]:
-            return self._show(*self._page(asked.query.get(self.told["by"], [""])[0]))
+            after = asked.query.get(self.told["by"], [""])[0].rpartition("_")[2]
+            return self._show(*self._page(after)) if not after or after in self.items else {"status": 400, "json": {"error": "no such page"}}
         return next(each["response"] for each in self.told["always"] if is_same(asked, each["request"]))
 
     def _page(self, after: str) -> tuple[list[str], str | None]:
         which = 1 if self.told["order"] == "changed" else 0
         ordered = sorted(self.items, key=lambda name: (self.items[name][which], name), reverse=True)
-        start = ordered.index(after.rpartition("_")[2]) + 1 if after else 0
+        start = ordered.index(after) + 1 if after else 0
         found = ordered[start : start + self.page_size]
         return found, self._fill(self.told["next"], {"id": found[-1]}) if start + self.page_size < len(ordered) else None
 

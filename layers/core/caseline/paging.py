@@ -39,6 +39,7 @@ class Page:
 
 def read_newest_first(open_page: Callable[[str | None], Page | None], state: State, source: Source, now: datetime) -> Iterator[tuple[Items, State]]:
     """What is new on each page, with the state to keep. `open_page` gives None for a page that the platform no longer knows."""
+    state = keep_kinds(state, since=str, newest=str, page=str, seen=list, met=list)
     since = read_time(state["since"]) if state.get("since") else now - timedelta(days=_days(source, "backfill_days", BACKFILL_DAYS))
     end, seen = since - timedelta(days=_days(source, "reread_days", REREAD_DAYS) if state.get("since") else 0), frozenset(state.get("seen", ()))
     while True:
@@ -56,13 +57,23 @@ def read_newest_first(open_page: Callable[[str | None], Page | None], state: Sta
             return
 
 
-def read_cursor(cursor: str | None) -> State:
-    """What an earlier run left; nothing where that cannot be read, so that the list is begun again."""
+def read_cursor(cursor: str | None, **kinds: Any) -> State:
+    """What an earlier run left, of the kinds that are named; nothing where that cannot be read, so that the list is begun again."""
     try:
         state = json.loads(cursor or "{}")
     except ValueError:
         return {}
-    return state if isinstance(state, dict) else {}
+    return keep_kinds(state, **kinds) if isinstance(state, dict) else {}
+
+
+def keep_kinds(state: State, **kinds: Any) -> State:
+    """Without values of other kinds than are named: another version may have written them."""
+    return {name: value for name, value in state.items() if isinstance(value, kinds.get(name, object))}
+
+
+def is_of(first: str, address: str) -> bool:
+    """Whether an address that a platform named as the next page is of the list that begins at `first`."""
+    return address.startswith(f"{first}?")
 
 
 def read_items(items: Iterable[Item]) -> Items:

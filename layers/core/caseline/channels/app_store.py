@@ -19,7 +19,7 @@ from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_credentials, read_setting
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
+from caseline.paging import Items, Page, is_of, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
 from caseline.reviews import join_words, make_reply, read_stars
 from caseline.schemes import BodyScheme
@@ -107,6 +107,8 @@ class _Calls:
 
     def open_page(self, page: str | None) -> Page | None:
         """`page` is the address that the platform gave as the next one."""
+        if page and not is_of(self.first, page):
+            return None  # of another app, which the settings named then
         query = None if page else {"sort": "-createdDate", "limit": "200", "include": "response"}
         answer = self.session.request("GET", page or self.first, params=query, headers=_authorize(self.session, self.source))
         if answer.status_code in (400, 404) and page:
@@ -120,7 +122,7 @@ class _Calls:
 
     def _read_next(self, field: Field) -> str | None:
         address = field.id_or_none() if field.value is None else field.id(4096)
-        if address and not address.startswith(self.first + "?"):
+        if address and not is_of(self.first, address):
             raise UnavailableError("the platform named a next page elsewhere")
         return address
 

@@ -79,7 +79,7 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
     """Pages of the reviews of each location, changed last first. The cursor holds the state of each list."""
-    states: dict[str, Any] = read_cursor(cursor)
+    states = {name: state for name, state in read_cursor(cursor).items() if isinstance(state, dict)}
     locations = [_read_location(item) for item in Field(source.settings.get("locations"), "locations").each()]
     headers = _authorize(session, source) if locations else {}
     failures: list[UnavailableError] = []

@@ -18,7 +18,7 @@ from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_credentials, read_setting
 from caseline.errors import UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
+from caseline.paging import Items, Page, is_of, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
 from caseline.reviews import join_words, make_reply, read_stars
 from caseline.schemes import TokenScheme
@@ -65,6 +65,8 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
 def _open_page(session: Any, source: Source, headers: Mapping[str, str], page: str | None) -> Page | None:
     """`page` is the address that the platform gave as the next one."""
     first = f"{API}/private/business-units/{read_setting(source, 'business_unit')}/reviews"
+    if page and not is_of(first, page):
+        return None  # of another business unit, which the settings named then
     query = None if page else {"perPage": "100", "orderBy": "createdat.desc"}
     answer = session.request("GET", page or first, params=query, headers=headers)
     if answer.status_code in (400, 404) and page:
@@ -77,7 +79,7 @@ def _open_page(session: Any, source: Source, headers: Mapping[str, str], page: s
 
 def _read_next(body: Field, first: str) -> str | None:
     address = next((link["href"].text_or_none() for link in body["links"].each() if link["rel"].value == "next-page"), None)
-    if address and not address.startswith(f"{first}?"):
+    if address and not is_of(first, address):
         raise UnavailableError("the platform named a next page elsewhere")
     return address
 

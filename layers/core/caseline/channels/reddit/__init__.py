@@ -54,7 +54,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     The cursor holds for each listing the time up to which all is read and, where a run was cut short, the page to go on with and the newest time seen;
     and what is watched (`seen`).
     """
-    run = _Run(session, source, read_cursor(cursor))
+    run = _Run(session, source, read_cursor(cursor, lists=dict))
     for path, query in _listings(source):
         yield from run.read_listing(path, query)
     yield from run.look_again()
@@ -63,7 +63,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
 class _Run:
     def __init__(self, session: Any, source: Source, state: Mapping[str, Any]) -> None:
         self.session, self.source, self.token = session, source, ""
-        self.lists: dict[str, dict[str, Any]] = dict(state.get("lists") or {})
+        self.lists = {name: each for name, each in state.get("lists", {}).items() if isinstance(each, dict)}
         self.seen = Watch(state.get("seen"))
 
     def cursor(self) -> str:

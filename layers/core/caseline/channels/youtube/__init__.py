@@ -57,7 +57,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     The cursor holds the time up to which all is read and, where a run was cut short, the page to go on with and the newest time seen; the threads that
     are watched with the number of their replies, and the comments with the time of their last change.
     """
-    run = _Run(session, source, read_cursor(cursor))
+    run = _Run(session, source, read_cursor(cursor, since=int | float, newest=int | float, page=str))
     yield from run.read_new()
     yield from run.look_again()
 
