@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, read_setting
+from caseline.calls import read_answer, read_credentials, read_path_id, read_setting
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.paging import Items, Page, is_of, last_time, read_cursor, read_items, read_newest_first
@@ -36,7 +36,6 @@ BARE_SIGNATURES = True
 FEEDBACK = {f"betafeedback{kind.lower()}submissioncreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
 IGNORED = ("webhookping", "appstoreversion", "buildupload", "buildbetadetail", "backgroundasset", "alternativedistribution")
 SPARE_CALLS = 50  # of the hourly limit, left to others who share the key
-ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 TOLD = ("deviceModel", "osVersion", "locale", "appPlatform")
 
 
@@ -62,7 +61,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         data["type"].refuse("is not a known event")
     sent = data["attributes"]["timestamp"]
     moment = settle_time(sent.time_or_none() or request.received_at, request.received_at, sent.path)
-    instance = _read_id(data["relationships"]["instance"]["data"]["id"])
+    instance = read_path_id(data["relationships"]["instance"]["data"]["id"])
     return [Signal(
         channel="app_store", source=source.name, native_id=instance, kind="pointer", occurred_at=moment, received_at=request.received_at,
         identities=normalise_identities([f"app_store:{instance}"]), attributes={"resource": FEEDBACK[kind]},
@@ -101,7 +100,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
 class _Calls:
     def __init__(self, session: Any, source: Source) -> None:
         self.session, self.source, self.left = session, source, None
-        self.first = f"{API}/apps/{_read_id(Field(read_setting(source, 'app'), 'app'))}/customerReviews"
+        self.first = f"{API}/apps/{read_path_id(Field(read_setting(source, 'app'), 'app'))}/customerReviews"
 
     left: int | None
 
@@ -165,11 +164,6 @@ def _read_limit(headers: Mapping[str, str]) -> int | None:
     """Calls left of the hour: `user-hour-lim:3600;user-hour-rem:3588;`."""
     found = re.search(r"user-hour-rem:(\d{1,9})", headers.get("x-rate-limit") or "")
     return int(found.group(1)) if found else None
-
-
-def _read_id(field: Field) -> str:
-    """An id that becomes part of an address."""
-    return field.id() if ID.match(field.id()) else field.refuse("is not an id")
 
 
 def _authorize(session: Any, source: Source) -> dict[str, str]:
