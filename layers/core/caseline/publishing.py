@@ -136,7 +136,7 @@ def _count(happening: Happening) -> dict[str, int]:
 
 def _standing(row: Item) -> dict[str, int]:
     if row.get("type") == "quarantine":
-        replayed = row["state"] == "replayed"
+        replayed = row["state"] == REPLAYED
         return _tally(quarantined=int(not replayed), replayed=int(row.get("brought", 1)) - 1 if replayed else 0)
     if row.get("type") != "signal" or row["state"] == "expected":
         return _tally()
