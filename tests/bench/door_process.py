@@ -1,4 +1,4 @@
-"""One fresh process that measures its own CPU and prints it as JSON: `python -m tests.bench.door_process import-floor|import-door|warm`."""
+"""One fresh process that measures its own CPU and prints it as JSON: `python -m tests.bench.door_process import-floor|import-door|warm|cold`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def import_door() -> dict[str, float]:
     first = cpu_ms() - start
     assert answer["statusCode"] == 202, answer
     return {"import": imported, "first": imported + first}
+
+
+def cold() -> dict[str, float]:
+    """Milliseconds on the wall from nothing to the answer to the first request, which is read from standard input with its configuration and secrets."""
+    told = json.load(sys.stdin)
+    secret, config = ({"Name": name, text: json.dumps(told[name])} for name, text in (("secrets", "SecretString"), ("config", "Value")))
+    stub = Stub({"GetParameter": {"Parameter": config}, "SendMessage": {"MessageId": "1"}, "GetSecretValue": secret})
+    start = time.perf_counter()
+    from functions.receive_webhook import app
+
+    app.wiring()._session.register("before-send", stub.answer)
+    answer = app.handler(told["event"], None)
+    took = (time.perf_counter() - start) * 1000
+    assert 200 <= answer["statusCode"] < 300, answer
+    return {"wall": took, "queued": stub.calls["SendMessage"]}
 
 
 def warm() -> dict[str, float]:
@@ -102,4 +117,4 @@ def _queued_body(app: Any, event: dict[str, Any]) -> str:
 if __name__ == "__main__":
     os.environ |= ENVIRON
     answers, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
-    answers.write(json.dumps({"import-floor": import_floor, "import-door": import_door, "warm": warm}[sys.argv[1]]()))
+    answers.write(json.dumps({"import-floor": import_floor, "import-door": import_door, "warm": warm, "cold": cold}[sys.argv[1]]()))

@@ -2,22 +2,26 @@
 
 `request` is a webhook; `exchanges` with a `cursor` are what a poll asks and is answered; `event` is what AWS hands to a function, with `objects`
 ({"bucket/key": text or JSON}) for it to read; `complete` is a pointer, with the `exchanges` that complete it and `expected: {"signal"}`.
-Both sign in with `credentials`, in which RS256 and ES256 stand for a private key made for the test.
+Both sign in with `credentials`, in which RS256 and ES256 stand for a private key made for the test. A request of an exchange says all that is sent: `method`,
+`url`, `params`, `headers` beyond those of every client, `form` or `body`. `list` is what a polled channel's list looks like: see LivingList.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from caseline.channels import open_channel, proof_of
+from caseline.errors import UnavailableError
 from caseline.signals import Signal, Unreadable, parse_time
 from caseline.sources import Source
 from caseline.web import WebhookRequest
+
+from tests.kit.platforms import Platform
 
 FOLDER = Path(__file__).parents[2] / "events" / "channels"
 
@@ -103,3 +107,28 @@ def _spoil(value: str) -> Iterator[tuple[str, str]]:
     yield "NUL", value + "\x00"
     yield "surrogate", "\ud800" + value
     yield "not base64", "sha256=!!!!"
+
+
+def reader(objects: dict[str, Any]) -> Any:
+    """Reads the objects that a sample holds: `{"<bucket>/<key>": text or JSON}`."""
+
+    def read(bucket: str, key: str) -> bytes:
+        if f"{bucket}/{key}" not in objects:
+            raise UnavailableError("no such object")
+        content = objects[f"{bucket}/{key}"]
+        return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+    return read
+
+
+def open_session(platform: Platform, sample: Sample) -> Any:
+    """The product's own, at the sample's time."""
+    session = platform.open_session(getattr(sample.module, "HOSTS", ()), lambda: parse_time(sample.data["received_at"]))
+    session.read = reader(sample.data.get("objects", {}))
+    return session
+
+
+def sign_in(sample: Sample, keys: dict[str, str]) -> Source:
+    """The source with what it signs in with: the sample's `credentials`, else a service account's key file."""
+    written = sample.data.get("credentials", {"client_email": "poller@example.com", "private_key": "RS256"})
+    return replace(sample.source, secrets=sample.source.secrets or [json.dumps({name: keys.get(value, value) for name, value in written.items()})])

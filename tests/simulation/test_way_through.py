@@ -134,6 +134,30 @@ def test_a_reply_finds_its_customer_by_a_private_thread(cloud):
     assert {row["identity"] for row in pipeline.rows("signal")} == {"IDENTITY#x:100"}
 
 
+@pytest.mark.parametrize("by_machine", [True, False])
+def test_the_brands_own_automatic_reply_is_no_answer(cloud, by_machine):
+    asked, told = START - timedelta(hours=2), START - timedelta(hours=1)
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("m-2", "We have your mail.", kind="email", direction=OUTBOUND, occurred_at=told, attributes={"auto_reply": by_machine}))
+    pipeline.settle()
+    pipeline.send(a_signal("m-1", kind="email", public=False, occurred_at=asked))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    (line,) = [line for line in case["priority"]["lines"] if line["factor"] == "sla"]
+    assert (line["value"] > 0) == by_machine
+
+
+def test_a_bounce_in_a_thread_does_not_take_the_thread(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("b-1", kind="email", public=False, identities=("email:mailer-daemon@mx.example",), thread_id="t-9", attributes={"auto_reply": True}))
+    pipeline.send(a_signal("m-1", kind="email", public=False, thread_id="t-9"))
+    pipeline.settle()
+    pipeline.send(a_signal("m-2", "We look into it.", kind="email", direction=OUTBOUND, identities=(), thread_id="t-9"))
+    pipeline.settle()
+    (reply,) = [row for row in pipeline.rows("signal") if row["native_id"] == "m-2"]
+    assert reply["identities"] == ["x:100"] and len(pipeline.cases()) == 1
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["after the question", "before it"])
 def test_a_reply_finds_who_opened_a_public_thread(cloud, order):
     """Those who join later are not asked for; a post that says nothing of the kind claims no thread."""

@@ -146,7 +146,7 @@ def test_an_odd_event_is_kept_whole_and_replayed_as_an_event(channel: Any, monke
     seen: list[Any] = []
     channel.parse_event = lambda event, source, *, received_at, read: seen.append((event, read("a", "b"))) or []
     monkeypatch.setattr("caseline.replaying.open_channel", lambda name: channel)
-    monkeypatch.setattr("caseline.replaying.mark_replayed", lambda table, quarantine_id: True)
+    monkeypatch.setattr("caseline.replaying.mark_replayed", lambda table, quarantine_id, brought: True)
     row = {"channel": "calls", "source": "bolt", "id": "qua_1", "received_at": "2026-03-14T09:30:00Z", **kept, "headers": "{}"}
     assert replay(row, None, CONFIG, world.intake, world.read_from) == 0  # type: ignore[arg-type]
     assert seen == [(event, b"{}")]

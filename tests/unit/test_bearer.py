@@ -15,6 +15,7 @@ from caseline.calls import read_credentials, webhook_secrets
 from caseline.channels import app_store, google_business
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.google import open_token
+from caseline.google_push import published_keys
 from caseline.outbound import Answer
 from caseline.signals import parse_time
 from caseline.signatures import sign_bearer
@@ -131,7 +132,7 @@ def test_googles_published_keys_are_read_once_an_hour(monkeypatch: pytest.Monkey
         return io.BytesIO(json.dumps({"keys": [public(MINE)]}).encode())
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    google_business._published_keys.cache_clear()
+    published_keys.cache_clear()
     without_keys = source(jwks=None)
     with pytest.raises(SignatureError):
         google_business.verify(shown(), without_keys)

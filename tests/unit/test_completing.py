@@ -103,10 +103,10 @@ def test_a_notice_of_an_edit_brings_the_edit(world: World) -> None:
 
 
 def test_a_platform_that_does_not_answer_is_asked_again_later(world: World) -> None:
-    world.answers = [UnavailableError("429"), SignatureError("401"), WORDS]
+    world.answers = [UnavailableError("429"), SignatureError("401"), UnavailableError("429", 300.5), UnavailableError("429", 86_400), WORDS]
     world.notice()
     world.complete()
-    assert world.waits == list(WAITS[:2]) and world.row["text"] == WORDS
+    assert world.waits == [*WAITS[:2], 301, WAITS[-1]] and world.row["text"] == WORDS
 
 
 @pytest.mark.parametrize(("answer", "tries"), [(UnavailableError("503"), len(WAITS)), (PayloadError("must be an object", "data"), 0)])

@@ -47,6 +47,7 @@ def test_little_is_needed() -> None:
         ("https://hooks", "hooks", "config.yaml:1:1: public_url: this is not a URL; write one such as https://hooks.example.com"),
         ("brands:", "brandz:", "did you mean 'brands'?"),
         ("public_url:", "public_url: :", "config.yaml:1:"),
+        ("settings: {a: 1}", "settings: {region: UK}", "sources.1.settings.region: 'UK' is no country; write two letters of ISO 3166, such as GB"),
         ("channel: x,", "channel: google_play,", "google_play needs the setting 'package'"),
     ],
 )

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from caseline.crm._http import MAX_RETRY_AFTER, HttpApi, check_base_url, parse_retry_after
+from caseline.crm._http import HttpApi, check_base_url
 from caseline.crm._text import fit_text
 from caseline.crm.salesforce._soql import phone_search, quote, quote_like
 from caseline.errors import ConfigError, CrmUnavailableError
+from caseline.limits import MAX_RETRY_AFTER, parse_retry_after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

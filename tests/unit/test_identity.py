@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from caseline.identity import is_own, normalise_identities, normalise_identity
 from hypothesis import given
@@ -40,6 +44,35 @@ from hypothesis import strategies as st
 )
 def test_one_spelling(text: str, expected: str | None) -> None:
     assert normalise_identity(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "expected"),
+    [
+        ("020 7946 0018", "GB", "+442079460018"),
+        ("(030) 901820", "de", "+4930901820"),
+        ("06 12 34 56 78", "FR", "+33612345678"),
+        ("212-555-0123", "US", "+12125550123"),
+        ("06 698 12345", "IT", "+390669812345"),  # Italy keeps the 0
+        ("+44 (0)20 7946 0018", "", "+442079460018"),
+        ("0044 (0) 20 7946 0018", "FR", "+442079460018"),
+        ("+49 30 901820", "GB", "+4930901820"),
+        ("123-456-7890", "US", None),  # no area has that code
+        ("212-555-0123 ext. 7", "US", None),
+        ("020 7946 0018", "", None),
+        ("020 7946 0018", "ZZ", None),
+        ("(0)" * 20, "GB", None),
+        ("call me", "GB", None),
+        ("", "GB", None),
+    ],
+)
+def test_phone_numbers_as_people_write_them(text: str, region: str, expected: str | None) -> None:
+    assert normalise_identities([f"phone:{text}"], region) == ((f"phone:{expected}",) if expected else ())
+
+
+def test_no_library_is_loaded_for_what_platforms_write() -> None:
+    code = "import sys; from caseline.identity import *; normalise_identities(['phone:+49 30 901820', 'phone:me']); sys.exit('phonenumbers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)}).returncode == 0
 
 
 @given(st.text(max_size=80))

@@ -135,6 +135,14 @@ def test_own_senders() -> None:
     assert forged.direction == "inbound"
 
 
+@pytest.mark.parametrize(
+    ("header", "automatic"), [("Auto-Submitted: auto-replied", True), ("Subject: Automatic reply: x", True), ("X-Auto-Response-Suppress: All", False)]
+)
+def test_a_machine_of_the_brand_is_one_but_its_desk_is_not(header: str, automatic: bool) -> None:
+    (signal,) = read(f"From: care@acme.example\r\nTo: ann@example.com\r\n{header}\r\n\r\nx".encode())
+    assert signal.direction == "outbound" and bool(signal.attributes.get("auto_reply")) is automatic
+
+
 def test_the_whole_text_is_kept_up_to_a_limit_where_something_was_stripped() -> None:
     (long,) = read(HEAD + b"\r\nNo heat.\r\n\r\n-- \r\n" + b"Ann\r\n" * 9000)
     assert long.text == "Hi\n\nNo heat." and len(long.attributes["original"]) == 8000

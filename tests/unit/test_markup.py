@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from caseline.markup import LIMIT, strip_tags
+from caseline.markup import LIMIT, strip_tags, unescape_signs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +30,7 @@ def test_openings_without_an_end_cost_no_more_than_other_text(piece: str) -> Non
     began = time.process_time()
     strip_tags(piece * LIMIT)
     assert time.process_time() - began < 1.0
+
+
+def test_only_the_signs_that_a_platform_escapes_are_put_back_and_once() -> None:
+    assert unescape_signs("1 &lt; 2 &amp;amp; 3 &gt; 2 &copy; &lt;b&gt;") == "1 < 2 &amp; 3 > 2 &copy; <b>"

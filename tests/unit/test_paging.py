@@ -109,7 +109,7 @@ def test_the_state_stays_small() -> None:
 
 def test_a_page_of_which_nothing_can_be_read_is_kept_item_by_item() -> None:
     reviews = Field([{"when": 1}, {"when": "x"}], "reviews")
-    kept = read_items((review.value, partial(refuse, review["when"])) for review in reviews.each())
+    kept = read_items((review, partial(refuse, review["when"])) for review in reviews.each())
     assert [(each.field, each.raw) for each in kept if isinstance(each, Unreadable)] == [("reviews[0].when", {"when": 1}), ("reviews[1].when", {"when": "x"})]
 
 

@@ -167,3 +167,15 @@ def test_forms() -> None:
     for body in (b"\xff=1", b"A=%ff", b"alone", b"&".join(b"a=1" for _ in range(1001))):
         with pytest.raises(PayloadError):
             read_form(body)
+
+
+@pytest.mark.parametrize("told", [1773480550, "1773480550", 1773480550000, "1773480550000", 1773480550.0, "2026-03-14T09:29:10Z", "2026-03-14T10:29:10+0100"])
+def test_a_moment_is_the_same_in_whatever_form_it_is_told(told: Any) -> None:
+    assert Field(told, "at").moment() == datetime(2026, 3, 14, 9, 29, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("odd", ["", "soon", True, None, -1, "²", [], 10**18, "9" * 20])
+def test_what_is_no_moment_is_refused_by_its_path(odd: Any) -> None:
+    with pytest.raises(PayloadError) as caught:
+        Field(odd, "at").moment()
+    assert caught.value.field == "at"

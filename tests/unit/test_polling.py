@@ -38,6 +38,7 @@ class World:
         self.sent: list[dict[str, Any]] = []
         self.jobs: list[str] = []
         self.fail_page: int | None = None
+        self.retry_after = 0.0
         self.queue_down = False
         self.between: Any = lambda page: None
         self._ids = iter(range(10_000))
@@ -45,7 +46,7 @@ class World:
     def fetch(self, session: Any, source: Any, cursor: str | None) -> Iterator[tuple[list[Signal], str]]:
         for page in range(int(cursor or 0) % 3, 3):
             if page == self.fail_page:
-                raise UnavailableError("429")
+                raise UnavailableError("429", self.retry_after)
             yield [Signal("google_play", source.name, f"r{page}{n}", "review", START, START) for n in (1, 2)], str(page + 1)
             self.between(page)
 
@@ -117,6 +118,16 @@ def test_platform_limit_ends_the_run_and_the_next_goes_on(world: World) -> None:
     assert world.poll() == 0, "not due yet: the platform is left alone"
     world.wait(google_play.POLL_SECONDS)
     assert world.poll() == 4 and world.ids == ["r01", "r02", "r11", "r12", "r21", "r22"]
+
+
+def test_platform_is_left_alone_for_as_long_as_it_says(world: World) -> None:
+    world.fail_page, world.retry_after = 1, 2 * google_play.POLL_SECONDS + 0.5
+    world.poll()
+    world.fail_page = None
+    world.wait(2 * google_play.POLL_SECONDS)
+    assert world.dispatch() == 0 and world.poll() == 0
+    world.wait(2)
+    assert world.dispatch() == 1 and world.poll() == 4 and len(world.ids) == 6
 
 
 def test_cursor_stays_where_the_queue_failed(world: World) -> None:

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from caseline.errors import ConflictError, UnavailableError
 from caseline.intake import Intake
+from caseline.publishing import Happening, fold_counts
 from caseline.quarantine import list_quarantine, load_quarantined, quarantine_row
 from caseline.replaying import replay
 from caseline.settings import Config
 from caseline.table import Item, Table
+from caseline.views.stats import read_counts
 
 from tests.kit.aws import aws
 
 RECEIVED = datetime(2026, 11, 21, 9, tzinfo=UTC)
-CONFIG = Config.from_json({"sources": [{"channel": "standard_webhooks", "name": "default", "brand": "acme"}]})
+CONFIG = Config.from_json({"sources": [{"channel": channel, "name": "default", "brand": "acme"} for channel in ("standard_webhooks", "cloudevents")]})
 GOOD = {
     "type": "signal.created", "timestamp": "2026-11-21T08:59:00Z",
     "data": {"id": "p-1", "kind": "post", "public": True, "occurred_at": "2026-11-21T08:58:00Z", "author": {"id": "u-1"}, "text": "Hello?"},
@@ -32,9 +34,9 @@ def table() -> Iterator[Table]:
         yield Table(cloud.client("dynamodb"), cloud.table)
 
 
-def keep(table: Table, body: Any, source: str = "default", whole: bool = True) -> Item:
+def keep(table: Table, body: Any, source: str = "default", whole: bool = True, channel: str = "standard_webhooks") -> Item:
     raw = base64.b64encode(json.dumps(body).encode()).decode() if whole else json.dumps(body)
-    envelope = {"channel": "standard_webhooks", "source": source, "brand": "acme", "received_at": "2026-11-21T09:00:00.000000Z"}
+    envelope = {"channel": channel, "source": source, "brand": "acme", "received_at": "2026-11-21T09:00:00.000000Z"}
     kept = {"reason": "not understood", "field": "data.id", "raw": raw, "whole": whole, "headers": {"content-type": "application/json"}, "url": "https://hooks.example/"}
     table.put(quarantine_row(envelope, kept, f"delivery-{source}-{whole}", timedelta(days=30)))
     return list_quarantine(table)[0]
@@ -86,3 +88,17 @@ def test_a_queue_that_is_down_loses_nothing(table: Table) -> None:
     with pytest.raises(UnavailableError):
         replay(row, table, CONFIG, Intake(Queue(down=True), lambda key, body: None))
     assert len(list_quarantine(table)) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_the_balance_holds_however_many_signals_a_replay_brings(table: Table, number: int) -> None:
+    """It was accepted as one: what is more, or less, than that is told beside the door's count."""
+    events = [GOOD | {"specversion": "1.0", "id": f"e-{n}", "source": "/shop", "time": GOOD["timestamp"]} for n in range(number)]
+    row = keep(table, events, channel="cloudevents")
+    fold_counts(table, [Happening("1", {}, row)])
+    assert replay(row, table, CONFIG, Intake(Queue(), lambda key, body: None)) == number
+    change = Happening("2", row, load_quarantined(table, row["id"]) or {})
+    for _ in range(2):
+        fold_counts(table, [change])
+    counts = read_counts(table, [])["cloudevents/default"]
+    assert (counts["quarantined"], counts["replayed"]) == (0, number - 1)

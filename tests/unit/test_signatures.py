@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,6 +172,21 @@ def test_twilio_counts_blank_and_repeated_fields() -> None:
     signatures.verify_twilio(headers, url, body, ["token"])
     with pytest.raises(MismatchError):
         signatures.verify_twilio(headers, url, b"A=2&A=1&C=%C3%A9+%2B", ["token"])
+
+
+@pytest.mark.parametrize(
+    ("configured", "signed", "accepted"),
+    [
+        ("https://h.example/t?x=1", "https://h.example:443/t?x=1", True), ("https://h.example:443/t", "https://h.example/t", True),
+        ("http://h.example/t", "http://h.example:80/t", True), ("https://h.example", "https://h.example:443", True),
+        ("https://h.example/t", "https://h.example:8443/t", False), ("https://h.example:8443/t", "https://h.example/t", False),
+        ("https://h.example/t", "http://h.example:80/t", False), ("https://h.example/t", "https://h.example:80/t", False),
+    ],
+)
+def test_twilio_may_sign_the_standard_port_and_no_other(configured: str, signed: str, accepted: bool) -> None:
+    headers = Headers({"x-twilio-signature": base64.b64encode(hmac.digest(b"token", signed.encode() + b"A1", "sha1")).decode()})
+    with nullcontext() if accepted else pytest.raises(MismatchError):
+        signatures.verify_twilio(headers, configured, b"A=1", ["token"])
 
 
 def test_twilio_body_hash_must_be_the_bodys() -> None:

@@ -37,8 +37,9 @@ def find_role(source: Source, *names: str | None) -> Role | None:
 
 @dataclass
 class Answers:
-    """Collects answers as they are read; `facts` is what a signal takes of them."""
+    """Collects answers as they are read; `facts` is what a signal takes of them. `region` is that of the source (caseline.sources)."""
 
+    region: str = ""
     ratings: list[Rating] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     identities: list[str] = field(default_factory=list)
@@ -66,6 +67,10 @@ class Answers:
             raise PayloadError(f"must be between {bottom:g} and {top:g}", path)
         self.ratings.append(Rating(metric, score, bottom, top))
 
+    def call(self, *names: str | None) -> None:
+        """The names of who answered, as far as they are known."""
+        self.name = " ".join(name for name in names if name) or None
+
     def say(self, text: str | None) -> None:
         if text and text.strip() and text.strip() not in self.words:
             self.words.append(text.strip())
@@ -76,7 +81,7 @@ class Answers:
         beside = {"answers": self.others, "ratings": [asdict(rating) for rating in ranked[1:]], **attributes}
         return {
             "text": "\n\n".join(self.words) or None, "rating": ranked[0] if ranked else None, "author_name": self.name,
-            "identities": normalise_identities([*native, *self.identities]),
+            "identities": normalise_identities([*native, *self.identities], self.region),
             "attributes": {name: value for name, value in beside.items() if value not in (None, "", [], {})},
         }
 

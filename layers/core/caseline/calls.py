@@ -5,11 +5,14 @@ Among a source's secrets those that are JSON objects are credentials of the API 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from caseline.errors import PayloadError, UnavailableError
 from caseline.payloads import Field, read_json
 from caseline.sources import Source
+
+_PATH_ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 
 
 def webhook_secrets(source: Source) -> list[str]:
@@ -26,11 +29,13 @@ def read_credentials(source: Source) -> Field:
 
 
 def read_answer(answer: Any, what: str) -> Field:
-    """The JSON of a good answer. Any other may be better later: limits, failures, and credentials that someone puts right."""
+    """The JSON object of a good answer. Any other may be better later: limits, failures, and credentials that someone puts right."""
     if answer.status_code != 200:
         raise UnavailableError(f"the platform answered {answer.status_code} when asked for {what}")
     try:
-        return read_json(answer.content)
+        body = read_json(answer.content)
+        body.object()
+        return body
     except PayloadError as error:
         raise UnavailableError(f"the platform answered nonsense when asked for {what}") from error
 
@@ -41,6 +46,11 @@ def read_setting(source: Source, name: str, default: str = "") -> str:
     if not value:
         raise UnavailableError(f"the source needs the setting {name!r}")
     return value
+
+
+def read_path_id(field: Field) -> str:
+    """An id that becomes part of an address: it can say nothing but itself."""
+    return field.id() if _PATH_ID.match(field.id()) else field.refuse("is not an id")
 
 
 def _is_object(secret: Any) -> bool:

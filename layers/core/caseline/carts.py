@@ -1,7 +1,8 @@
 """Carts: the words in which every shop says what happened to one, so that an abandoned cart looks the same whatever the channel.
 
-The signal's `thread_id` is the cart; its attributes are `stage` (one of STAGES), `value` and `currency`, `items` (names), `active_at` (when somebody last
-touched it) and what may have stood in the way: `shipping` (the price shown), `coupons`, `problem` (one of PROBLEMS) and `reason` (in the shop's words).
+The signal's `thread_id` is the cart; its attributes are `stage` (one of STAGES), `value` and `currency`, `items` (names; `empty` where none are left),
+`active_at` (when somebody last touched it), `named_by` (what kind of id the cart is known by, where a shop has several) and what may have stood in the
+way: `shipping` (the price shown), `coupons`, `problem` (one of PROBLEMS) and `reason` (in the shop's words).
 """
 
 from __future__ import annotations

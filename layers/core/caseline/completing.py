@@ -8,6 +8,7 @@ timeline and says why.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +72,7 @@ class Completer:
             self._give_up(pointer, error)
             emit({"NotCompleted": 1}, key, self.clock(), self.stack, reason=type(error).__name__)
         else:
-            self.send_job({**job, "tries": tries + 1}, WAITS[tries])
+            self.send_job({**job, "tries": tries + 1}, min(max(WAITS[tries], math.ceil(getattr(error, "retry_after", 0))), WAITS[-1]))
 
     def _give_up(self, pointer: Signal, error: Exception) -> None:
         """The notice stays, with the reason; unless it was completed, or deleted, meanwhile."""

@@ -13,6 +13,7 @@ from caseline.channels import channel_names, open_channel
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.crm import crm_names
 from caseline.errors import ConfigError
+from caseline.phones import is_region
 
 ANALYSERS = ("comprehend", "embedded")
 MIN_SECRET = 16  # characters; a channel may ask for more
@@ -143,7 +144,14 @@ def _check_settings(data: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("sources", index), f"{source['channel']} needs the setting {name!r}; write `settings: {{{name}: ...}}`"
 
 
-_CHECKS: Sequence[Callable[[Mapping[str, Any]], Iterator[Problem]]] = (_check_channels, _check_sources, _check_settings, _check_adapters)
+def _check_regions(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for index, source in enumerate(data["sources"]):
+        region = (source.get("settings") or {}).get("region")
+        if region is not None and not is_region(region):
+            yield ("sources", index, "settings", "region"), f"{region!r} is no country; write two letters of ISO 3166, such as GB"
+
+
+_CHECKS: Sequence[Callable[[Mapping[str, Any]], Iterator[Problem]]] = (_check_channels, _check_sources, _check_settings, _check_regions, _check_adapters)
 
 
 def _check_secret(key: str, value: Any, sources: set[str]) -> Iterator[Problem]:

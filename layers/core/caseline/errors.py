@@ -33,7 +33,11 @@ class ConfigError(CaselineError):
 
 
 class UnavailableError(CaselineError):
-    """A service of ours (queue, secret store, table) did not answer; try again later."""
+    """A service of ours (queue, secret store, table) or a platform's did not answer; try again later: not before `retry_after` seconds, where it said so."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnclaimedError(CaselineError):

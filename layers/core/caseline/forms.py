@@ -48,7 +48,7 @@ class _Form:
 
 
 def _read_answers(form: _Form, source: Source) -> Answers:
-    answers = Answers()
+    answers = Answers(source.region)
     for name in PERSON:
         if said := form.find(name).text_or_none():
             answers.take(Role(name), said, form.find(name).path)

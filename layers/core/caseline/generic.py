@@ -71,10 +71,11 @@ def _read_people(data: Field, source: Source, channel: str) -> dict[str, Any]:
     """Of an outbound signal the author is the agent, and the customer stands under `to`, or is found by parent or thread."""
     author, identities = data["author"], _read_author(data, source, channel)
     said = _one_of(data["direction"], (INBOUND, OUTBOUND)) if "direction" in data else None
-    if said == OUTBOUND and not any(name in data for name in ("to", "parent_id", "thread_id")):
+    addressees = _read_identities(data["to"]["identities"])
+    if said == OUTBOUND and not addressees and not ("parent_id" in data or "thread_id" in data):
         raise PayloadError("is required of an outbound signal, unless parent_id or thread_id is there", "data.to")
     if said == OUTBOUND or (said is None and any(is_own(identity, source.own_ids) for identity in identities)):
-        return {"direction": OUTBOUND, "agent": author["name"].text_or_none() or author["id"].id(), "identities": _read_identities(data["to"]["identities"])}
+        return {"direction": OUTBOUND, "agent": author["name"].text_or_none() or author["id"].id(), "identities": addressees}
     return {"identities": identities, "author_name": author["name"].text_or_none(), "reach": author["reach"].count_or_none()}
 
 

@@ -16,7 +16,7 @@ from caseline.identity import is_own, normalise_identities, normalise_identity
 from caseline.mail_text import strip_reply, tidy
 from caseline.mime import Failure, Mail, MailHeaders
 from caseline.payloads import settle_time
-from caseline.signals import OUTBOUND, Signal
+from caseline.signals import AUTO_REPLY, OUTBOUND, Signal
 from caseline.sources import Source
 
 BODY_LIMIT = 4_000_000
@@ -43,21 +43,21 @@ def read_mail(mail: Mail, channel: str, source: Source, received_at: datetime) -
     """One signal; none for a mail from the brand to itself. An automatic answer is marked, and never calls for a case."""
     headers = mail.headers
     sender = _read_sender(headers, source)
-    automatic = mail.failure is not None or is_automatic(headers, sender[1])
     people = _failed_people(mail.failure, source) if mail.failure else _read_people(headers, sender, source, mail.authentic)
     if people is None:
         return []
+    automatic = mail.failure is not None or is_automatic(headers, sender[1]) or ("agent" not in people and wants_no_answer(headers))
     above, references = headers.ids("in-reply-to"), headers.ids("references")
     native_id = next(iter(headers.ids("message-id")), "") or mail.provider_id or _fingerprint(mail)
     parent = next(iter(above), None) or (references[-1] if references else None) or (mail.failure.message_id if mail.failure else None)
     text, original = _new_words(mail, is_answer=parent is not None)
     facts = {
-        **mail.attributes, "auto_reply": automatic, **(mail.failure.facts if mail.failure else {}), "original": original,
+        **mail.attributes, AUTO_REPLY: automatic, **(mail.failure.facts if mail.failure else {}), "original": original,
         "attachments": list(mail.attachments), "to": None if "agent" in people else _mailbox(headers, source),
     }
     return [Signal(
         channel=channel, source=source.name, native_id=native_id, kind="email", received_at=received_at, **people,
-        occurred_at=settle_time(_read_date(headers) or mail.received or received_at, received_at, "Date"), text=_join(headers.text("subject"), text),
+        occurred_at=settle_time(_read_date(headers) or mail.received or received_at, received_at, "Date"), text=_join(headers.subject, text),
         thread_id=next(iter([*references, *above]), None) or parent or native_id, parent_id=parent, attributes=_present(facts),
     )]  # fmt: skip
 
@@ -67,19 +67,22 @@ def read_failure(failure: Failure, native_id: str, channel: str, source: Source,
     return Signal(
         channel=channel, source=source.name, native_id=native_id, kind="email", received_at=received_at, occurred_at=settle_time(moment, received_at),
         identities=normalise_identities([f"email:{failure.address}"]), thread_id=failure.message_id, parent_id=failure.message_id,
-        attributes={"auto_reply": True, **failure.facts},
+        attributes={AUTO_REPLY: True, **failure.facts},
     )
 
 
 def is_automatic(headers: MailHeaders, sender: str = "") -> bool:
     """Whether a machine wrote it: RFC 3834, and what mail programs did before it."""
-    submitted = headers.raw("auto-submitted").partition(";")[0].strip().lower()
-    suppressed = headers.raw("x-auto-response-suppress").lower()
     return (
-        submitted not in ("", "no") or suppressed not in ("", "none") or headers.raw("precedence").lower() in _BULK
+        headers.raw("auto-submitted").partition(";")[0].strip().lower() not in ("", "no") or headers.raw("precedence").lower() in _BULK
         or any(mark in headers for mark in _MARKS) or headers.raw("return-path") == "<>" or bool(_REPORTS.match(headers.raw("content-type")))
-        or sender.removeprefix("email:").partition("@")[0] in _DAEMONS or bool(_AUTOMATIC_SUBJECT.match(headers.text("subject")))
+        or _is_daemon(sender) or bool(_AUTOMATIC_SUBJECT.match(headers.subject))
     )  # fmt: skip
+
+
+def wants_no_answer(headers: MailHeaders) -> bool:
+    """Exchange's word for "send me no automatic answer". Of strangers, machines write it; desks write it on what the brand's people say, too."""
+    return headers.raw("x-auto-response-suppress").lower() not in ("", "none")
 
 
 def _read_sender(headers: MailHeaders, source: Source) -> tuple[str, str]:
@@ -128,7 +131,7 @@ def _mailbox(headers: MailHeaders, source: Source) -> str | None:
 def _new_words(mail: Mail, is_answer: bool) -> tuple[str, str | None]:
     """What is new in the mail, and its whole text if that is more. Of a first mail that seems to quote everything, all is new."""
     whole = tidy(mail.text)
-    new = strip_reply(mail.reply or mail.text) or ("" if is_answer else whole)
+    new = strip_reply(tidy(mail.reply) if mail.reply else whole) or ("" if is_answer else whole)
     return new, whole[:ORIGINAL_LIMIT] if whole != new else None
 
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identity
-from caseline.mail_text import html_to_text
+from caseline.mail_html import html_to_text
 from caseline.payloads import clean_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _HEADER_LIMIT = 8_000
 _ATTACHMENTS = 20
+_BLOCK_LIMIT = 100_000
+_BLOCK_END = re.compile(r"\r?\n\r?\n")
+_HEADER = re.compile(r"^([!-9;-~]{1,100}):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _FOLDS = re.compile(r"\r?\n[ \t]*|[\r\n]")
 _PLAIN = re.compile(r'(?:"?([^"<>(),;:@\\]*)"? ?<([^\s<>(),;:"@\\]+@[^\s<>(),;:"@\\]+)>|([^\s<>(),;:"@\\]+@[^\s<>(),;:"@\\]+))\Z')
 _ID = re.compile(r"<([^<>\s]{1,500})>")
@@ -48,6 +52,10 @@ class MailHeaders:
 
     def text(self, name: str) -> str:
         return decode_words(self.raw(name))
+
+    @cached_property
+    def subject(self) -> str:
+        return self.text("subject")
 
     def ids(self, name: str) -> list[str]:
         """Message ids without their brackets; one without brackets is taken as it stands."""
@@ -116,10 +124,9 @@ def read_mime(content: bytes, **facts: Any) -> Mail:
 
 
 def read_headers(text: str) -> list[tuple[str, str]]:
-    """A block of headers as text."""
-    from email.parser import HeaderParser
-
-    return [(name, str(value)) for name, value in HeaderParser().parsestr(text[:100_000]).raw_items()]
+    """A block of headers as text, up to the first empty line. Folds stay; `MailHeaders.raw` takes them out."""
+    block = _BLOCK_END.split(text[:_BLOCK_LIMIT].lstrip("\r\n"), maxsplit=1)[0]
+    return _HEADER.findall(block)
 
 
 def choose_text(plain: str | None, html: str | None) -> str:

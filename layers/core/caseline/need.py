@@ -9,7 +9,7 @@ from functools import cached_property
 
 from caseline.assessment import MIXED, POSITIVE, Assessment
 from caseline.policy import Policy
-from caseline.signals import DELETED, OUTBOUND, POINTER, PRIVATE_KINDS, Signal
+from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, POINTER, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
 SURE = 0.6  # P(positive) from which praise outweighs what it is about
@@ -171,7 +171,7 @@ NEVER: Sequence[tuple[str, Test]] = (
     ("backfill", lambda item: bool(item.signal.attributes.get("backfill"))),
     ("spam", lambda item: bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"),
     ("pointer", lambda item: item.signal.kind == POINTER),
-    ("auto-reply", lambda item: bool(item.signal.attributes.get("auto_reply"))),
+    ("auto-reply", lambda item: bool(item.signal.attributes.get(AUTO_REPLY))),
     ("quiet-kind", lambda item: item.signal.kind in item.policy.need.quiet_kinds),
     ("no-words", lambda item: item.signal.rating is None and not (item.signal.text or "").strip()),
     ("rating-only", lambda item: is_star_only(item.signal) and not is_low_rating(item)),

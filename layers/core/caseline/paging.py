@@ -39,6 +39,7 @@ class Page:
 
 def read_newest_first(open_page: Callable[[str | None], Page | None], state: State, source: Source, now: datetime) -> Iterator[tuple[Items, State]]:
     """What is new on each page, with the state to keep. `open_page` gives None for a page that the platform no longer knows."""
+    state = keep_kinds(state, since=str, newest=str, page=str, seen=list, met=list)
     since = read_time(state["since"]) if state.get("since") else now - timedelta(days=_days(source, "backfill_days", BACKFILL_DAYS))
     end, seen = since - timedelta(days=_days(source, "reread_days", REREAD_DAYS) if state.get("since") else 0), frozenset(state.get("seen", ()))
     while True:
@@ -56,14 +57,33 @@ def read_newest_first(open_page: Callable[[str | None], Page | None], state: Sta
             return
 
 
+def read_cursor(cursor: str | None, **kinds: Any) -> State:
+    """What an earlier run left, of the kinds that are named; nothing where that cannot be read, so that the list is begun again."""
+    try:
+        state = json.loads(cursor or "{}")
+    except ValueError:
+        return {}
+    return keep_kinds(state, **kinds) if isinstance(state, dict) else {}
+
+
+def keep_kinds(state: State, **kinds: Any) -> State:
+    """Without values of other kinds than are named: another version may have written them."""
+    return {name: value for name, value in state.items() if isinstance(value, kinds.get(name, object))}
+
+
+def is_of(first: str, address: str) -> bool:
+    """Whether an address that a platform named as the next page is of the list that begins at `first`."""
+    return address.startswith(f"{first}?")
+
+
 def read_items(items: Iterable[Item]) -> Items:
-    """The items of a page; one that cannot be read is kept, even if no other can."""
+    """The items of a page; one that cannot be read is kept, even if no other can: without the page, of which something changes each time."""
     read: Items = []
-    for raw, read_item in items:
+    for place, read_item in items:
         try:
-            read += read_batch([(raw, read_item)])
+            read += read_batch([(place, read_item)])
         except PayloadError as error:
-            read.append(Unreadable(error.message, error.field, raw))
+            read.append(Unreadable(error.message, error.field, place.value))
     return read
 
 

@@ -148,6 +148,13 @@ class Field:
         above = self._parent.path if self._parent else ""
         return f"{above}[{self._name}]" if isinstance(self._name, int) else f"{above}.{self._name}" if above else self._name
 
+    def above(self) -> Iterator[tuple[str | int, Any]]:
+        """What this value stands in, up to the body: its name or place there, and the object or list."""
+        field = self
+        while field._parent is not None:
+            yield field._name, field._parent.value
+            field = field._parent
+
     def __getitem__(self, name: str) -> Field:
         value = self.value
         if not isinstance(value, dict):
@@ -226,6 +233,13 @@ class Field:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value * unit <= _EPOCH_END:
             self.refuse("must be a time since 1970")
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=value * unit)
+
+    def moment(self) -> datetime:
+        """A time in whatever form: ISO 8601, or seconds or milliseconds since 1970; no second has 12 digits yet."""
+        digits = str(self.value).partition(".")[0]
+        if isinstance(self.value, str) and not digits.isdigit():
+            return self.time()
+        return self.epoch(0.001 if len(digits) > 11 else 1.0)
 
 
 def read_time(text: str, path: str = "") -> datetime:

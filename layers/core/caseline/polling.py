@@ -1,12 +1,14 @@
 """Polled channels: one job for each source that is due, a lease so that two runs never race, a cursor that moves after its signals are queued.
 
 The row `CURSOR#<channel>/<source>` holds the cursor, when the last run ended (`polled_at`) and the lease: its end (`lease_until`) and a fencing
-number, which grows with each lease. Only the holder of the newest number moves the cursor. Times are epoch seconds.
+number, which grows with each lease. Only the holder of the newest number moves the cursor. A run that the platform sent away keeps the lease for as long
+as the platform wants to be left alone. Times are epoch seconds.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import datetime
 from types import ModuleType
@@ -55,14 +57,16 @@ class Poller:
         row = self._lease(config) if config and source else None
         if config is None or source is None or row is None:
             return 0
+        wait = 0.0
         try:
             return self._read_pages(config, source, row)
         except (UnavailableError, PayloadError, SignatureError) as error:
             # The platform's limits and failures end the run; the next one goes on where this one stopped.
             emit({"PollFailed": 1}, config.key, self._clock(), self._stack, reason=type(error).__name__)
+            wait = getattr(error, "retry_after", 0.0)
             return 0
         finally:
-            self._release(config, row["fence"])
+            self._release(config, row["fence"], wait)
 
     def _read_pages(self, config: SourceConfig, source: Source, row: Item) -> int:
         channel, count = open_channel(config.channel), 0
@@ -91,9 +95,10 @@ class Poller:
         row = self._update(config, "SET #c = :cursor, lease_until = :until", "fence = :fence", {"#c": "cursor"}, cursor=cursor, until=until, fence=fence)
         return row is not None
 
-    def _release(self, config: SourceConfig, fence: int) -> None:
+    def _release(self, config: SourceConfig, fence: int, wait: float) -> None:
         now = int(self._clock().timestamp())
-        self._update(config, "SET polled_at = :now, lease_until = :zero", "fence = :fence", {}, now=now, zero=0, fence=fence)
+        until = now + math.ceil(wait) if wait else 0
+        self._update(config, "SET polled_at = :now, lease_until = :until", "fence = :fence", {}, now=now, until=until, fence=fence)
 
     def _update(self, config: SourceConfig, expression: str, condition: str, names: dict[str, str], **values: Any) -> Item | None:
         try:

@@ -66,12 +66,12 @@ def load_quarantined(table: Table, quarantine_id: str) -> Item | None:
     return table.get(f"QUARANTINE#{quarantine_id}", "QUARANTINE")
 
 
-def mark_replayed(table: Table, quarantine_id: str) -> bool:
-    """Take the item off the list before its replay; False if someone already did."""
+def mark_replayed(table: Table, quarantine_id: str, brought: int) -> bool:
+    """Take the item off the list after its replay, with how many signals that brought; False if someone already did."""
     try:
         table.update(
-            f"QUARANTINE#{quarantine_id}", "QUARANTINE", "SET state = :replayed REMOVE list_name, list_rank", "state = :kept",
-            replayed=REPLAYED, kept=KEPT,
+            f"QUARANTINE#{quarantine_id}", "QUARANTINE", "SET state = :replayed, brought = :brought REMOVE list_name, list_rank", "state = :kept",
+            replayed=REPLAYED, kept=KEPT, brought=brought,
         )
     except ConditionFailed:
         return False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from caseline.arrivals import EVENT_URL
-from caseline.channels import open_channel
+from caseline.channels import open_channel, proof_of
 from caseline.errors import ConflictError, PayloadError, UnknownChannelError
 from caseline.intake import Envelope, Intake, resolve_trust
 from caseline.quarantine import mark_replayed, read_raw
@@ -35,13 +35,14 @@ def replay(row: Mapping[str, Any], table: Table, config: Config, intake: Intake,
     trust = resolve_trust(known.trust, channel)
     envelope = Envelope(f"replay-{row['id']}", known.channel, known.name, known.brand, trust, parse_time(row["received_at"]), "replay")
     count = intake.accept(envelope, items) if items else 0
-    mark_replayed(table, row["id"])
+    mark_replayed(table, row["id"], count)
     return count
 
 
 def _parse(channel: Any, row: Mapping[str, Any], source: Source, read: Any) -> list[Signal | Unreadable]:
     request = _request_of(row)
-    if request.url == EVENT_URL and row.get("whole"):
+    by_event = request.url == EVENT_URL if row.get("whole") else proof_of(channel) == "none" and hasattr(channel, "parse_event")
+    if by_event:
         event = json.loads(request.body)
         found: list[Signal | Unreadable] = channel.parse_event(event, source, received_at=request.received_at, read=read)
     else:

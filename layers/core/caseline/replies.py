@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from caseline.signals import INBOUND, OUTBOUND, PRIVATE_KINDS, Signal, signal_id
+from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, PRIVATE_KINDS, Signal, signal_id
 from caseline.table import ConditionFailed, Item, Table, key
-from caseline.timeline import EXPECTED, placement, signal_key
+from caseline.timeline import EXPECTED, placement, read_attributes, signal_key
 
 OPENS_THREAD = "opens_thread"  # an attribute
 
@@ -35,8 +34,11 @@ class Replies:
 
     @staticmethod
     def thread_row(row: Item) -> Item | None:
-        """What lets a reply find its customer by the thread alone: the row of a private thread, or of who opened a public one (it has many customers)."""
-        if not row.get("thread_id") or row["direction"] != INBOUND or not row["identities"] or not (row["kind"] in PRIVATE_KINDS or _opens_thread(row)):
+        """What lets a reply find its customer by the thread alone: the row of a private thread, or of who opened a public one (it has many customers).
+
+        Of a machine's mail none: a bounce in a thread is not from whom the thread is with.
+        """
+        if not row.get("thread_id") or row["direction"] != INBOUND or not row["identities"] or not _speaks_for_thread(row):
             return None
         thread = _thread_key(row["channel"], row["source"], row["thread_id"])
         return thread | {"type": "thread", "schema": 1, "identities": row["identities"], "expires": row["expires"]}
@@ -96,9 +98,10 @@ def _is_unaddressed(signal: Signal) -> bool:
     return signal.direction == OUTBOUND and not signal.identities
 
 
-def _opens_thread(row: Item) -> bool:
-    """Whether its channel says that it opens a thread whose id is not its own; where they are one, the post itself is found by it."""
-    return OPENS_THREAD in row.get("attributes", "") and bool(json.loads(row["attributes"]).get(OPENS_THREAD))
+def _speaks_for_thread(row: Item) -> bool:
+    """A person in a private thread; or who opened a public one, where the channel says that its id is not the post's own."""
+    attributes = read_attributes(row)
+    return bool(attributes.get(OPENS_THREAD)) or (row["kind"] in PRIVATE_KINDS and not attributes.get(AUTO_REPLY))
 
 
 def _targets(signal: Signal) -> list[Item]:

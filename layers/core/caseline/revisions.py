@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.replies import release
-from caseline.signals import CREATED, POINTER, UPDATED
+from caseline.signals import CREATED, DELETED, POINTER, UPDATED
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, read_text
 
@@ -55,9 +55,9 @@ def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     if old["state"] == EXPECTED:
         return _filled(row)
     if old["state"] == GONE:
-        return _placed(old, row)
+        return _restored(old, row) if _is_newer(row, old) else _placed(old, row)
     if row["state"] == GONE:
-        return _erased(row)
+        return None if _is_newer(old, row) else _erased(row)
     if row["kind"] == POINTER:
         return None  # says that something happened to what is known; what it was comes when it is completed
     if old["kind"] == POINTER:
@@ -80,9 +80,22 @@ def _erased(row: Item) -> dict[str, Any]:
     return gone | ERASED | {"state": GONE, "rank": row["rank"], "deleted_at": row["received_at"]}
 
 
+def _is_newer(row: Item, deletion: Item) -> bool:
+    """Whether something happened after a deletion that its platform dates; any other deletion is the last word."""
+    return not deletion["rank"].startswith(" ") and row["rank"] > deletion["rank"]
+
+
+def _restored(old: Item, row: Item) -> dict[str, Any]:
+    """An item that came back, such as a reaction made anew, stands where it stood."""
+    if row["state"] == GONE:
+        return {"rank": row["rank"]}
+    kept = {"identity", "at", "identities", "occurred_at", "born"} if old["born"] != DELETED and "identity" in old else set()
+    return dict.fromkeys(CONTENT) | {name: value for name, value in _filled(row).items() if name not in kept} | _born(old, row)
+
+
 def _placed(old: Item, row: Item) -> dict[str, Any] | None:
-    """A deletion that came first knew neither customer nor time: the original still says where the gap stands, and nothing more."""
-    if "identity" in old or "identity" not in row:
+    """A deletion that came first did not know when the item was made, nor always by whom: the original still says so, and nothing more."""
+    if old["born"] != DELETED or "identity" not in row or row["born"] == DELETED:
         return None
     return {name: row[name] for name in ("identity", "at", "identities", "occurred_at", "born")}
 

@@ -11,6 +11,7 @@ from typing import Any
 SCHEMA_VERSION = 1
 CREATED, UPDATED, DELETED = "created", "updated", "deleted"
 INBOUND, OUTBOUND = "inbound", "outbound"
+AUTO_REPLY = "auto_reply"  # an attribute: a machine wrote it, so it asks nothing and answers nothing
 POINTER = "pointer"  # a kind: a thin notice, which its channel's `complete` turns into the real thing
 KINDS = frozenset(
     "post comment mention message review survey_response email call chat ticket "

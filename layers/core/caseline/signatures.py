@@ -238,7 +238,7 @@ def verify_twilio(headers: Mapping[str, str], url: str, body: bytes, secrets: Se
     """HMAC-SHA1 of the URL and the sorted form fields; for any other body the URL carries `bodySHA256` and is signed alone.
 
     The scheme joins names and values without a mark between them, so one signature fits several forms: a channel must not
-    take a form for more than the fields it needs say.
+    take a form for more than the fields it needs say. The platform may sign the URL with its standard port or without.
     """
     given = decode_base64(read_header(headers, "x-twilio-signature"), 20)
     body_hash = [value for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True) if name == "bodySHA256"]
@@ -247,8 +247,17 @@ def verify_twilio(headers: Mapping[str, str], url: str, body: bytes, secrets: Se
         fields = ""
     else:
         fields = _join_fields(body)
-    signed = (url + fields).encode("utf-8", "surrogatepass")
-    compare((hmac.digest(key, signed, "sha1") for key in live_keys(secrets)), [given])
+    signed = [(address + fields).encode("utf-8", "surrogatepass") for address in (url, _toggle_port(url))]
+    compare((hmac.digest(key, each, "sha1") for key in live_keys(secrets) for each in signed), [given])
+
+
+def _toggle_port(url: str) -> str:
+    """The other spelling of an address on its scheme's standard port; any other port stays."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    port = {"https": ":443", "http": ":80"}.get(scheme, "")
+    other = host.removesuffix(port) if port and host.endswith(port) else host if ":" in host else host + port
+    return f"{scheme}://{other}{slash}{path}"
 
 
 def _join_fields(body: bytes) -> str:

@@ -19,5 +19,14 @@ class Source:
     trust: str = ""
 
     def owns(self, namespace: str, native_id: str | None) -> bool:
-        """Whether an id of this channel's namespace is the brand's own; a bare own id means this namespace."""
-        return bool(native_id) and (native_id in self.own_ids or f"{namespace}:{native_id}" in self.own_ids)
+        """Whether an id of this channel's namespace is the brand's own; a bare own id means this namespace. Handles (`@name`) have no case."""
+        if not native_id:
+            return False
+        if native_id.startswith("@"):
+            return bool({native_id.casefold(), f"{namespace}:{native_id}".casefold()} & {own.casefold() for own in self.own_ids})
+        return native_id in self.own_ids or f"{namespace}:{native_id}" in self.own_ids
+
+    @property
+    def region(self) -> str:
+        """Setting `region`: the country (two letters) whose people write phone numbers to this source without its code; empty for none."""
+        return str(self.settings.get("region") or "")

@@ -81,11 +81,14 @@ def read_text(row: Mapping[str, Any]) -> str | None:
     return zlib.decompress(bytes(packed)).decode("utf-8", "replace")
 
 
+def read_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(row["attributes"])) if row.get("attributes") else {}
+
+
 def read_signal(row: Mapping[str, Any]) -> Signal:
     """The signal a row was made from, as far as judgement needs it."""
     facts = {name: row[name] for name in (*FACTS, "rating", "occurred_at", "received_at") if name in row}
-    attributes = json.loads(row["attributes"]) if row.get("attributes") else {}
-    return Signal.from_json(facts | {"identities": row.get("identities", []), "text": read_text(row), "attributes": attributes})
+    return Signal.from_json(facts | {"identities": row.get("identities", []), "text": read_text(row), "attributes": read_attributes(row)})
 
 
 def rank_of(signal: Signal) -> str:

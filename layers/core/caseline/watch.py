@@ -1,4 +1,4 @@
-"""What a poll remembers between its runs: the items it passed on lately, and how long the platform wants to be left alone.
+"""What a poll remembers between its runs: the items it passed on lately.
 
 An item is remembered by its id with a mark of its version. So an overlap of two runs is not sent twice, two items of one moment are never taken for
 one, and edits and deletions of what is older than the overlap are found by asking for it again.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from caseline.signals import Signal, Unreadable
 from caseline.sources import Source
 
 WATCHED = 500  # items; the cursor's row grows with them
-PATIENCE_SECONDS, LONGEST_SECONDS = 60.0, 86_400.0
 
 
 class Watch:
@@ -66,28 +64,3 @@ def start_of(since: Any, source: Source, backfill_days: float, now: datetime, la
         return float(since), float(since) - late.total_seconds()
     start = now.timestamp() - 86_400 * float(source.settings.get("backfill_days") or backfill_days)
     return start, start
-
-
-def still_waiting(wait: Any, now: datetime) -> float | None:
-    """Until when to wait, as the cursor says, if that is not past."""
-    return float(wait) if isinstance(wait, int | float) and wait > now.timestamp() else None
-
-
-def wait_until(status: int, headers: Mapping[str, str], now: datetime) -> float | None:
-    """When to ask again, in epoch seconds, if the platform says that it was asked often enough; None if it does not.
-
-    Read from Retry-After in seconds, and from X-RateLimit-Remaining with X-RateLimit-Reset in seconds from now.
-    """
-    remaining = _seconds(headers, "x-ratelimit-remaining")
-    if status != 429 and (remaining is None or remaining >= 1):
-        return None
-    told = [seconds for name in ("retry-after", "x-ratelimit-reset") if (seconds := _seconds(headers, name)) is not None]
-    return now.timestamp() + min(max(told, default=PATIENCE_SECONDS), LONGEST_SECONDS)
-
-
-def _seconds(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        value = float(headers.get(name) or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None

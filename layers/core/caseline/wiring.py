@@ -378,7 +378,7 @@ class Wiring:
 
         envelope = Envelope(self.new_id(), signal.channel, signal.source, brand, "asserted", signal.received_at, "poll")
         self.intake.accept(envelope, [signal])
-        emit({"Accepted": 1}, f"{signal.channel}/{signal.source}", signal.received_at)
+        emit({"Accepted": 1}, f"{signal.channel}/{signal.source}", signal.received_at, self.stack)
 
     def requeue(self, envelope: Mapping[str, Any]) -> None:
         from caseline.intake import send_again

@@ -25,22 +25,14 @@ from __future__ import annotations
 
 from caseline.identity import normalise_identities
 from caseline.payloads import read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "{name}"
-HEADER = "x-{dashed}-signature"
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-{dashed}-signature", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -169,12 +170,23 @@ def _freshen_value(value: Any, received: datetime, shift: timedelta, renamed: Ma
         return value
     if value in renamed:
         return renamed[value]
+    if (inner := _read_base64(value)) is not None:
+        return base64.b64encode(json.dumps(_walk(inner, lambda each: _freshen_value(each, received, shift, renamed))).encode()).decode()
     if value.isdigit() and (moved := _shift_epoch(int(value), received, shift)):
         return str(moved)
     if _STAMP.fullmatch(value):
         return _STAMP.sub(lambda found: _shift_stamp(found, received, shift), value)
     value = _MAILED.sub(lambda found: format_datetime(parsedate_to_datetime(found[0]) + shift), value)
     return _CREATED.sub(lambda found: _shift_created(found[0], shift), _ISO.sub(lambda found: _shift_iso(found, shift), _rename(value, renamed)))
+
+
+def _read_base64(text: str) -> dict[str, Any] | None:
+    """The JSON object that some platforms wrap in base64."""
+    try:
+        inner = json.loads(base64.b64decode(text, validate=True)) if text.startswith("ey") else None
+    except ValueError:
+        return None
+    return inner if isinstance(inner, dict) else None
 
 
 def _rename(text: str, renamed: Mapping[str, str]) -> str:

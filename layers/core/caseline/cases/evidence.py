@@ -18,9 +18,9 @@ from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
 from caseline.priority.model import prioritise
 from caseline.reposts import audience_of
-from caseline.signals import INBOUND, OUTBOUND, parse_time
+from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, parse_time
 from caseline.table import Item, Table
-from caseline.timeline import read_signal
+from caseline.timeline import read_attributes, read_signal
 
 LOOK_BACK = timedelta(days=30)
 RECENT = 50  # rows of each identity that judgement reads
@@ -91,7 +91,11 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
     """How much of its target the oldest ask without a later reply has waited."""
-    replied = max((row["occurred_at"] for row in scene.recent if row["direction"] == OUTBOUND), default="")
-    replied = max(replied, scene.answered)
+    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if _answers(row))])
     asks = sorted((row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied), key=lambda row: str(row["occurred_at"]))
     return waited_share(policy, parse_time(asks[0]["occurred_at"]), scene.now, channel=asks[0]["channel"]) if asks else 0.0
+
+
+def _answers(row: Item) -> bool:
+    """What the brand says answers, but for what its machines say by themselves."""
+    return row["direction"] == OUTBOUND and not read_attributes(row).get(AUTO_REPLY)

@@ -24,8 +24,9 @@ class Channel(Protocol):
     """What every channel module is. `challenge`, `acknowledge`, `sign`, `parse_event`, `complete` and `fetch` are optional.
 
     Constants it may have: PROOF (a key of PROOFS, `signature` by default), NAMESPACE, BODY_LIMIT (bytes), MIN_SECRET (characters), REQUIRED_SETTINGS,
-    KEPT_HEADERS (what a replay needs), FIRST_PARTY, HOSTS (that fetch and complete may call), POLL_SECONDS, ANSWER_SECONDS
-    (how long the platform waits), and the usual places of events, as caseline.arrivals names them (EVENT_SOURCES, DEVICE_TOPICS...).
+    KEPT_HEADERS (what a replay needs), BARE_SIGNATURES (taken without their prefix too), FIRST_PARTY, HOSTS (that fetch and complete may call),
+    POLL_SECONDS, ANSWER_SECONDS (how long the platform waits), and the usual places of events, as caseline.arrivals names them (EVENT_SOURCES,
+    DEVICE_TOPICS...).
     """
 
     def verify(self, request: WebhookRequest, source: Source) -> None:

@@ -1,24 +1,23 @@
-"""What Meta's platforms share: one signature, one handshake, one size of body. Credential: the App Secret; for the handshake the setting `verify_token`."""
+"""What Meta's platforms share: one signature, one handshake, one envelope.
+
+Credential: the App Secret; for the handshake the setting `verify_token`.
+"""
 
 from __future__ import annotations
 
-from caseline.calls import webhook_secrets
+import json
+
 from caseline.errors import SignatureError
-from caseline.signatures import sign_prefixed, verify_prefixed, verify_token
+from caseline.payloads import Field
+from caseline.schemes import BodyScheme
+from caseline.signals import Signal, Unreadable
+from caseline.signatures import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 BODY_LIMIT = 3_000_000
-HEADER = "x-hub-signature-256"
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, webhook_secrets(source))
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, webhook_secrets(source)[0]))
+_SCHEME = BodyScheme("x-hub-signature-256", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
@@ -31,3 +30,13 @@ def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None
     except SignatureError:
         return WebhookResponse(403)
     return WebhookResponse(200, query["hub.challenge"], {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"})
+
+
+def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:
+    """The platform asks for 200."""
+    return WebhookResponse(200, json.dumps({"accepted": len(signals)}), {"Content-Type": "application/json"})
+
+
+def list_entries(body: Field) -> list[Field]:
+    """What a request brings, by account."""
+    return list(body["entry"].each()) or body["entry"].refuse("is empty")

@@ -1,28 +1,28 @@
 """Amazon Connect: what Contact Lens makes of calls and chats. Credential: IAM; nothing comes by webhook.
 
-Facts: docs.aws.amazon.com/connect, "Contact Lens output file locations", "Example Contact Lens output files", "Rules: EventBridge event type". Two kinds of
-events are read: an object that was created (by S3's own notification, where keys are URL-encoded, or by EventBridge, where they are not), whose file holds
-the contact; and a rule that matched, a pointer without words, which the contact's file completes as both have the contact's id. Files exist raw and
-redacted; the redacted one supersedes the raw one. The setting `output: redacted` leaves raw ones unread (`raw` the others): write it where redaction is on,
-so that what was taken out never comes in. Only the customer's turns are the text. Files name nobody: the contact is the person, unless the CRM knows
-better. Not confirmed: what the time in a file's name is the time of.
+Facts: docs.aws.amazon.com/connect, "Contact Lens output file locations", "Example Contact Lens output files", "Rules: EventBridge event type"; "Amazon Connect
+events" of the EventBridge reference. Two kinds of events are read: an object that was created (by S3's own notification, where keys are URL-encoded, or by
+EventBridge, where they are not), whose file holds the contact; and a rule that matched, a pointer without words, which the contact's file completes as both
+have the contact's id. Files exist raw and redacted; the redacted one supersedes the raw one. The setting `output: redacted` leaves raw ones unread (`raw` the
+others): write it where redaction is on, so that what was taken out never comes in. Only the customer's turns are the text. Files name nobody: the contact is
+the person, unless the CRM knows better. Not confirmed: what the time in a file's name is the time of.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import unquote_plus
 
-from caseline.batches import Item, read_batch
+from caseline.batches import read_batch
 from caseline.errors import PayloadError, SignatureError, UnavailableError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_event, read_json, settle_time
 from caseline.signals import Signal, Unreadable
 from caseline.sources import Source
+from caseline.stored import read_stored
 from caseline.web import WebhookRequest
 
 NAMESPACE = "amazon_connect"
@@ -31,6 +31,12 @@ EVENT_SOURCES = ("aws.connect",)
 FILE = re.compile(
     r"(?:.*/)?Analysis/(?:Voice|Chat)/(?:.*/)?(?P<contact>[^/]{1,256}?)_analysis(?P<redacted>_redacted)?_(?P<time>[^/_]{10,40})\.json\Z"
 )
+RULE = re.compile(r"(?:Rule for )?Contact Lens [A-Za-z ]+ Matched\Z")
+SILENT = frozenset({  # the course of contacts and analyses, figures, the work of agents
+    "Amazon Connect Contact Event", "Contact Lens Analysis State Change", "Metrics Rules Matched", "Amazon Connect Rules Action Execution Failed",
+    "Contact Lens Evaluation Rules Matched", "Contact Lens Evaluation Export Failed", "Contact Lens Automated Evaluation Submission Failed",
+    "AWS API Call via CloudTrail",
+})  # fmt: skip
 KINDS_OF_CHANNEL = {"VOICE": "call", "CHAT": "chat"}
 RAW, REDACTED = "1-raw", "2-redacted"  # in this order
 EXTREME = 5.0  # of the provider's scores, both ways
@@ -66,40 +72,30 @@ class _Reader:
 
     def read_event(self, event: Field) -> list[Signal | Unreadable]:
         if "Records" in event:
-            return read_batch(self._records(event["Records"]))
+            return read_batch((record, partial(self._read_stored, record)) for record in event["Records"].each())
         if "Transcript" in event or "JobStatus" in event:
-            return read_batch([(event.value, partial(self._read_file, event, None))])
+            return read_batch([(event, partial(self._read_file, event, None))])
         if "contactId" in event and "eventType" in event:
             return []  # the course of a contact
         kind = event["detail-type"].text()
         if kind == "Object Created":
-            detail = event["detail"]
-            return read_batch([(event.value, partial(self._read_object, detail["bucket"]["name"], detail["object"]["key"].text()))])
-        if kind.startswith("Contact Lens") and kind.endswith("Matched"):
-            return [self._read_pointer(event, kind)]
-        if kind in ("Amazon Connect Contact Event", "Contact Lens Analysis State Change"):
+            return read_batch([(event, partial(self._read_stored, event))])
+        if kind in SILENT:
             return []
+        if RULE.match(kind):
+            return [self._read_pointer(event, kind)]
         raise PayloadError(f"{kind!r} is not a known event", "detail-type")
 
-    def _records(self, records: Field) -> Iterator[Item]:
-        for record in records.each():
-            yield record.value, partial(self._read_record, record)
-
-    def _read_record(self, record: Field) -> Signal | None:
-        if not record["eventName"].text().removeprefix("s3:").startswith("ObjectCreated"):
-            return None
-        stored = record["s3"]
-        return self._read_object(stored["bucket"]["name"], unquote_plus(stored["object"]["key"].text()))
-
-    def _read_object(self, bucket: Field, key: str) -> Signal | None:
+    def _read_stored(self, event: Field) -> Signal | None:
         """A file of the analysis; recordings and whatever else stands in the bucket say nothing."""
-        name = FILE.match(key)
-        if name is None:
+        place = read_stored(event)
+        name = FILE.match(place[1]) if place else None
+        if place is None or name is None:
             return None
         wanted = self.source.settings.get("output")
         if wanted in ("raw", "redacted") and (wanted == "redacted") != bool(name["redacted"]):
             return None
-        return self._read_file(read_json(self.read(bucket.text(), key)), name)
+        return self._read_file(read_json(self.read(*place)), name)
 
     def _read_file(self, file: Field, name: re.Match[str] | None) -> Signal | None:
         status = file["JobStatus"].text_or_none()
@@ -115,8 +111,7 @@ class _Reader:
         return self._signal(
             contact, KINDS_OF_CHANNEL[channel], self._read_moment(turns, name), revision=REDACTED if redacted else RAW,
             text="\n".join(words for turn in turns if (words := turn["Content"].text_or_none())) or None, language=file["LanguageCode"].text_or_none(),
-            author_name=next((turn["DisplayName"].text_or_none() for turn in turns if "DisplayName" in turn), None), provider_sentiment=score,
-            attributes=_read_facts(file, redacted),
+            author_name=_find_name(turns), provider_sentiment=score, attributes=_read_facts(file, redacted),
         )
 
     def _read_moment(self, turns: list[Field], name: re.Match[str] | None) -> datetime:
@@ -142,9 +137,21 @@ class _Reader:
 
 
 def _customer_turns(file: Field) -> list[Field]:
+    """Who is the customer stands with the participants, or with each turn, as in redacted chats."""
     roles = {who["ParticipantId"].id(): who["ParticipantRole"].text_or_none() for who in file["Participants"].each()}
     spoken = [turn for turn in file["Transcript"].each() if turn["Type"].text_or_none() != "EVENT"]
-    return [turn for turn in spoken if roles.get(who := turn["ParticipantId"].id(), who) == "CUSTOMER"]
+    return [turn for turn in spoken if _find_role(turn, roles) == "CUSTOMER"]
+
+
+def _find_role(turn: Field, roles: Mapping[str, str | None]) -> str:
+    who = turn["ParticipantId"].id()
+    return turn["ParticipantRole"].text_or_none() or roles.get(who) or who
+
+
+def _find_name(turns: list[Field]) -> str | None:
+    """What the customer is called in a chat; `[PII]` where that was taken out."""
+    names = (turn["DisplayName"].text_or_none() or "" for turn in turns)
+    return next((name for name in names if name and not name.startswith("[")), None)
 
 
 def _find_score(sentiment: Field) -> float | None:

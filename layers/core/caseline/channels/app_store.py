@@ -2,7 +2,7 @@
 
 Credential: of webhooks the secret they were made with; of the API `{"issuer_id", "key_id", "private_key"}` of a team key, as another secret of the source.
 Facts: developer.apple.com, "Configuring and receiving webhook notifications", "List All Customer Reviews for an App". Not confirmed: that signatures come
-without their prefix (the setting `bare_signature` accepts that), that an edited review has a new `createdDate`, the fields of TestFlight feedback, and how the
+without their prefix too (both are taken), that an edited review has a new `createdDate`, the fields of TestFlight feedback, and how the
 hourly limit is told. A review has neither language nor person: only a nickname and a territory (ISO 3166 alpha-3).
 """
 
@@ -16,13 +16,14 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
+from caseline.calls import read_answer, read_credentials, read_path_id, read_setting
 from caseline.errors import PayloadError, UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, is_of, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, OUTBOUND, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
+from caseline.reviews import join_words, make_reply, read_stars
+from caseline.schemes import BodyScheme
+from caseline.signals import DELETED, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -31,22 +32,15 @@ HOSTS = ("api.appstoreconnect.apple.com",)
 POLL_SECONDS = 900
 API = "https://api.appstoreconnect.apple.com/v1"
 AUDIENCE, LIFETIME = "appstoreconnect-v1", 1200  # seconds
-HEADER = "x-apple-signature"
-FEEDBACK = {f"betaFeedback{kind}SubmissionCreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
-IGNORED = ("webhookPing", "appStoreVersion", "buildUpload", "buildBetaDetail", "backgroundAsset", "alternativeDistribution")
+BARE_SIGNATURES = True
+FEEDBACK = {f"betafeedback{kind.lower()}submissioncreated": f"betaFeedback{kind}Submissions" for kind in ("Crash", "Screenshot")}
+IGNORED = ("webhookping", "appstoreversion", "buildupload", "buildbetadetail", "backgroundasset", "alternativedistribution")
 SPARE_CALLS = 50  # of the hourly limit, left to others who share the key
-ID = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 TOLD = ("deviceModel", "osVersion", "locale", "appPlatform")
 
 
-def verify(request: WebhookRequest, source: Source) -> None:
-    bare = source.settings.get("bare_signature") is True and not (request.headers.get(HEADER) or "").startswith("hmacsha256=")
-    verify_prefixed(request.headers, HEADER, "" if bare else "hmacsha256=", request.body, webhook_secrets(source))
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "hmacsha256=", request.body, webhook_secrets(source)[0]))
+_SCHEME = BodyScheme("x-apple-signature", "hmacsha256=", bare=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -55,18 +49,19 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     Also a page of reviews, or one review of it, as it was received.
     """
     body = read_json(request.body)
-    if isinstance(body["data"].value, list) or body["type"].value == "customerReviews":
-        reviews, responses = body["data"].each() if "data" in body else [body], _index(body["included"])
+    data = body if body["type"].value == "customerReviews" else body["data"]
+    reviews = data.each() if isinstance(data.value, list) else [data] if data["type"].value == "customerReviews" else None
+    if reviews is not None:
+        responses = _index(body["included"])
         return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
-    data = body["data"]
-    kind = data["type"].text()
+    kind = data["type"].text().replace("_", "").lower()  # as payloads spell it, or as the API names it
     if kind.startswith(IGNORED):
         return []
     if kind not in FEEDBACK:
         data["type"].refuse("is not a known event")
     sent = data["attributes"]["timestamp"]
     moment = settle_time(sent.time_or_none() or request.received_at, request.received_at, sent.path)
-    instance = _read_id(data["relationships"]["instance"]["data"]["id"])
+    instance = read_path_id(data["relationships"]["instance"]["data"]["id"])
     return [Signal(
         channel="app_store", source=source.name, native_id=instance, kind="pointer", occurred_at=moment, received_at=request.received_at,
         identities=normalise_identities([f"app_store:{instance}"]), attributes={"resource": FEEDBACK[kind]},
@@ -96,7 +91,7 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     if not source.settings.get("app"):
         return
     calls = _Calls(session, source)
-    for items, state in read_newest_first(calls.open_page, json.loads(cursor) if cursor else {}, source, session.now()):
+    for items, state in read_newest_first(calls.open_page, read_cursor(cursor), source, session.now()):
         yield items, json.dumps(state)
         if calls.left is not None and calls.left < SPARE_CALLS:
             return
@@ -105,12 +100,14 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
 class _Calls:
     def __init__(self, session: Any, source: Source) -> None:
         self.session, self.source, self.left = session, source, None
-        self.first = f"{API}/apps/{_read_id(Field(read_setting(source, 'app'), 'app'))}/customerReviews"
+        self.first = f"{API}/apps/{read_path_id(Field(read_setting(source, 'app'), 'app'))}/customerReviews"
 
     left: int | None
 
     def open_page(self, page: str | None) -> Page | None:
         """`page` is the address that the platform gave as the next one."""
+        if page and not is_of(self.first, page):
+            return None  # of another app, which the settings named then
         query = None if page else {"sort": "-createdDate", "limit": "200", "include": "response"}
         answer = self.session.request("GET", page or self.first, params=query, headers=_authorize(self.session, self.source))
         if answer.status_code in (400, 404) and page:
@@ -124,32 +121,30 @@ class _Calls:
 
     def _read_next(self, field: Field) -> str | None:
         address = field.id_or_none() if field.value is None else field.id(4096)
-        if address and not address.startswith(self.first + "?"):
+        if address and not is_of(self.first, address):
             raise UnavailableError("the platform named a next page elsewhere")
         return address
 
 
 def _read_both(review: Field, responses: Mapping[str, Field], source: Source, now: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, source, now)
+    yield review, partial(_read_review, review, source, now)
     try:
         response = responses.get(review["relationships"]["response"]["data"]["id"].id_or_none() or "")
     except PayloadError:
         return  # the review is among the unreadable
     if response and response["attributes"]["state"].value in (None, "PUBLISHED"):
-        yield response.value, partial(_read_response, review, response, source, now)
+        both = Field({"data": [{**review.object()}], "included": [response.value]}, "")  # a response alone does not say to what
+        yield both, partial(_read_response, review, response, source, now)
 
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:
     said, review_id = review["attributes"], review["id"].id()
-    stars, moment = said["rating"].number(), settle_time(said["createdDate"].time(), received_at, said["createdDate"].path)
-    if not 1 <= stars <= 5:
-        said["rating"].refuse("must be between 1 and 5")
-    parts = [part.strip() for part in (said["title"].text_or_none(), said["body"].text_or_none()) if part and part.strip()]
-    territory = said["territory"].text_or_none()
+    moment, territory = settle_time(said["createdDate"].time(), received_at, said["createdDate"].path), said["territory"].text_or_none()
     return Signal(
         channel="app_store", source=source.name, native_id=review_id, kind="review", public=True, occurred_at=moment, received_at=received_at,
         revision=isoformat(moment), identities=normalise_identities([f"app_store:{review_id}"]), author_name=said["reviewerNickname"].text_or_none(),
-        text="\n\n".join(parts) or None, rating=Rating("stars", stars, 1.0, 5.0), attributes={"territory": territory} if territory else {},
+        text=join_words(said["title"].text_or_none(), said["body"].text_or_none()), rating=read_stars(said["rating"]),
+        attributes={"territory": territory} if territory else {},
     )
 
 
@@ -157,11 +152,8 @@ def _read_response(review: Field, response: Field, source: Source, received_at: 
     """The developer's answer; another one to the same review has another id."""
     said, review_id = response["attributes"], review["id"].id()
     moment = settle_time(said["lastModifiedDate"].time(), received_at, said["lastModifiedDate"].path)
-    return Signal(
-        channel="app_store", source=source.name, native_id=response["id"].id(), kind="review", direction=OUTBOUND, public=True, occurred_at=moment,
-        received_at=received_at, revision=isoformat(moment), identities=normalise_identities([f"app_store:{review_id}"]), agent=source.brand,
-        text=said["responseBody"].text(), parent_id=review_id,
-    )
+    customer, words = normalise_identities([f"app_store:{review_id}"]), said["responseBody"].text()
+    return make_reply("app_store", source, review_id, customer, words, moment, received_at, isoformat(moment), response["id"].id())
 
 
 def _index(included: Field) -> dict[str, Field]:
@@ -172,11 +164,6 @@ def _read_limit(headers: Mapping[str, str]) -> int | None:
     """Calls left of the hour: `user-hour-lim:3600;user-hour-rem:3588;`."""
     found = re.search(r"user-hour-rem:(\d{1,9})", headers.get("x-rate-limit") or "")
     return int(found.group(1)) if found else None
-
-
-def _read_id(field: Field) -> str:
-    """An id that becomes part of an address."""
-    return field.id() if ID.match(field.id()) else field.refuse("is not an id")
 
 
 def _authorize(session: Any, source: Source) -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""CloudEvents 1.0 by HTTP: the generic signal in its three content modes, posted by first parties. Credential: a bearer token (`Authorization: Bearer`), or
-the same secret as `whsec_<base64>` with which the sender signs by Standard Webhooks; whoever sends a signature is held to it.
+"""CloudEvents 1.0 by HTTP: the generic signal in its three content modes, posted by first parties. Credential: a bearer token (`Authorization: Bearer`, or
+`access_token` in the URL), or the same secret as `whsec_<base64>` with which the sender signs by Standard Webhooks; whoever sends a signature is held to it.
 
 Facts: github.com/cloudevents/spec, "HTTP protocol binding", "JSON event format", "HTTP 1.1 web hooks". `type`, `time` and `data` are those of
 caseline.generic. A wrong field is answered 422 with its path, a format that is not JSON 415. Setting `allowed_origins`: who may ask to deliver (OPTIONS).
@@ -34,6 +34,8 @@ STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-bat
 def verify(request: WebhookRequest, source: Source) -> None:
     if "webhook-signature" in request.headers or "svix-signature" in request.headers:
         return verify_standard_webhook(request.headers, request.body, source.secrets, request.received_at)
+    if "authorization" not in request.headers and "access_token" in request.query:
+        return verify_token(request.query["access_token"], source.secrets)
     scheme, _, token = read_header(request.headers, "authorization", 1024).partition(" ")
     if scheme.lower() != "bearer":
         raise SignatureError("the credentials are not a bearer token")
@@ -72,7 +74,7 @@ def _items(body: Field, source: Source, request: WebhookRequest) -> Iterator[Ite
     if body.value is None:
         body.refuse("must be a list")
     for event in body.each():
-        yield event.value, partial(_read_envelope, event, source, request)
+        yield event, partial(_read_envelope, event, source, request)
 
 
 def _read_envelope(event: Field, source: Source, request: WebhookRequest) -> Signal:

@@ -1,8 +1,7 @@
 """Delighted: NPS, CSAT, CES and other one-question surveys. Credential: the account's private API key.
 
-Facts: delighted.com/docs, "Webhooks" and "Survey responses"; the signature is known from public clients only. A response is sent again with each part that
-is added to it, and known by its id. Not confirmed: the payload's field names, the additional answers' shape, and the scales, which the setting `scales`
-(`{ces: [1, 5]}`) changes.
+Facts: delighted.com/docs/api, "Webhooks"; the signature is known from public clients only. A response is sent again with each part that is added to it, and
+known by its id. Not confirmed: the scales, which the setting `scales` (`{ces: [1, 5]}`) changes, and what an additional answer looks like that was chosen.
 """
 
 from __future__ import annotations
@@ -11,28 +10,20 @@ from typing import Any
 
 from caseline.answers import Answers
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "delighted"
-HEADER = "x-delighted-webhook-signature"
 ACTIONS = {"survey_response.created": CREATED, "survey_response.updated": UPDATED}
 IGNORED = ("unsubscribe.", "bounce.", "person.")
 SURVEYS = {  # metric and scale
     "nps": ("nps", 0, 10), "enps": ("nps", 0, 10), "csat": ("csat", 1, 5), "csat3": ("csat", 1, 3), "ces": ("ces", 1, 7),
     "stars5": ("stars", 1, 5), "star": ("stars", 1, 5), "smileys": ("csat", 1, 5), "smiley": ("csat", 1, 5), "thumbs": ("csat", 0, 1), "pmf": ("csat", 1, 3),
 }
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-delighted-webhook-signature", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -56,7 +47,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 
 
 def _read_answers(data: Field, source: Source) -> Answers:
-    answers, person = Answers(name=data["person"]["name"].text_or_none()), data["person"]
+    answers, person = Answers(source.region, name=data["person"]["name"].text_or_none()), data["person"]
     answers.identities += [f"{name}:{value}" for name, key in (("email", "email"), ("phone", "phone_number")) if (value := person[key].text_or_none())]
     if "score" in data:
         metric, low, high = _read_scale(data["survey_type"], source)
@@ -79,13 +70,19 @@ def _read_scale(survey: Field, source: Source) -> tuple[str, float, float]:
 def _read_addition(answers: Answers, answer: Field) -> None:
     """Free words are said; what was chosen stands beside."""
     question, value = answer["question"], answer["value"]
-    words = value["free_response"].text_or_none() if isinstance(value.value, dict) else None
-    if words is None and question["type"].value == "free_response":
-        words = value.text_or_none()
-    if words is not None:
-        answers.say(words)
-    elif value.value is not None:
-        answers.others[question["text"].text_or_none() or question["id"].id_or_none() or answer.path] = value.value
+    given = [(question["type"].value, value)] if not isinstance(value.value, dict) else list(value.members())
+    for kind, field in given:
+        if kind == "free_response":
+            answers.say(field.text_or_none())
+        elif field.value not in (None, []):
+            answers.others[question["text"].text_or_none() or question["id"].id_or_none() or answer.path] = _plain(field.value)
+
+
+def _plain(value: Any) -> Any:
+    """A choice by its words, several as a list, a point on a scale as it is."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.get("text", value) if isinstance(value, dict) else value
 
 
 def _read_properties(properties: Field) -> dict[str, Any]:

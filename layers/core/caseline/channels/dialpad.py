@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from caseline.errors import PayloadError
-from caseline.identity import normalise_identities
+from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import OUTBOUND, Rating, Signal, Unreadable
 from caseline.signatures import read_jwt, sign_jwt, verify_jwt
@@ -54,7 +54,7 @@ class _Reader:
         """What was said, as one signal, and the score given afterwards, as another; the course of a call says nothing."""
         event, call = self.event, self.event["call_id"].id()
         said, score = event["transcription_text"].text_or_none(), event["csat_score"]
-        facts = {"thread_id": call, "identities": self._identities(), "author_name": event["contact"]["name"].text_or_none(), "attributes": self._facts()}
+        facts = {"thread_id": call, "attributes": self._facts(), **self._people()}
         signals = [self._signal(call, "call", "date_started", text=said, **facts)] if said and said.strip() else []
         if score.value is not None:
             signals.append(self._signal(f"{call}/csat", "survey_response", "event_timestamp", rating=self._rate(score), parent_id=call, **facts))
@@ -65,7 +65,7 @@ class _Reader:
 
     def read_message(self) -> Signal:
         event, contact = self.event, self.event["contact"]
-        outgoing = event["direction"].text() == "outbound"
+        outgoing = event["direction"].text() == "outbound" or self.source.owns("phone", event["from_number"].text_or_none())
         recipients = event["to_number"].each() if isinstance(event["to_number"].value, list) else [event["to_number"]]
         numbers = [number.text_or_none() for number in recipients] if outgoing else [event["from_number"].text_or_none()]
         customers = [number for number in numbers if number and not self.source.owns("phone", number)]
@@ -82,10 +82,13 @@ class _Reader:
         named = (("dialpad", contact["id"].id_or_none()), ("email", contact["email"].text_or_none()), ("phone", contact["phone"].text_or_none()))
         return [f"{namespace}:{value}" for namespace, value in named if value]
 
-    def _identities(self) -> tuple[str, ...]:
-        """The other end of the call, whoever called."""
-        number = self.event["external_number"].text_or_none()
-        return normalise_identities([*self._contact(), *([f"phone:{number}"] if number else [])])
+    def _people(self) -> dict[str, Any]:
+        """The other end of the call, whoever called: a customer, unless it is a colleague."""
+        number, name = self.event["external_number"].text_or_none(), self.event["contact"]["name"].text_or_none()
+        identities = normalise_identities([*self._contact(), *([f"phone:{number}"] if number else [])])
+        if any(is_own(each, self.source.own_ids) for each in identities):
+            return {"direction": OUTBOUND, "agent": name or self.source.brand}
+        return {"identities": identities, "author_name": name}
 
     def _facts(self) -> dict[str, Any]:
         event = self.event
@@ -103,7 +106,7 @@ class _Reader:
 
     def _signal(self, native_id: str, kind: str, when: str, **facts: Any) -> Signal:
         moment = next((self.event[name] for name in (when, "event_timestamp", "date_started") if name in self.event), None)
-        occurred_at = settle_time(moment.epoch(0.001), self.received_at, moment.path) if moment else self.received_at
+        occurred_at = settle_time(moment.moment(), self.received_at, moment.path) if moment else self.received_at
         return Signal(
             channel="dialpad", source=self.source.name, native_id=native_id, kind=kind, occurred_at=occurred_at, received_at=self.received_at, **facts,
         )

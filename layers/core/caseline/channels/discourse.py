@@ -16,14 +16,13 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "discourse"
 KEPT_HEADERS = ("x-discourse-event", "x-discourse-event-type", "x-discourse-event-id", "x-discourse-instance")
-HEADER = "x-discourse-event-signature"
 ACTIONS = {"post_created": CREATED, "post_edited": UPDATED, "post_recovered": UPDATED, "post_destroyed": DELETED}
 # What a body is about, where that is no post and no like: what is said there comes as a post, too, or is said by nobody.
 SILENT = frozenset(
@@ -31,15 +30,8 @@ SILENT = frozenset(
 )
 REGULAR = 1  # the others are notes of moderators, small actions and whispers among the staff
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?\Z")
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-discourse-event-signature", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -67,9 +59,10 @@ class _Reader:
             return None
         opens = post["post_number"].count_or_none() == 1
         private = post["topic_archetype"].text_or_none() == "private_message"
+        dated = action == UPDATED or (action == DELETED and "deleted_at" not in post)  # what its author took back comes again as a later version
         return self._signal(
             post, post["id"].id(), kind="message" if private else "post" if opens else "comment", public=not private, action=action,
-            revision=f"{post['version'].count_or_none() or 0:06d}" if action == UPDATED else "", at=post["created_at"].time(),
+            revision=f"{post['version'].count_or_none() or 0:06d}" if dated else "", at=post["created_at"].time_or_none(),
             **{**self._people(post), **({"author_name": None} if action == DELETED else _content(post, opens))},
         )
 

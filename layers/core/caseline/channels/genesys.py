@@ -51,11 +51,9 @@ def _read_event(event: Field, source: Source, received_at: datetime) -> list[Sig
 
 
 def _utterances(event: Field, source: Source, received_at: datetime) -> Iterator[Item]:
-    """A bad one is kept with what stands around it, so that it can be read again."""
-    detail, body = event["detail"], event["detail"]["eventBody"]
+    body = event["detail"]["eventBody"]
     for utterance in body["transcripts"].each():
-        alone = {**event.object(), "detail": {**detail.object(), "eventBody": {**body.object(), "transcripts": [utterance.value]}}}
-        yield alone, partial(_read_utterance, utterance, body, source, received_at)
+        yield utterance, partial(_read_utterance, utterance, body, source, received_at)
 
 
 def _read_utterance(utterance: Field, body: Field, source: Source, received_at: datetime) -> Signal | None:

@@ -1,8 +1,8 @@
 """GitHub: issues and discussions and the comments on them. Credential: the webhook's secret.
 
 Facts: docs.github.com, "Webhook events and payloads", "Validating webhook deliveries". The header `X-GitHub-Event` tells the event and is not signed;
-without it the body's own shape does. The brand's own are owners, members and collaborators of the repository, and bots. Numeric ids are unique only
-among things of one kind, so the kind stands before them. Not confirmed: that the platform never sends a delivery again by itself.
+without it the body's own shape does. The brand's own are owners, members and collaborators of the repository, and bots. An issue or discussion is the
+thread of its comments. Not confirmed: that the platform never sends a delivery again by itself.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "github"
 KEPT_HEADERS = ("x-github-event", "x-github-delivery")
-HEADER = "x-hub-signature-256"
+ANSWER_SECONDS = 10
 # Where an event's item and the thread it stands in are: an issue or discussion is its own thread.
 PLACES = {
     "issues": ("issue", "issue"), "discussion": ("discussion", "discussion"),
@@ -34,15 +34,8 @@ SILENT_ACTIONS = frozenset(
     "unlocked unpinned untyped parent_issue_added parent_issue_removed sub_issue_added sub_issue_removed field_added field_removed".split()
 )
 STAFF = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0]))
+_SCHEME = BodyScheme("x-hub-signature-256", "sha256=")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -73,22 +66,21 @@ class _Item:
 
     def __init__(self, body: Field, item: str, thread: str, source: Source, received_at: datetime) -> None:
         self.body, self.item, self.thread, self.source, self.received_at = body, body[item], body[thread], source, received_at
-        self.thread_kind, self.is_comment = thread, item != thread
-        self.thread_id = f"{thread}/{self.thread['id'].id()}"
+        self.is_comment, self.thread_id = item != thread, self.thread["id"].id()
 
     def read(self, action: str) -> Signal:
-        item, private = self.item, self.body["repository"]["private"].boolean_or_none()
-        native_id = f"{self.thread_kind}_comment/{item['id'].id()}" if self.is_comment else self.thread_id
+        item, private, kind = self.item, self.body["repository"]["private"].boolean_or_none(), "comment" if self.is_comment else "post"
+        made, changed = (item[name].time_or_none() or self.received_at for name in ("created_at", "updated_at"))
         return Signal(
-            channel="github", source=self.source.name, native_id=native_id, kind="comment" if self.is_comment else "post", action=action, public=not private,
-            occurred_at=settle_time(item["created_at"].time(), self.received_at, item["created_at"].path), received_at=self.received_at,
-            revision=isoformat(item["updated_at"].time()) if action == UPDATED else "", url=item["html_url"].text_or_none(), thread_id=self.thread_id,
-            parent_id=self._parent(), **self._people(action), **({} if action == DELETED else self._content()),
+            channel="github", source=self.source.name, native_id=item["id"].id(), kind=kind, action=action, public=not private, received_at=self.received_at,
+            occurred_at=settle_time(made, self.received_at, item["created_at"].path), revision=isoformat(changed) if action == UPDATED else "",
+            url=item["html_url"].text_or_none(), thread_id=self.thread_id, parent_id=self._parent(), **self._people(action),
+            **({} if action == DELETED else self._content()),
         )
 
     def _parent(self) -> str | None:
-        answered = self.item["parent_id"].id_or_none() if self.is_comment else None
-        return f"{self.thread_kind}_comment/{answered}" if answered else self.thread_id if self.is_comment else None
+        """The comment that it answers, which only discussions tell, or what the thread began with."""
+        return self.item["parent_id"].id_or_none() or self.thread_id if self.is_comment else None
 
     def _people(self, action: str) -> dict[str, Any]:
         """A comment of the brand's answers whoever opened the thread, unless it stands under another comment."""

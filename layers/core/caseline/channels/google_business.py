@@ -12,20 +12,22 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
 from caseline.calls import read_answer, read_setting
-from caseline.errors import PayloadError, SignatureError, UnavailableError
+from caseline.errors import PayloadError, UnavailableError
 from caseline.google import TOKEN_HOST, open_token
+from caseline.google_push import sign_push, verify_push
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_bearer, verify_bearer
+from caseline.reviews import make_reply
+from caseline.signals import CREATED, DELETED, UPDATED, Rating, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -35,37 +37,15 @@ POLL_SECONDS = 900
 PROOF = "token"
 API = "https://mybusiness.googleapis.com/v4"
 SCOPE = "https://www.googleapis.com/auth/business.manage"
-CERTS = "https://www.googleapis.com/oauth2/v3/certs"
-ISSUERS = ("https://accounts.google.com", "accounts.google.com")
-NOTICES = {"NEW_REVIEW": "created", "UPDATED_REVIEW": UPDATED}
+NOTICES = {"NEW_REVIEW": CREATED, "UPDATED_REVIEW": UPDATED}
 IGNORED = frozenset({"GOOGLE_UPDATE", "DUPLICATE_LOCATION", "LOSS_OF_VOICE_OF_MERCHANT", "VOICE_OF_MERCHANT_UPDATED", "NEW_CUSTOMER_MEDIA"})
 STARS = {"ONE": 1.0, "TWO": 2.0, "THREE": 3.0, "FOUR": 4.0, "FIVE": 5.0}
 PAGE_SIZE = 50
+ID = re.compile(r"[A-Za-z0-9_=-]{1,200}\Z")
 
 
-def verify(request: WebhookRequest, source: Source) -> None:
-    """Who signed, for whom, and on whose behalf."""
-    audience, account = (source.settings.get(name) for name in ("audience", "service_account"))
-    if not (isinstance(audience, str) and audience and isinstance(account, str) and account):
-        raise SignatureError("audience and service_account are not configured")
-    given = source.settings.get("jwks")
-    keys = (lambda: given) if isinstance(given, Mapping) else partial(_published_keys, int(request.received_at.timestamp()) // 3600)
-    claims = verify_bearer(request.headers, keys, audience, request.received_at)
-    if claims["iss"] not in ISSUERS or claims.get("email") != account or claims.get("email_verified") is not True:
-        raise SignatureError("the token is not of the service account")
-
-
+verify, sign = verify_push, sign_push
 SIGNS_WITH = "jwks"  # the setting whose private key, a developer's own, signs samples: only Google has the real one
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """As Pub/Sub would send it, where the setting `jwks` holds a private key of a developer's own; for samples."""
-    now, settings = int(request.received_at.timestamp()), source.settings
-    key = next((key for key in (settings.get("jwks") or {}).get("keys", ()) if "d" in key), None)
-    if key is None:
-        return request
-    person = {"iss": ISSUERS[0], "sub": "1", "email": settings.get("service_account"), "email_verified": True}
-    return request.with_headers(sign_bearer({**person, "aud": settings.get("audience"), "iat": now, "exp": now + 3600}, key))
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -83,7 +63,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         kind.refuse("is not a known notification")
     review, sent = _read_name(name), message["publishTime"].time_or_none() or request.received_at
     return [Signal(
-        channel="google_business", source=source.name, native_id=review, kind="pointer", action=NOTICES.get(kind.text_or_none() or "", "created"), public=True,
+        channel="google_business", source=source.name, native_id=review, kind="pointer", action=NOTICES.get(kind.text_or_none() or "", CREATED), public=True,
         occurred_at=settle_time(sent, request.received_at, "message.publishTime"), received_at=request.received_at,
         identities=normalise_identities([f"google_business:{review}"]), attributes={"location": review.partition("/reviews/")[0]},
     )]
@@ -94,12 +74,12 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
     answer = session.request("GET", f"{API}/{signal.native_id}", headers=_authorize(session, source))
     if answer.status_code == 404:
         return signal.with_(kind="review", action=DELETED, attributes={})
-    return _read_review(read_answer(answer, "a review"), source, signal.received_at).with_(action=signal.action, native_id=signal.native_id)
+    return _read_review(read_answer(answer, "a review"), source, signal.received_at).with_(native_id=signal.native_id)
 
 
 def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[Items, str]]:
     """Pages of the reviews of each location, changed last first. The cursor holds the state of each list."""
-    states: dict[str, Any] = json.loads(cursor) if cursor else {}
+    states = {name: state for name, state in read_cursor(cursor).items() if isinstance(state, dict)}
     locations = [_read_location(item) for item in Field(source.settings.get("locations"), "locations").each()]
     headers = _authorize(session, source) if locations else {}
     failures: list[UnavailableError] = []
@@ -127,19 +107,20 @@ def _open_page(session: Any, source: Source, headers: Mapping[str, str], locatio
 
 
 def _read_both(review: Field, source: Source, now: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, source, now)
+    yield review, partial(_read_review, review, source, now)
     if isinstance(review.value, dict) and review.value.get("reviewReply"):
-        yield review.value, partial(_read_reply, review, source, now)
+        yield review, partial(_read_reply, review, source, now)
 
 
 def _read_review(review: Field, source: Source, received_at: datetime) -> Signal:
     name, stars, reviewer = _read_name(review["name"]), STARS.get(review["starRating"].text_or_none() or ""), review["reviewer"]
     if stars is None and "comment" not in review:
         review["starRating"].refuse("must be ONE to FIVE")
-    changed = settle_time(review["updateTime"].time_or_none() or review["createTime"].time(), received_at, review["updateTime"].path)
+    made = settle_time(review["createTime"].time(), received_at, review["createTime"].path)
+    changed = settle_time(review["updateTime"].time_or_none() or made, received_at, review["updateTime"].path)
     return Signal(
-        channel="google_business", source=source.name, native_id=name, kind="review", public=True, received_at=received_at, revision=isoformat(changed),
-        occurred_at=settle_time(review["createTime"].time(), received_at, review["createTime"].path),
+        channel="google_business", source=source.name, native_id=name, kind="review", action=UPDATED if changed > made else CREATED, public=True,
+        occurred_at=made, received_at=received_at, revision=isoformat(changed) if changed > made else "",
         identities=normalise_identities([f"google_business:{name}"]), text=_read_words(review["comment"].text_or_none() or ""),
         author_name=None if reviewer["isAnonymous"].boolean_or_none() else reviewer["displayName"].text_or_none(),
         rating=None if stars is None else Rating("stars", stars, 1.0, 5.0), attributes={"location": name.partition("/reviews/")[0]},
@@ -149,12 +130,9 @@ def _read_review(review: Field, source: Source, received_at: datetime) -> Signal
 def _read_reply(review: Field, source: Source, received_at: datetime) -> Signal:
     """The owner's answer; a review has at most one."""
     name, reply = _read_name(review["name"]), review["reviewReply"]
-    moment = settle_time(reply["updateTime"].time(), received_at, reply["updateTime"].path)
-    return Signal(
-        channel="google_business", source=source.name, native_id=f"{name}/reply", kind="review", direction=OUTBOUND, public=True, occurred_at=moment,
-        received_at=received_at, revision=isoformat(moment), identities=normalise_identities([f"google_business:{name}"]), agent=source.brand,
-        text=_read_words(reply["comment"].text()), parent_id=name,
-    )
+    moment, words = settle_time(reply["updateTime"].time(), received_at, reply["updateTime"].path), _read_words(reply["comment"].text())
+    customer = normalise_identities([f"google_business:{name}"])
+    return make_reply("google_business", source, name, customer, words, moment, received_at, revision=isoformat(moment))
 
 
 def _read_words(comment: str) -> str | None:
@@ -188,23 +166,10 @@ def _read_location(field: Field) -> str:
 def _check_name(field: Field, collections: tuple[str, ...]) -> str:
     parts = field.id().split("/")
     ids = parts[1::2]
-    if tuple(parts[::2]) != collections or len(ids) != len(collections) or not all(part.replace("-", "").replace("_", "").isalnum() for part in ids):
+    if tuple(parts[::2]) != collections or len(ids) != len(collections) or not all(ID.match(part) for part in ids):
         field.refuse("must be a name such as " + "/".join(f"{name}/1" for name in collections))
     return field.id()
 
 
 def _authorize(session: Any, source: Source) -> dict[str, str]:
     return {"Authorization": f"Bearer {open_token(session, source, read_setting(source, 'scope', SCOPE))}"}
-
-
-@lru_cache(maxsize=2)
-def _published_keys(hour: int) -> Mapping[str, Any]:
-    """Google's keys, read from their one address at most once an hour; new ones are published long before they sign."""
-    from http.client import HTTPException
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(CERTS, timeout=3) as answer:
-            return read_json(answer.read(100_000)).object()
-    except (OSError, HTTPException, PayloadError) as error:
-        raise SignatureError("the keys cannot be read") from error

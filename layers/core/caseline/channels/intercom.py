@@ -17,20 +17,22 @@ from caseline.batches import Item, list_items, read_batch
 from caseline.identity import is_own, normalise_identities
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import DELETED, INBOUND, OUTBOUND, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 ANSWER_SECONDS = 5
 NAMESPACES = ("intercom", "email", "phone")
-HEADER = "x-hub-signature"
-OPENED = frozenset({"conversation.user.created", "conversation.admin.single.created"})
 # Replies; and what staff did with a conversation, which may bring words of theirs.
-SPOKEN = OPENED | {
-    "conversation.user.replied", "conversation.admin.replied", "conversation.operator.replied", "conversation.admin.closed", "conversation.admin.opened",
-    "conversation.admin.assigned", "conversation.admin.open.assigned", "conversation_part.redacted",
-}
+REPLIES = frozenset(
+    "conversation.user.replied conversation.admin.replied conversation.operator.replied conversation_part.redacted ticket.contact.replied "
+    "ticket.admin.replied".split()
+)
+HANDLED = frozenset(
+    "conversation.admin.closed conversation.admin.opened conversation.admin.assigned conversation.admin.open.assigned conversation.deleted "
+    "conversation.user.created conversation.admin.single.created".split()
+)
 SPOKEN_PARTS = frozenset({"comment", "open", "close", "assignment"})  # a note is for staff alone
 # Topics about people, companies, tags, states and staff: nothing is said in them.
 SILENT = frozenset(
@@ -41,15 +43,8 @@ SILENT = frozenset(
 )
 SILENT_FAMILIES = ("contact.", "user.", "visitor.", "company.", "admin.", "content_stat.", "call.")
 STAFF = frozenset({"admin", "bot", "team"})
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha1=", request.body, source.secrets, algorithm="sha1")
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha1=", request.body, source.secrets[0], algorithm="sha1"))
+_SCHEME = BodyScheme("x-hub-signature", "sha1=", "sha1")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
@@ -63,32 +58,32 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     if topic in SILENT or topic.startswith(SILENT_FAMILIES):
         return []
     reader = _Reader(body, item, source, request.received_at)
-    return read_batch(list_items(item.value, partial(reader.list_signals, topic)))
+    return read_batch(list_items(item, partial(reader.list_signals, topic)))
 
 
 class _Reader:
     """One conversation or ticket, and what is new in it."""
 
     def __init__(self, body: Field, item: Field, source: Source, received_at: datetime) -> None:
-        self.body, self.item, self.source, self.received_at = body, item, source, received_at
+        self.body, self.notice, self.source, self.received_at = body, item, source, received_at
+        self.item = item["ticket"] if "ticket" in item else item  # noqa: SIM401 - a Field is no dict
 
     def list_signals(self, topic: str) -> Iterator[Item]:
-        item = self.item
-        if topic in OPENED:
-            yield item.value, self.read_opening
-        if topic in SPOKEN:
-            yield from ((part.value, partial(self.read_part, part)) for part in item["conversation_parts"]["conversation_parts"].each())
-        elif topic == "conversation.rating.added":
-            yield item.value, self.read_rating
-        elif topic == "conversation.deleted":
-            yield item.value, self.read_deletion
-            yield from ((part.value, partial(self.read_part, part, gone=True)) for part in item["conversation_parts"]["conversation_parts"].each())
-        elif topic == "ticket.created":
-            yield item.value, self.read_ticket
-        elif topic in ("ticket.contact.replied", "ticket.admin.replied"):
-            yield from ((part.value, partial(self.read_part, part)) for part in item["ticket_parts"]["ticket_parts"].each())
-        else:
+        if topic not in READERS | dict.fromkeys(REPLIES | HANDLED):
             self.body["topic"].refuse(f"{topic!r} is not a known topic")
+        if topic in READERS:
+            yield self.item, partial(READERS[topic], self)
+        if topic in REPLIES | HANDLED:
+            parts = list(self._parts())
+            if not parts and topic in REPLIES:
+                self.item.refuse("brings no reply")
+            yield from ((part, partial(self.read_part, part, topic == "conversation.deleted")) for part in parts)
+
+    def _parts(self) -> Iterator[Field]:
+        """What is new; of a ticket it may stand beside it."""
+        yield from self.item["conversation_parts"]["conversation_parts"].each()
+        yield from self.item["ticket_parts"]["ticket_parts"].each()
+        yield from [self.notice["ticket_part"]] if "ticket_part" in self.notice else []
 
     def read_opening(self) -> Signal:
         """The conversation is named after its first message."""
@@ -142,13 +137,17 @@ class _Reader:
         agent = author["name"].text_or_none() or author["id"].id_or_none()
         return Signal(
             channel="intercom", source=self.source.name, native_id=native_id, kind=kind, direction=OUTBOUND if mine else INBOUND,
-            occurred_at=self._time(moment), received_at=self.received_at, identities=() if self._is_own(customer) else _identities(customer),
+            occurred_at=self._time(moment), received_at=self.received_at, identities=() if self._is_own(customer) else self._identities(customer),
             author_name=None if mine else author["name"].text_or_none(), agent=agent if mine else None, thread_id=self.item["id"].id(), **facts,
         )
 
     def _is_own(self, person: Field) -> bool:
         """A contact who is the brand's own, by id or by an address of its own or of its domain."""
-        return self.source.owns("intercom", person["id"].id_or_none()) or any(is_own(identity, self.source.own_ids) for identity in _identities(person))
+        return self.source.owns("intercom", person["id"].id_or_none()) or any(is_own(identity, self.source.own_ids) for identity in self._identities(person))
+
+    def _identities(self, person: Field) -> tuple[str, ...]:
+        named = [("intercom", person["id"].id_or_none()), ("email", person["email"].text_or_none()), ("phone", person["phone"].text_or_none())]
+        return normalise_identities((f"{kind}:{value}" for kind, value in named if value), self.source.region)
 
     def _time(self, field: Field) -> datetime:
         """The item's own time, else the notification's, else the receipt."""
@@ -156,16 +155,17 @@ class _Reader:
         return settle_time(chosen.epoch(), self.received_at, chosen.path) if chosen else self.received_at
 
 
+READERS = {
+    "conversation.user.created": _Reader.read_opening, "conversation.admin.single.created": _Reader.read_opening,
+    "conversation.rating.added": _Reader.read_rating, "conversation.deleted": _Reader.read_deletion, "ticket.created": _Reader.read_ticket,
+}
+
+
 def _find_customer(item: Field, named: Field | None = None) -> Field:
     """Whom a conversation is with: the contact named, else its first. If it was they who opened it, more is known of them."""
     contact = named if named is not None and named.value is not None else next(item["contacts"]["contacts"].each(), Field(None, "contacts"))
     opener = item["source"]["author"]
     return opener if opener["id"].id_or_none() == contact["id"].id_or_none() else contact
-
-
-def _identities(person: Field) -> tuple[str, ...]:
-    native, known = person["id"].id_or_none(), [("email", person["email"].text_or_none()), ("phone", person["phone"].text_or_none())]
-    return normalise_identities([*([f"intercom:{native}"] if native else []), *(f"{kind}:{value}" for kind, value in known if value)])
 
 
 def _read_files(message: Field) -> list[str]:

@@ -9,6 +9,7 @@ a reaction, an edit and a deletion bring besides the fields all notifications ha
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ KINDS = {
     "COMMENT": ("comment", CREATED), "ADMIN_COMMENT": ("comment", CREATED), "COMMENT_EDIT": ("comment", UPDATED), "COMMENT_DELETE": ("comment", DELETED),
     "LIKE": ("reaction", CREATED), "SHARE": ("repost", CREATED), "SHARE_MENTION": ("mention", CREATED),
 }
+MAKER = re.compile(r"urn:li:(?:like|reaction):\((urn:li:(?:person|organization):[^,()]{1,100}),")
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -64,7 +66,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         body["type"].refuse(f"is not {TYPE}")
     if body["notifications"].value is None:
         body["notifications"].refuse("is required")
-    return read_batch((item.value, partial(_read_notification, item, source, request.received_at)) for item in body["notifications"].each())
+    return read_batch((item, partial(_read_notification, item, source, request.received_at)) for item in body["notifications"].each())
 
 
 def _read_notification(item: Field, source: Source, received_at: datetime) -> Signal:
@@ -73,7 +75,7 @@ def _read_notification(item: Field, source: Source, received_at: datetime) -> Si
         item["action"].refuse(f"{event!r} is not a known action")
     kind, action = KINDS[event]
     made, moment = _read_made(item), _read_moment(item["lastModifiedAt"], received_at)
-    author = made["owner"].id_or_none() or made["actor"].id_or_none()
+    author = made["owner"].id_or_none() or made["actor"].id_or_none() or _find_maker(item["generatedActivity"].id_or_none() or "")
     native_id = _comment_id(item, made) if kind == "comment" else _activity_id(item, kind, post)
     parent = made["parentComment"].id_or_none() or post
     return Signal(
@@ -101,6 +103,12 @@ def _activity_id(item: Field, kind: str, post: str | None) -> str:
     """What the action made; where a reaction names only the post it stands on, the notification."""
     made = item["generatedActivity"].id_or_none()
     return made if made and (kind != "reaction" or made != post) else item["notificationId"].id()
+
+
+def _find_maker(urn: str) -> str | None:
+    """The one who reacted, whom the reaction's own name may say."""
+    found = MAKER.match(urn)
+    return found[1] if found else None
 
 
 def _comment_id(item: Field, made: Field) -> str:

@@ -94,7 +94,7 @@ def _read_mail(fields: Fields, files: Sequence[Mapping[str, str]]) -> Mail:
     told = [(name, fields[field]) for name, field in FIELDS.items() if fields.get(field)]
     return Mail(
         MailHeaders([*_read_headers(fields), *told, ("to", fields.get("recipient", ""))]), choose_text(fields.get("body-plain"), fields.get("body-html")),
-        reply=fields.get("stripped-text", ""), attachments=files[:20], attributes={"spam": spam},
+        reply=fields.get("stripped-text", ""), received=Field(fields.get("timestamp"), "timestamp").epoch(), attachments=files[:20], attributes={"spam": spam},
     )
 
 

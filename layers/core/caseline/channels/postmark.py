@@ -13,8 +13,8 @@ from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.mail import read_failure, read_mail, write_address
 from caseline.mime import Failure, Mail, MailHeaders, choose_text
 from caseline.payloads import Field, read_json
+from caseline.schemes import TokenScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_basic, verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -22,15 +22,8 @@ NAMESPACE = "email"
 PROOF = "token"
 SILENT = frozenset({"Delivery", "Open", "Click", "SubscriptionChange", "SMTPApiError"})  # what became of the brand's own mail
 FAILURES = {"Bounce": "bounce", "SpamComplaint": "complaint"}
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_credentials(request.url, request.headers, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_basic(source.secrets[0]))
+_SCHEME = TokenScheme()
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:
@@ -53,11 +46,12 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 def _read_mail(body: Field) -> Mail:
     files = [(each["Name"].text_or_none() or "", each["ContentType"].text_or_none() or "") for each in body["Attachments"].each()]
     attachments = [{"name": name[:200], "type": kind[:100]} for name, kind in files[:20]]
-    spam = {each["Name"].text_or_none(): each["Value"].text_or_none() for each in body["Headers"].each()}.get("X-Spam-Status") or ""
+    headers = MailHeaders(_read_headers(body))
+    is_spam = headers.raw("x-spam-status").lower().startswith("yes")
     return Mail(
-        MailHeaders(_read_headers(body)), choose_text(body["TextBody"].text_or_none(), body["HtmlBody"].text_or_none()),
-        reply=body["StrippedTextReply"].text_or_none() or "", provider_id=body["MessageID"].id(), attachments=attachments,
-        attributes={"spam": spam.lower().startswith("yes"), "mailbox_hash": body["MailboxHash"].text_or_none(), "tag": body["Tag"].text_or_none()},
+        headers, choose_text(body["TextBody"].text_or_none(), body["HtmlBody"].text_or_none()), reply=body["StrippedTextReply"].text_or_none() or "",
+        provider_id=body["MessageID"].id(), attachments=attachments,
+        attributes={"spam": is_spam, "mailbox_hash": body["MailboxHash"].text_or_none(), "tag": body["Tag"].text_or_none()},
     )
 
 

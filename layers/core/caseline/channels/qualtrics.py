@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from caseline.answers import Answers, Role, find_role
-from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
+from caseline.calls import read_answer, read_credentials, read_path_id, read_setting, webhook_secrets
 from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_form, read_json, settle_time
@@ -31,7 +31,6 @@ HOSTS = tuple(f"{name}.qualtrics.com" for name in DATACENTERS)
 ALGORITHMS = ("sha512", "sha384", "sha256", "sha1")
 FORM = "application/x-www-form-urlencoded"
 IGNORED = ("startedRecipientSession", "activateSurvey", "deactivateSurvey", "created")
-ID = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
 QUESTION = re.compile(r"QID\d+(_\w+)?\Z")
 GROUP, ORDER = "_NPS_GROUP", "_DO"  # told beside an answer: its group, and the order in which choices were shown
 
@@ -82,7 +81,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         return []
     if event is None:
         topic.refuse("is not a known topic")
-    response, survey = _read_id(notice["ResponseID"]), _read_id(notice["SurveyID"])
+    response, survey = read_path_id(notice["ResponseID"]), read_path_id(notice["SurveyID"])
     moment = notice["CompletedDate"].time_or_none() or request.received_at
     person = notice["RecipientID"].id_or_none() or response
     return [Signal(
@@ -94,7 +93,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 
 def complete(session: Any, source: Source, signal: Signal) -> Signal:
     """The response that a notice pointed to; one that is gone by now is a deletion."""
-    survey = _read_id(Field(signal.attributes.get("survey_id"), "attributes.survey_id"))
+    survey = read_path_id(Field(signal.attributes.get("survey_id"), "attributes.survey_id"))
     url = f"https://{read_setting(source, 'datacenter')}.qualtrics.com/API/v3/surveys/{survey}/responses/{signal.native_id}"
     answer = session.request("GET", url, headers={"X-API-TOKEN": read_credentials(source)["api_token"].text()})
     if answer.status_code == 404:
@@ -113,9 +112,8 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 
 def _read_answers(values: Field, labels: Field, source: Source) -> Answers:
-    answers = Answers()
-    names = [values[name].text_or_none() for name in ("recipientFirstName", "recipientLastName")]
-    answers.name = " ".join(name for name in names if name) or None
+    answers = Answers(source.region)
+    answers.call(*(values[name].text_or_none() for name in ("recipientFirstName", "recipientLastName")))
     if email := values["recipientEmail"].text_or_none():
         answers.identities.append(f"email:{email}")
     for name, value in values.members():
@@ -158,8 +156,3 @@ def _is_bound(form: dict[str, str]) -> bool:
     except PayloadError:
         return True  # authentic, and read as nothing
     return survey is None or form.get("Topic", "").split(".")[-1] == survey
-
-
-def _read_id(field: Field) -> str:
-    """An id that becomes part of an address."""
-    return field.id() if ID.match(field.id()) else field.refuse("is not an id")

@@ -17,13 +17,12 @@ from caseline.carts import ACCOUNT_WALL, CANCELLED, CART, CHECKOUT, COUPON, ORDE
 from caseline.errors import PayloadError
 from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import METRICS, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "segment"
-HEADER = "x-signature"
 SILENT = frozenset({"page", "screen", "group"})
 CARTS: Mapping[str, tuple[str, str | None]] = {
     "Cart Viewed": (CART, None), "Product Added": (CART, None), "Product Removed": (CART, None), "Checkout Started": (CHECKOUT, None),
@@ -35,22 +34,16 @@ CARTS: Mapping[str, tuple[str, str | None]] = {
 RATINGS: Mapping[str, tuple[str, float, float]] = {
     "nps": ("nps", 0.0, 10.0), "rating": ("stars", 1.0, 5.0), "stars": ("stars", 1.0, 5.0), "csat": ("csat", 1.0, 5.0), "ces": ("ces", 1.0, 7.0),
 }
+CART_IDS = ("cart_id", "checkout_id", "order_id")  # the specification asks for another one at each step
 WORDS = ("comment", "feedback", "review_body")
 OPINION = re.compile(r"feedback|review|survey|rated|rating|\b(?:nps|csat|ces)\b", re.IGNORECASE)  # elsewhere a score is that of a product
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "", request.body, source.secrets, algorithm="sha1")
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "", request.body, source.secrets[0], algorithm="sha1"))
+_SCHEME = BodyScheme("x-signature", algorithm="sha1")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     body = read_json(request.body)
-    return read_batch((call.value, partial(_read_call, call, request, source)) for call in _calls(body))
+    return read_batch((call, partial(_read_call, call, request, source)) for call in _calls(body))
 
 
 def _calls(body: Field) -> Iterator[Field]:
@@ -60,7 +53,7 @@ def _calls(body: Field) -> Iterator[Field]:
 
 
 def _read_call(call: Field, request: WebhookRequest, source: Source) -> Signal | None:
-    kind, identities = call["type"].text(), _read_identities(call)
+    kind, identities = call["type"].text(), _read_identities(call, source.region)
     if kind in SILENT or any(is_own(identity, source.own_ids) or source.owns("segment", identity.partition(":")[2]) for identity in identities):
         return None
     if kind in ("identify", "alias"):
@@ -75,8 +68,9 @@ def _read_call(call: Field, request: WebhookRequest, source: Source) -> Signal |
     if stage is None:
         return _signal(call, request, source, identities, kind="web_event", **facts)
     facts["attributes"] |= _read_cart(properties, stage, problem, call)
-    thread = next((found for name in ("cart_id", "checkout_id", "order_id") if (found := properties[name].id_or_none())), None)
-    return _signal(call, request, source, identities, kind="cart_event", thread_id=thread, **facts)
+    named_by = next((name for name in CART_IDS if properties[name].id_or_none()), None)
+    facts["attributes"] |= {"named_by": named_by} if named_by else {}
+    return _signal(call, request, source, identities, kind="cart_event", thread_id=properties[named_by].id() if named_by else None, **facts)
 
 
 def _find_stage(source: Source, event: str) -> tuple[str | None, str | None]:
@@ -120,13 +114,13 @@ def _scale(entry: Any) -> tuple[str, float, float] | None:
     return (str(entry["metric"]), float(low), float(high)) if isinstance(low, int | float) and isinstance(high, int | float) and low < high else None
 
 
-def _read_identities(call: Field) -> tuple[str, ...]:
+def _read_identities(call: Field, region: str) -> tuple[str, ...]:
     """The user's id first, then what the traits say, then the browser's id."""
     traits, context = call["traits"], call["context"]["traits"]
     named = [("segment", call["userId"].id_or_none()), ("segment", call["previousId"].id_or_none())]
     named += [(name, place[name].text_or_none()) for place in (traits, context) for name in ("email", "phone")]
     named += [("segment", call["anonymousId"].id_or_none())]
-    return normalise_identities(f"{namespace}:{value}" for namespace, value in named if value)
+    return normalise_identities((f"{namespace}:{value}" for namespace, value in named if value), region)
 
 
 def _read_moment(call: Field) -> Any:

@@ -1,7 +1,8 @@
 """SendGrid Inbound Parse: e-mails as forms. Credential: an unguessable token, as `?token=` in the webhook's URL or as the password of Basic credentials in it.
 
 Facts: twilio.com/docs/sendgrid/for-developers/parsing-email. Both ways of posting are read: parsed (the default), and raw (the whole mail in `email`). Texts
-come in the charsets that `charsets` names. Not confirmed: signatures of inbound posts (an option since 2025), what happens after a 4xx, and the limit of size.
+come in the charsets that `charsets` names. The subject is the form's; people are the headers', where a comma in a name is told from one between two people.
+Not confirmed: signatures of inbound posts (an option since 2025), what happens after a 4xx, and the limit of size.
 """
 
 from __future__ import annotations
@@ -12,23 +13,16 @@ from caseline.mail import read_mail
 from caseline.mime import Mail, MailHeaders, choose_text, decode_bytes, read_headers, read_mime
 from caseline.multipart import Part, read_multipart
 from caseline.payloads import Field, read_json
+from caseline.schemes import TokenScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_basic, verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "email"
 PROOF = "token"
 SPAM_SCORE = 5.0  # SpamAssassin's own threshold; setting `spam_score`
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_credentials(request.url, request.headers, source.secrets)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_basic(source.secrets[0]))
+_SCHEME = TokenScheme()
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -48,10 +42,11 @@ def _read_parsed(fields: dict[str, bytes], parts: list[Part], source: Source) ->
     charsets = _read_charsets(fields)
     texts = {name: decode_bytes(fields[name], charsets.get(name)) for name in ("from", "to", "cc", "subject", "text", "html") if name in fields}
     sent = read_headers(decode_bytes(fields.get("headers", b""), None))
-    told = [(name, texts[name]) for name in ("from", "to", "cc", "subject") if name in texts]
+    told = [(name, texts[name]) for name in ("from", "to", "cc") if name in texts]
+    subject = [("subject", texts["subject"])] if "subject" in texts else []
     files = [{"name": part.file[:200], "type": part.type} for part in parts if part.file is not None]
     text = choose_text(texts.get("text"), texts.get("html"))
-    return Mail(MailHeaders([*sent, *told]), text, attachments=files[:20], attributes={"spam": _is_spam(fields, source)})
+    return Mail(MailHeaders([*subject, *sent, *told]), text, attachments=files[:20], attributes={"spam": _is_spam(fields, source)})
 
 
 def _read_charsets(fields: dict[str, bytes]) -> dict[str, str]:

@@ -13,13 +13,13 @@ from typing import Any
 from caseline.carts import CANCELLED, CART, CHECKOUT, ORDERED, add_up, cart_facts, read_money
 from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import CREATED, DELETED, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import decode_base64, encode_base64, sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "shopify"
-HEADER, TOPIC = "x-shopify-hmac-sha256", "x-shopify-topic"
+TOPIC = "x-shopify-topic"
 ANSWER_SECONDS = 5
 KEPT_HEADERS = (TOPIC, "x-shopify-shop-domain", "x-shopify-triggered-at")
 TOPICS: Mapping[str, tuple[str, str]] = {
@@ -29,15 +29,8 @@ TOPICS: Mapping[str, tuple[str, str]] = {
     "orders/fulfilled": (ORDERED, UPDATED), "orders/partially_fulfilled": (ORDERED, UPDATED), "orders/cancelled": (CANCELLED, UPDATED),
 }
 ITEMS = 20  # names of goods that are kept
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "", request.body, source.secrets, decode_base64)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "", request.body, source.secrets[0], encode_base64))
+_SCHEME = BodyScheme("x-shopify-hmac-sha256", base64=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def acknowledge(request: WebhookRequest, source: Source, signals: list[Signal | Unreadable]) -> WebhookResponse:
@@ -79,6 +72,7 @@ def _read_attributes(body: Field, stage: str, active_at: str) -> dict[str, Any]:
     total = read_money(body["total_price"]) if "total_price" in body else add_up(read_money(item["line_price"]) or _price(item) for item in items)
     return cart_facts(
         ORDERED if finished else stage, active_at=active_at, value=total, currency=body["currency"].text_or_none(),
+        empty=(stage == CART and "line_items" in body and not items) or None,
         items=[item["title"].text_or_none() or "" for item in items[:ITEMS]], coupons=[code["code"].id() for code in body["discount_codes"].each()],
         shipping=add_up(read_money(line["price"]) for line in body["shipping_lines"].each()), gateway=body["gateway"].text_or_none(),
         order=body["name"].text_or_none() if stage in (ORDERED, CANCELLED) else None, reason=body["cancel_reason"].text_or_none(),

@@ -16,16 +16,16 @@ from typing import Any
 from caseline.batches import Item, read_batch
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
+from caseline.markup import unescape_signs
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_timed, verify_timed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 NAMESPACE = "slack"
 ANSWER_SECONDS = 3
 DIRECT = "D"  # how the ids of direct messages begin: each is one person's own
-TIME, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 # What the platform notes in a channel.
 NOTES = frozenset(
@@ -49,15 +49,8 @@ EMOJIS = {
     "joy": "😂", "tada": "🎉", "pray": "🙏", "clap": "👏", "fire": "🔥", "eyes": "👀", "white_check_mark": "✅", "x": "❌", "warning": "⚠️",
 }
 _MARKED = re.compile(r"<([@#!]?)([^<>|]{1,2000})(?:\|([^<>|]{0,2000}))?>")
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_timed(request.headers, TIME, SIGNATURE, request.body, source.secrets, request.received_at)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_timed(TIME, SIGNATURE, request.body, source.secrets[0], request.received_at))
+_SCHEME = TimedScheme("x-slack-request-timestamp", "x-slack-signature")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
@@ -89,9 +82,9 @@ class _Reader:
     def read_event(self, event: Field) -> Iterator[Item]:
         kind = event["type"].text()
         if kind in ("message", "app_mention"):
-            yield event.value, partial(self.read_message, event)
+            yield event, partial(self.read_message, event)
         elif kind in ("reaction_added", "reaction_removed"):
-            yield event.value, partial(self.read_reaction, event)
+            yield event, partial(self.read_reaction, event)
         elif kind not in SILENT and not kind.startswith(SILENT_FAMILIES):
             event["type"].refuse(f"{kind!r} is not a known event")
 
@@ -117,15 +110,16 @@ class _Reader:
         return self._signal(channel, message["ts"], message, action=UPDATED, revision=isoformat(moment), **_read_content(message))
 
     def read_reaction(self, event: Field) -> Signal | None:
+        """It may be taken back and made anew, each at its time."""
         item, name = event["item"], event["reaction"].text()
         if item["type"].text() != "message":
             return None
-        target, user = _name(item["channel"].id(), item["ts"]), event["user"].id()
+        target, user, moment = _name(item["channel"].id(), item["ts"]), event["user"].id(), self._settle(event["event_ts"])
         mine, addressee = self._is_own(event), event["item_user"].id_or_none()
         what: dict[str, Any] = {"action": DELETED} if event["type"].value == "reaction_removed" else {"text": EMOJIS.get(name.partition("::")[0], f":{name}:")}
         return Signal(
             channel="slack", source=self.source.name, native_id=f"{target}/{user}/{name}", kind="reaction", direction=OUTBOUND if mine else INBOUND,
-            occurred_at=self._settle(event["event_ts"]), received_at=self.received_at, parent_id=target, agent=user if mine else None,
+            occurred_at=moment, received_at=self.received_at, revision=isoformat(moment), parent_id=target, agent=user if mine else None,
             identities=_identities(addressee if mine and not self.source.owns("slack", addressee) else None if mine else user), **what,
         )
 
@@ -183,7 +177,7 @@ def _read_content(message: Field) -> dict[str, Any]:
 
 def _read_marks(text: str) -> str:
     """The text as it was typed: links, people and channels by their labels, and without escapes."""
-    return _MARKED.sub(_read_mark, text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return unescape_signs(_MARKED.sub(_read_mark, text))
 
 
 def _read_mark(mark: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.answers import SCALES, Answers, Role, find_role
-from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
+from caseline.calls import read_answer, read_credentials, read_path_id, read_setting, webhook_secrets
 from caseline.errors import SignatureError
 from caseline.identity import normalise_identities, normalise_identity
 from caseline.payloads import Field, read_json, settle_time
@@ -30,7 +30,6 @@ NOTICES = {
     "response_completed": CREATED, "response_disqualified": CREATED, "response_overquota": CREATED, "response_updated": UPDATED, "response_deleted": DELETED,
 }
 IGNORED = ("response_created", "collector_", "survey_", "app_")  # a response that was begun has no answers yet
-ID = re.compile(r"[A-Za-z0-9]{1,64}\Z")
 RECOMMEND = re.compile(r"\brecommend", re.IGNORECASE)
 
 
@@ -66,19 +65,19 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
         return []
     if event not in NOTICES:
         body["event_type"].refuse("is not a known event")
-    response, moment = _read_id(body["object_id"]), body["event_datetime"].time_or_none() or request.received_at
+    response, moment = read_path_id(body["object_id"]), body["event_datetime"].time_or_none() or request.received_at
     known: dict[str, Any] = {
         "channel": "surveymonkey", "source": source.name, "native_id": response, "action": NOTICES[event], "received_at": request.received_at,
         "occurred_at": settle_time(moment, request.received_at, "event_datetime"), "identities": _identify(resources["recipient_id"], response),
     }
     if NOTICES[event] == DELETED:
         return [Signal(kind="survey_response", **known)]
-    return [Signal(kind="pointer", attributes={"survey_id": _read_id(resources["survey_id"]), "event": event}, **known)]
+    return [Signal(kind="pointer", attributes={"survey_id": read_path_id(resources["survey_id"]), "event": event}, **known)]
 
 
 def complete(session: Any, source: Source, signal: Signal) -> Signal:
     """The response that a notice pointed to; one that is gone by now is a deletion."""
-    survey = _read_id(Field(signal.attributes.get("survey_id"), "attributes.survey_id"))
+    survey = read_path_id(Field(signal.attributes.get("survey_id"), "attributes.survey_id"))
     url = f"https://{read_setting(source, 'api_host', HOSTS[0])}/v3/surveys/{survey}/responses/{signal.native_id}/details"
     headers = {"Authorization": f"Bearer {read_credentials(source)['access_token'].text()}"}
     answer = session.request("GET", url, params={"simple": "true"}, headers=headers)
@@ -97,9 +96,8 @@ def complete(session: Any, source: Source, signal: Signal) -> Signal:
 
 
 def _read_response(response: Field, source: Source) -> Answers:
-    answers = Answers()
-    names = [response[name].text_or_none() for name in ("first_name", "last_name")]
-    answers.name = " ".join(name for name in names if name) or None
+    answers = Answers(source.region)
+    answers.call(*(response[name].text_or_none() for name in ("first_name", "last_name")))
     contact = response["metadata"]["contact"]["email"]["value"] if "metadata" in response else Field(None, "metadata")
     answers.identities += [f"email:{email}" for email in (response["email_address"].text_or_none(), contact.text_or_none()) if email]
     for page in response["pages"].each():
@@ -146,11 +144,6 @@ def _identify(recipient: Field, response: str) -> tuple[str, ...]:
     """The recipient of an invitation is a person; who came by a link is known by the response alone."""
     known = recipient.id_or_none()
     return normalise_identities([f"surveymonkey:{known if known and known != '0' else response}"])
-
-
-def _read_id(field: Field) -> str:
-    """An id that becomes part of an address."""
-    return field.id() if ID.match(field.id()) else field.refuse("is not an id")
 
 
 def _client(source: Source) -> str:

@@ -16,7 +16,7 @@ from caseline.batches import Item, read_batch
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
+from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.signatures import read_header, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
@@ -67,14 +67,14 @@ class _Reader:
 
     def read_update(self, kind: str, update: Field) -> Iterator[Item]:
         if kind in MESSAGES:
-            yield update.value, partial(self.read_message, update)
+            yield update, partial(self.read_message, update)
         elif kind == "message_reaction":
-            yield update.value, partial(self.read_reaction, update)
+            yield update, partial(self.read_reaction, update)
         elif kind == "callback_query":
-            yield update.value, partial(self.read_button, update)
+            yield update, partial(self.read_button, update)
         elif kind == "deleted_business_messages":
             for message_id in update["message_ids"].each():
-                yield update.value, partial(self.read_deletion, update["chat"], message_id)
+                yield message_id, partial(self.read_deletion, update["chat"], message_id)
         elif kind not in SILENT:
             update.refuse("is not a known kind of update")
 
@@ -98,12 +98,11 @@ class _Reader:
         )
 
     def read_reaction(self, update: Field) -> Signal:
-        """One per person and message, so a change is a revision; none left is a deletion."""
+        """One per person and message, so a change is a revision; none left is a deletion, after which it may be made anew."""
         author, target, emojis = update["user"] if "user" in update else update["actor_chat"], _name(update), _read_emojis(update["new_reaction"])
-        moment = isoformat(self._time(update["date"]))
-        change = {"action": UPDATED, "revision": moment} if _read_emojis(update["old_reaction"]) else {}
-        what = {**change, "text": emojis} if emojis else {"action": DELETED}
-        return self._signal(update, author, native_id=f"{target}/{author['id'].id()}", kind="reaction", parent_id=target, **what)
+        what = {"action": UPDATED if _read_emojis(update["old_reaction"]) else CREATED, "text": emojis} if emojis else {"action": DELETED}
+        native_id, revision = f"{target}/{author['id'].id()}", isoformat(self._time(update["date"]))
+        return self._signal(update, author, native_id=native_id, kind="reaction", parent_id=target, revision=revision, **what)
 
     def read_deletion(self, chat: Field, message_id: Field) -> Signal:
         """It names neither author nor time."""

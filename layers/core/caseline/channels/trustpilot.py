@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, read_setting, webhook_secrets
+from caseline.calls import read_answer, read_credentials, read_setting
 from caseline.errors import UnavailableError
 from caseline.identity import normalise_identities
-from caseline.paging import Items, Page, last_time, read_items, read_newest_first
+from caseline.paging import Items, Page, is_of, last_time, read_cursor, read_items, read_newest_first
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import CREATED, DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import encode_base64, read_basic_password, read_url_token, verify_token
+from caseline.reviews import join_words, make_reply, read_stars
+from caseline.schemes import TokenScheme
+from caseline.signals import CREATED, DELETED, UPDATED, Signal, Unreadable, isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -34,13 +35,8 @@ PROOF = "token"
 ACTIONS = {f"{kind}-review-{action}": action for kind in ("service", "product") for action in (CREATED, UPDATED, DELETED)}
 
 
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_token(read_url_token(request.url) or read_basic_password(request.headers), webhook_secrets(source))
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers({"authorization": "Basic " + encode_base64(f"webhook:{webhook_secrets(source)[0]}".encode())})
+_SCHEME = TokenScheme()
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -62,13 +58,15 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     if not source.settings.get("business_unit"):
         return
     open_page = partial(_open_page, session, source, {"Authorization": f"Bearer {_open_token(session, source)}"})
-    for items, state in read_newest_first(open_page, json.loads(cursor) if cursor else {}, source, session.now()):
+    for items, state in read_newest_first(open_page, read_cursor(cursor), source, session.now()):
         yield items, json.dumps(state)
 
 
 def _open_page(session: Any, source: Source, headers: Mapping[str, str], page: str | None) -> Page | None:
     """`page` is the address that the platform gave as the next one."""
     first = f"{API}/private/business-units/{read_setting(source, 'business_unit')}/reviews"
+    if page and not is_of(first, page):
+        return None  # of another business unit, which the settings named then
     query = None if page else {"perPage": "100", "orderBy": "createdat.desc"}
     answer = session.request("GET", page or first, params=query, headers=headers)
     if answer.status_code in (400, 404) and page:
@@ -80,29 +78,29 @@ def _open_page(session: Any, source: Source, headers: Mapping[str, str], page: s
 
 
 def _read_next(body: Field, first: str) -> str | None:
-    address = next((link["href"].text() for link in body["links"].each() if link["rel"].value == "next-page"), None)
-    if address and not address.startswith(f"{first}?"):
+    address = next((link["href"].text_or_none() for link in body["links"].each() if link["rel"].value == "next-page"), None)
+    if address and not is_of(first, address):
         raise UnavailableError("the platform named a next page elsewhere")
     return address
 
 
 def _open_token(session: Any, source: Source) -> str:
     key = read_credentials(source)
-    basic = encode_base64(f"{key['client_id'].text()}:{key['client_secret'].text()}".encode())
-    answer = session.request("POST", TOKEN_URL, data={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {basic}"})
+    client = key["client_id"].text(), key["client_secret"].text()
+    answer = session.request("POST", TOKEN_URL, data={"grant_type": "client_credentials"}, auth=client)
     return read_answer(answer, "a token")["access_token"].text()
 
 
 def _read_items(event: Field, source: Source, received_at: datetime) -> Iterator[Item]:
-    yield event.value, partial(_read_event, event, source, received_at)
-    if isinstance(event.value, dict) and _has_reply(event.value.get("eventData")):
-        yield event.value, partial(_read_reply, event["eventData"], source, received_at)
+    yield event, partial(_read_event, event, source, received_at)
+    if isinstance(event.value, dict) and _has_reply(event.value.get("eventData")) and not str(event["eventName"].value).endswith(DELETED):
+        yield event, partial(_read_reply, event["eventData"], source, received_at)
 
 
 def _read_both(review: Field, source: Source, received_at: datetime) -> Iterator[Item]:
-    yield review.value, partial(_read_review, review, None, source, received_at)
+    yield review, partial(_read_review, review, None, source, received_at)
     if _has_reply(review.value):
-        yield review.value, partial(_read_reply, review, source, received_at)
+        yield review, partial(_read_reply, review, source, received_at)
 
 
 def _has_reply(data: Any) -> bool:
@@ -114,34 +112,29 @@ def _read_event(event: Field, source: Source, received_at: datetime) -> Signal:
     if action is None:
         event["eventName"].refuse("is not a known event")
     if action == DELETED:
-        moment = data["deletedAt"].time_or_none() or received_at
+        moment = data["createdAt"].time_or_none() or data["deletedAt"].time_or_none() or received_at
         return _signal(data, source, received_at, moment, action=action)
     return _read_review(data, action, source, received_at)
 
 
 def _read_review(data: Field, action: str | None, source: Source, received_at: datetime) -> Signal:
     """A review of an event or of a list, which does not say whether it was changed: its times do."""
-    stars, made, changed = data["stars"].number(), data["createdAt"].time(), data["updatedAt"].time_or_none()
-    if not 1 <= stars <= 5:
-        data["stars"].refuse("must be between 1 and 5")
+    made, changed = data["createdAt"].time(), data["updatedAt"].time_or_none()
     revision = isoformat(changed) if changed and changed > made and action != CREATED else ""
     return _signal(
         data, source, received_at, made, action=action or (UPDATED if revision else CREATED), revision=revision,
-        author_name=data["consumer"]["name"].text_or_none() or data["consumer"]["displayName"].text_or_none(), text=_read_text(data),
-        language=data["language"].text_or_none(), engagement=data["numberOfLikes"].count_or_none(), rating=Rating("stars", stars, 1.0, 5.0),
-        attributes=_read_attributes(data),
+        author_name=data["consumer"]["name"].text_or_none() or data["consumer"]["displayName"].text_or_none(),
+        text=join_words(data["title"].text_or_none(), data["text"].text_or_none()), rating=read_stars(data["stars"]),
+        language=data["language"].text_or_none(), engagement=data["numberOfLikes"].count_or_none(), attributes=_read_attributes(data),
     )
 
 
 def _read_reply(data: Field, source: Source, received_at: datetime) -> Signal:
     """The company's own answer, known by the review it stands under."""
-    reply, review = data["companyReply"], data["id"].id()
-    changed = reply["updatedAt"].time_or_none()
-    return Signal(
-        channel="trustpilot", source=source.name, native_id=f"{review}/reply", kind="review", direction=OUTBOUND, public=True, received_at=received_at,
-        occurred_at=settle_time(reply["createdAt"].time(), received_at, reply["createdAt"].path), revision=isoformat(changed) if changed else "",
-        identities=_read_identities(data), agent=source.brand, text=reply["text"].text(), parent_id=review,
-    )
+    reply, changed = data["companyReply"], data["companyReply"]["updatedAt"].time_or_none()
+    moment = settle_time(reply["createdAt"].time(), received_at, reply["createdAt"].path)
+    revision = isoformat(changed) if changed else ""
+    return make_reply("trustpilot", source, data["id"].id(), _read_identities(data), reply["text"].text(), moment, received_at, revision)
 
 
 def _signal(data: Field, source: Source, received_at: datetime, moment: datetime, **facts: Any) -> Signal:
@@ -155,11 +148,6 @@ def _signal(data: Field, source: Source, received_at: datetime, moment: datetime
 def _read_identities(data: Field) -> tuple[str, ...]:
     consumer, email = data["consumer"]["id"].id_or_none(), data["referralEmail"].text_or_none()
     return normalise_identities([*([f"trustpilot:{consumer}"] if consumer else []), *([f"email:{email}"] if email else [])])
-
-
-def _read_text(data: Field) -> str | None:
-    parts = [part for part in (data["title"].text_or_none(), data["text"].text_or_none()) if part and part.strip()]
-    return "\n\n".join(parts) or None
 
 
 def _read_attributes(data: Field) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from caseline.web import WebhookRequest, WebhookResponse
 ANSWER_SECONDS = 15
 NAMESPACES = ("phone", "whatsapp", "twilio")
 RECEIVED = frozenset({"", "received", "receiving"})  # any other status tells of a message the brand sent
+NOBODY = frozenset("anonymous restricted unavailable unknown +266696687 +7378742833 +2562533 +8656696 +86282452253".split())  # who withholds their number
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 Fields = Mapping[str, str]
 
@@ -65,7 +66,10 @@ def _read_message(fields: Fields, request: WebhookRequest, source: Source) -> li
     if status.lower() not in RECEIVED:
         return []
     native_id = _require(fields, "MessageSid" if fields.get("MessageSid") else "SmsSid")
-    extras = {"opt_out": fields.get("OptOutType"), "media": _media(fields), "button": fields.get("ButtonText"), "account": fields.get("AccountSid")}
+    extras = {
+        "opt_out": fields.get("OptOutType"), "media": _media(fields), "button": fields.get("ButtonText"), "account": fields.get("AccountSid"),
+        "location": [fields[name] for name in ("Latitude", "Longitude") if fields.get(name)], "place": fields.get("Label") or fields.get("Address"),
+    }
     signal = _signal(
         fields, request, source, native_id=native_id, kind="message", text=fields.get("Body") or fields.get("ButtonText") or None,
         author_name=fields.get("ProfileName") or None, parent_id=fields.get("OriginalRepliedMessageSid") or None,
@@ -75,6 +79,7 @@ def _read_message(fields: Fields, request: WebhookRequest, source: Source) -> li
 
 
 def _read_call(fields: Fields, request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
+    """The transcription of a call or a voicemail; it does not say who spoke, so all of it is the customer's."""
     if fields.get("TranscriptionStatus", "completed") != "completed":
         return []
     call, transcription = _require(fields, "CallSid"), _require(fields, "TranscriptionSid")
@@ -87,10 +92,11 @@ def _read_call(fields: Fields, request: WebhookRequest, source: Source) -> list[
 
 
 def _signal(fields: Fields, request: WebhookRequest, source: Source, customer_called: bool = False, **facts: Any) -> Signal:
-    """Who is the customer: the sender, or the one called, or the addressee of a number that is the brand's."""
-    sender, addressee = _require(fields, "From"), _require(fields, "To")
-    mine = _is_own(sender, source)
-    customer = addressee if mine or customer_called else sender
+    """Who is the customer: the sender, or the one called, or the addressee of a number that is the brand's. A call may come without a number."""
+    call = facts["kind"] == "call"
+    sender, addressee = (fields.get(name, "") if call else _require(fields, name) for name in ("From", "To"))
+    ours = _is_own(sender, source)
+    customer, mine = addressee if ours or customer_called else sender, ours and not call
     return Signal(
         channel="twilio", source=source.name, occurred_at=request.received_at, received_at=request.received_at, direction=OUTBOUND if mine else INBOUND,
         identities=_identities(customer, "" if mine else fields.get("WaId", "")), agent=sender if mine else None,
@@ -101,6 +107,8 @@ def _signal(fields: Fields, request: WebhookRequest, source: Source, customer_ca
 def _identities(address: str, whatsapp_id: str) -> tuple[str, ...]:
     """`whatsapp:+49...` has an id of its own and a phone number; a short code or a name is neither."""
     number = address.removeprefix("whatsapp:")
+    if number.lower() in NOBODY:
+        return ()
     if address != number:
         return normalise_identities([f"whatsapp:{whatsapp_id or number.lstrip('+')}", f"phone:{number}"])
     return normalise_identities([f"phone:{number}"]) or normalise_identities([f"twilio:{number}"])

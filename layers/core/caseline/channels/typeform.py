@@ -1,8 +1,9 @@
 """Typeform: responses as they are submitted, and partial ones. Credential: the webhook's secret.
 
-Facts: typeform.com/developers, "Secure your webhooks", "Example payload". A response is known by its token; a partial response is superseded by the full one.
-Not confirmed: the partial event, which is read as a full one without `submitted_at`. An opinion scale is taken for CSAT and a rating for stars, unless the
-setting `questions` says what a field is (see caseline.answers).
+Facts: typeform.com/developers, "Secure your webhooks", "Example payload", "Create or update webhook". A response is known by its token; a partial response,
+which comes where the webhook asks for `form_response_partial`, is superseded by the full one. Not confirmed: the shape of a partial response, which is read as
+a full one's without `submitted_at`. An opinion scale is taken for CSAT and a rating for stars, unless the setting `questions` says what a field is (see
+caseline.answers).
 """
 
 from __future__ import annotations
@@ -11,27 +12,19 @@ from typing import Any
 
 from caseline.answers import Answers, Role, find_role
 from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable, isoformat
-from caseline.signatures import decode_base64, encode_base64, sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NAMESPACE = "typeform"
-HEADER = "typeform-signature"
 FULL, PARTIAL = "form_response", "form_response_partial"
 SCALES = {"nps": ("nps", 0, 11), "opinion_scale": ("csat", 0, 11), "rating": ("stars", 1, 5)}  # metric, low end, usual number of steps
 LONGEST = 10
 WORDS = ("short_text", "long_text", "text")
 PERSON = {"email": Role("email"), "phone_number": Role("phone")}
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_prefixed(request.headers, HEADER, "sha256=", request.body, source.secrets, decode_base64)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_prefixed(HEADER, "sha256=", request.body, source.secrets[0], encode_base64))
+_SCHEME = BodyScheme("typeform-signature", "sha256=", base64=True)
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
@@ -53,7 +46,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
 
 def _read_answers(response: Field, source: Source) -> Answers:
     definition = {field["id"].id(): field for field in response["definition"]["fields"].each()}
-    answers = Answers()
+    answers = Answers(source.region)
     for answer in response["answers"].each():
         asked = answer["field"]
         _read_answer(answers, answer, definition.get(asked["id"].id_or_none() or "", Field(None, asked.path)), source)
@@ -78,7 +71,8 @@ def _read_answer(answers: Answers, answer: Field, asked: Field, source: Source) 
     elif kind == "text" and field_type in WORDS:
         answers.say(value.text())
     else:
-        answers.others[title or field["ref"].id_or_none() or field["id"].id_or_none() or kind] = _plain(value)
+        if (plain := _plain(value)) is not None:
+            answers.others[title or field["ref"].id_or_none() or field["id"].id_or_none() or kind] = plain
         answers.say(value["other"].text_or_none() if isinstance(value.value, dict) else None)
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from caseline.batches import Item, list_items, read_batch
-from caseline.channels._meta_webhooks import BODY_LIMIT, challenge, sign, verify
+from caseline.channels._meta_webhooks import BODY_LIMIT, acknowledge, challenge, list_entries, sign, verify
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
@@ -21,7 +21,7 @@ from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unread
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-__all__ = ["BODY_LIMIT", "challenge", "parse", "sign", "verify"]
+__all__ = ["BODY_LIMIT", "acknowledge", "challenge", "parse", "sign", "verify"]
 NAMESPACES = ("whatsapp", "phone")
 ECHOES = frozenset({"smb_message_echoes", "message_echoes"})
 # Fields about the account, its templates and its numbers; and of `calls`, that it rang and ended.
@@ -36,8 +36,13 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     body = read_json(request.body)
     if body["object"].text() != "whatsapp_business_account":
         raise PayloadError("must be whatsapp_business_account", "object")
-    changes = [change for entry in body["entry"].each() for change in entry["changes"].each()]
-    return read_batch(item for change in changes for item in list_items(change.value, partial(_list_messages, change, source, request.received_at)))
+    return read_batch(item for entry in list_entries(body) for item in list_items(entry, partial(_list_changes, entry, source, request.received_at)))
+
+
+def _list_changes(entry: Field, source: Source, received_at: datetime) -> Iterator[Item]:
+    changes = list(entry["changes"].each()) or entry["changes"].refuse("is empty")
+    for change in changes:
+        yield from list_items(change, partial(_list_messages, change, source, received_at))
 
 
 def _list_messages(change: Field, source: Source, received_at: datetime) -> Iterator[Item]:
@@ -51,7 +56,7 @@ def _list_messages(change: Field, source: Source, received_at: datetime) -> Iter
         messages.refuse("is required")
     reader = _Reader(value, name in ECHOES, source, received_at)
     for message in messages.each():
-        yield message.value, partial(reader.read_message, message)
+        yield message, partial(reader.read_message, message)
 
 
 class _Reader:
@@ -74,10 +79,11 @@ class _Reader:
         return self._signal(message, message["id"].id(), parent_id=message["context"]["id"].id_or_none(), **_read_content(message))
 
     def _read_reaction(self, message: Field, reaction: Field) -> Signal:
-        """One per person and message; without an emoji it was taken back."""
+        """One per person and message; without an emoji it was taken back, and may be made anew."""
         target, emoji = reaction["message_id"].id(), reaction["emoji"].text_or_none()
-        native_id = f"{target}/{self._sender(message)}"
-        return self._signal(message, native_id, kind="reaction", parent_id=target, **({"text": emoji} if emoji else {"action": DELETED}))
+        what: dict[str, Any] = {"text": emoji} if emoji else {"action": DELETED}
+        native_id, revision = f"{target}/{self._sender(message)}", isoformat(self._time(message))
+        return self._signal(message, native_id, kind="reaction", parent_id=target, revision=revision, **what)
 
     def _signal(self, message: Field, native_id: str, kind: str = "message", **facts: Any) -> Signal:
         sender = self._sender(message)

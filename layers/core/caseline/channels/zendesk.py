@@ -27,7 +27,7 @@ SILENT = frozenset(f"ticket.{event}" for event in (
     "agent_assignment_changed attachment_linked_to_comment attachment_redacted_from_comment brand_changed comment_made_private csat_requested "
     "custom_field_changed custom_status_changed email_ccs_changed external_id_changed followers_changed form_changed group_assignment_changed merged "
     "next_sla_breach_changed ola_policy_changed organization_changed priority_changed problem_link_changed requester_changed schedule_changed "
-    "sla_policy_changed status_changed submitter_changed tags_changed task_due_at_changed type_changed undeleted"
+    "sla_policy_changed status_changed submitter_changed tags_changed task_due_at_changed type_changed"
 ).split())
 SCORES = {"good": 1.0, "bad": 0.0}
 
@@ -58,7 +58,7 @@ class _Event:
     def __init__(self, body: Field, source: Source, request: WebhookRequest) -> None:
         self.body, self.source, self.received_at = body, source, request.received_at
         self.ticket, self.comment = body["detail"], body["event"]["comment"]
-        self.ticket_id, self.time = body["detail"]["id"].id(), body["time"].time()
+        self.ticket_id, self.time = body["detail"]["id"].id(), body["time"].time_or_none() or self.received_at
 
     def read_ticket(self) -> Signal | None:
         """The first words of a ticket. Not of one that this product made of what it had heard elsewhere."""
@@ -80,8 +80,13 @@ class _Event:
     def read_spam(self) -> Signal | None:
         return self.read_edit(spam=True)
 
-    def read_deletion(self) -> Signal:
-        return self._signal(self.ticket_id, "ticket", self.ticket["created_at"].time_or_none() or self.time, action=DELETED)
+    def read_deletion(self, revision: str = "") -> Signal:
+        moment = self.ticket["created_at"].time_or_none() or self.time
+        return self._signal(self.ticket_id, "ticket", moment, action=DELETED, revision=revision)
+
+    def read_soft_deletion(self) -> Signal:
+        """Until it is deleted for good a ticket may come back."""
+        return self.read_deletion(isoformat(self.time))
 
     def read_comment(self) -> Signal | None:
         """What a customer or somebody of the brand wrote. A private note is said to nobody outside."""
@@ -158,7 +163,8 @@ def _read_score(field: Field) -> Rating:
 
 READERS: Mapping[str, Callable[[_Event], Signal | None]] = {
     "ticket.created": _Event.read_ticket, "ticket.subject_changed": _Event.read_edit, "ticket.description_changed": _Event.read_edit,
-    "ticket.marked_as_spam": _Event.read_spam, "ticket.soft_deleted": _Event.read_deletion, "ticket.permanently_deleted": _Event.read_deletion,
+    "ticket.marked_as_spam": _Event.read_spam, "ticket.soft_deleted": _Event.read_soft_deletion, "ticket.undeleted": _Event.read_edit,
+    "ticket.permanently_deleted": _Event.read_deletion,
     "ticket.comment_added": _Event.read_comment, "ticket.comment_redacted": _Event.read_redaction, "ticket.csat_received": _Event.read_score,
     "messaging_ticket.message_added": _Event.read_message,
 }

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,9 +27,9 @@ from caseline.errors import (
     CrmRejectedError,
     CrmUnavailableError,
 )
+from caseline.limits import parse_retry_after
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-MAX_RETRY_AFTER = 86_400.0
 _PIECE = 65_536
 _BY_STATUS: Mapping[int, type[CrmError]] = {
     401: CrmAuthError,
@@ -143,18 +142,6 @@ def check_base_url(crm: str, url: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ConfigError(f"crm.settings.instance_url of {crm}: write https://, plain http goes to this machine only")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from now, of a number of seconds or an HTTP date; None for anything else."""
-    if not value:
-        return None
-    text = value.strip()
-    try:
-        seconds = float(text) if text[:1].isdigit() else (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _keep_headers(request: Any) -> Any:

@@ -76,17 +76,18 @@ def read_counts(table: Table, sources: Iterable[str]) -> dict[str, dict[str, Any
 
 
 def _nothing() -> dict[str, Any]:
-    return dict.fromkeys(OUTCOMES, 0) | {"last_event": None}
+    return dict.fromkeys((*OUTCOMES, "replayed"), 0) | {"last_event": None}
 
 
 def _add(total: dict[str, Any], counts: Mapping[str, Any]) -> None:
-    for name in OUTCOMES:
+    for name in (*OUTCOMES, "replayed"):
         total[name] += int(counts.get(name, 0))
     total["last_event"] = max(filter(None, (total["last_event"], counts.get("last_event"))), default=None)
 
 
 def _balance(accepted: int, counts: Mapping[str, Any]) -> dict[str, Any]:
-    known = {name: counts[name] for name in OUTCOMES}
+    """What a replay brought beyond the one that was kept counts as accepted, too."""
+    known, accepted = {name: counts[name] for name in OUTCOMES}, accepted + counts["replayed"]
     return {"accepted": accepted, **known, "in_flight": accepted - sum(known.values())}
 
 

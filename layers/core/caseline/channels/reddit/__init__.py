@@ -18,10 +18,11 @@ from typing import Any
 from caseline.calls import read_answer, read_credentials
 from caseline.channels.reddit.items import read_page, read_times
 from caseline.errors import SignatureError, UnavailableError
+from caseline.paging import read_cursor
 from caseline.payloads import Field, read_json
 from caseline.signals import DELETED, Signal, Unreadable
 from caseline.sources import Source
-from caseline.watch import Watch, refuse_unless_readable, start_of, still_waiting, wait_until
+from caseline.watch import Watch, refuse_unless_readable, start_of
 from caseline.web import WebhookRequest
 
 NAMESPACE = "reddit"
@@ -51,35 +52,22 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     """Pages of signals, each with the cursor to keep once they are queued. `session.request` is that of requests; `session.now()` is the clock.
 
     The cursor holds for each listing the time up to which all is read and, where a run was cut short, the page to go on with and the newest time seen;
-    what is watched (`seen`); and until when to wait (`wait`).
+    and what is watched (`seen`).
     """
-    run = _Run(session, source, json.loads(cursor) if cursor else {})
-    if run.wait:
-        return
-    try:
-        for path, query in _listings(source):
-            yield from run.read_listing(path, query)
-        yield from run.look_again()
-    except _WaitError:
-        yield [], run.cursor()
-    except UnavailableError:
-        if run.wait:
-            yield [], run.cursor()
-        raise
-
-
-class _WaitError(Exception):
-    """The platform's limit is reached; the next run goes on."""
+    run = _Run(session, source, read_cursor(cursor, lists=dict))
+    for path, query in _listings(source):
+        yield from run.read_listing(path, query)
+    yield from run.look_again()
 
 
 class _Run:
     def __init__(self, session: Any, source: Source, state: Mapping[str, Any]) -> None:
         self.session, self.source, self.token = session, source, ""
-        self.lists: dict[str, dict[str, Any]] = dict(state.get("lists") or {})
-        self.seen, self.wait = Watch(state.get("seen")), still_waiting(state.get("wait"), session.now())
+        self.lists = {name: each for name, each in state.get("lists", {}).items() if isinstance(each, dict)}
+        self.seen = Watch(state.get("seen"))
 
     def cursor(self) -> str:
-        return json.dumps({"lists": self.lists, "seen": self.seen.marks, **({"wait": self.wait} if self.wait else {})})
+        return json.dumps({"lists": self.lists, "seen": self.seen.marks})
 
     def read_listing(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[Items, str]]:
         """From the newest item down to what the last full reading had; items as old as that are read again, so that none of one second is missed."""
@@ -123,19 +111,13 @@ class _Run:
     def _get(self, path: str, query: Mapping[str, str]) -> Field:
         self.token = self.token or self._open_token()
         headers = {"Authorization": f"Bearer {self.token}", "User-Agent": _user_agent(self.source)}
-        return self._ask("GET", API + path, params={**query, "raw_json": "1"}, headers=headers)
+        return read_answer(self.session.request("GET", API + path, params={**query, "raw_json": "1"}, headers=headers), "a listing")
 
     def _open_token(self) -> str:
         key, form = read_credentials(self.source), {"grant_type": "client_credentials"}
         client = key["client_id"].text(), key["client_secret"].text()
-        return self._ask("POST", TOKEN_URL, data=form, auth=client, headers={"User-Agent": _user_agent(self.source)})["access_token"].text()
-
-    def _ask(self, method: str, url: str, **options: Any) -> Field:
-        if self.wait:
-            raise _WaitError
-        answer = self.session.request(method, url, **options)
-        self.wait = wait_until(answer.status_code, answer.headers, self.session.now())
-        return read_answer(answer, "a listing" if method == "GET" else "a token")
+        answer = self.session.request("POST", TOKEN_URL, data=form, auth=client, headers={"User-Agent": _user_agent(self.source)})
+        return read_answer(answer, "a token")["access_token"].text()
 
 
 def _listings(source: Source) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -31,7 +31,7 @@ def read_page(body: Field, source: Source, received_at: datetime) -> Iterator[tu
         try:
             signal = _read_item(child["kind"].text(), child["data"], source, received_at)
         except PayloadError as error:
-            yield name_raw(child.value), 0, Unreadable(error.message, error.field, child.value)
+            yield name_raw(child.value), 0, Unreadable(error.message, error.field, {"data": {"children": [child.value]}})
         else:
             gone = signal.action == DELETED
             yield signal.native_id, -1 if gone else int(_edited(child["data"]) or 0), signal
@@ -66,14 +66,18 @@ def _is_gone(data: Field) -> bool:
 
 
 def _read_people(data: Field, source: Source, action: str) -> dict[str, Any]:
-    """The brand's own accounts are those that own_ids names, by id (`t2_...`), by handle (`@name`) or by name."""
+    """The brand's own accounts are those that own_ids names, by id (`t2_...`), by handle (`@name`) or by name (`name`, `u/name`)."""
     author, account = data["author"].text(), data["author_fullname"].id_or_none()
     if author in GONE:
         return {"direction": INBOUND}
-    if any(source.owns("reddit", known) for known in (account, author, f"@{author.casefold()}")):
+    if source.owns("reddit", account) or source.owns("reddit", f"@{author}") or _names(source) & {author.casefold(), f"u/{author.casefold()}"}:
         return {"direction": OUTBOUND, "agent": author}
     identities = normalise_identities([*([f"reddit:{account}"] if account else []), f"reddit:@{author}"])
     return {"direction": INBOUND, "identities": identities, "author_name": None if action == DELETED else author}
+
+
+def _names(source: Source) -> set[str]:
+    return {own.removeprefix("reddit:").removeprefix("/").casefold() for own in source.own_ids}
 
 
 def _read_content(kind: str, data: Field) -> dict[str, Any]:

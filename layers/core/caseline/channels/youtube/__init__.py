@@ -17,10 +17,11 @@ from typing import Any
 from caseline.calls import read_answer
 from caseline.channels.youtube.comments import Reader, began_at, count_replies, embedded_replies, read_id
 from caseline.errors import PayloadError, SignatureError, UnavailableError
+from caseline.paging import read_cursor
 from caseline.payloads import Field, read_json
 from caseline.signals import DELETED, Signal, Unreadable
 from caseline.sources import Source
-from caseline.watch import Watch, refuse_unless_readable, start_of, still_waiting, wait_until
+from caseline.watch import Watch, refuse_unless_readable, start_of
 from caseline.web import WebhookRequest
 
 NAMESPACE = "youtube"
@@ -54,33 +55,21 @@ def fetch(session: Any, source: Source, cursor: str | None) -> Iterator[tuple[It
     """Pages of signals, each with the cursor to keep once they are queued. `session.request` is that of requests; `session.now()` is the clock.
 
     The cursor holds the time up to which all is read and, where a run was cut short, the page to go on with and the newest time seen; the threads that
-    are watched with the number of their replies, and the comments with the time of their last change; and until when to wait for the quota.
+    are watched with the number of their replies, and the comments with the time of their last change.
     """
-    run = _Run(session, source, json.loads(cursor) if cursor else {})
-    if run.wait:
-        return
-    try:
-        yield from run.read_new()
-        yield from run.look_again()
-    except UnavailableError:
-        if run.wait:
-            yield [], run.paused()
-        raise
+    run = _Run(session, source, read_cursor(cursor, since=int | float, newest=int | float, page=str))
+    yield from run.read_new()
+    yield from run.look_again()
 
 
 class _Run:
     def __init__(self, session: Any, source: Source, state: Mapping[str, Any]) -> None:
-        self.session, self.source, self.kept, self.wait = session, source, dict(state), still_waiting(state.get("wait"), session.now())
+        self.session, self.source = session, source
         self.place = {name: state[name] for name in ("since", "page", "newest") if state.get(name)}
         self.threads, self.comments = Watch(state.get("threads"), THREADS), Watch(state.get("comments"), COMMENTS)
 
     def cursor(self) -> str:
-        self.kept = {**self.place, "threads": dict(self.threads.marks), "comments": dict(self.comments.marks)}
-        return json.dumps(self.kept)
-
-    def paused(self) -> str:
-        """The last cursor, and until when to wait: what was read since then was not passed on."""
-        return json.dumps({**self.kept, "wait": self.wait})
+        return json.dumps({**self.place, "threads": self.threads.marks, "comments": self.comments.marks})
 
     def read_new(self) -> Iterator[tuple[Items, str]]:
         """From the newest thread down to what the last full reading had, and a little further."""
@@ -174,11 +163,10 @@ class _Run:
             return read_answer(answer, what)
         if answer.status_code == refused:
             return None
-        reason, now = _read_reason(answer.content), self.session.now()
+        reason = _read_reason(answer.content)
         if answer.status_code == 403 and reason == "commentsDisabled":
             return Field({"items": []}, "")
-        self.wait = now.timestamp() + QUOTA_SECONDS if reason in QUOTA_REASONS else wait_until(answer.status_code, answer.headers, now)
-        raise UnavailableError(f"YouTube answered {answer.status_code}")
+        raise UnavailableError(f"YouTube answered {answer.status_code}", QUOTA_SECONDS if reason in QUOTA_REASONS else 0)
 
 
 def _read_reason(content: bytes) -> str | None:

@@ -2,8 +2,8 @@
 `{"account_id", "client_id", "client_secret"}` of a server-to-server app among the secrets.
 
 Facts: developers.zoom.us, "Using webhooks", "Zoom Phone events". The timestamp is in seconds or milliseconds: sources differ, both are read. The URL is
-validated by a challenge when it is set and, not confirmed, every 72 hours. Not confirmed: fields of text messages; that transcripts are WebVTT with the
-speaker's name before a colon. No event with a rating of the contact centre is documented.
+validated by a challenge when it is set and, not confirmed, every 72 hours. Not confirmed: fields of text messages. No event with a rating of the
+contact centre is documented.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from caseline.batches import Item, read_batch
-from caseline.calls import read_answer, read_credentials, webhook_secrets
-from caseline.errors import PayloadError, UnavailableError
-from caseline.identity import normalise_identities
-from caseline.payloads import Field, clean_text, read_json, settle_time
+from caseline.calls import webhook_secrets
+from caseline.channels.zoom.transcripts import HOSTS, complete
+from caseline.errors import PayloadError
+from caseline.identity import is_own, normalise_identities
+from caseline.payloads import Field, read_json, settle_time
+from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, OUTBOUND, Signal, Unreadable
-from caseline.signatures import encode_base64, sign_challenge, sign_timed, verify_timed
+from caseline.signatures import sign_challenge
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
+__all__ = ["HOSTS", "challenge", "complete", "parse", "sign", "verify"]
 NAMESPACES = ("phone", "zoom")
 ANSWER_SECONDS = 3
-HOSTS = ("api.zoom.us", "zoom.us")
-HEADER, TIME_HEADER = "x-zm-signature", "x-zm-request-timestamp"
 VALIDATION = "endpoint.url_validation"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")  # never what a body's signature is made of, which has colons
-TOKEN_URL, TRANSCRIPT_URL = "https://zoom.us/oauth/token", "https://api.zoom.us/v2/phone/recording_transcript/download/"
 DELETIONS = frozenset({"phone.recording_deleted", "phone.recording_permanently_deleted", "phone.voicemail_deleted", "phone.voicemail_permanently_deleted"})
 SILENT = (
     "app_deauthorized", "phone.caller_", "phone.callee_", "phone.recording_", "phone.voicemail_received", "phone.call_", "phone.ai_call_summary_",
@@ -40,17 +39,8 @@ SILENT = (
     "phone.peering_", "phone.account_", "phone.generic_", "contact_center.engagement_", "contact_center.task_", "contact_center.user_",
     "contact_center.recording_", "contact_center.voice_rtms_",
 )
-CUE = re.compile(r"[0-9:.]+ --> ")
-SPEAKER = re.compile(r"(?:<v ([^>]+)>|([^:<]{1,80}): )(.*)")
-
-
-def verify(request: WebhookRequest, source: Source) -> None:
-    verify_timed(request.headers, TIME_HEADER, HEADER, request.body, webhook_secrets(source), request.received_at)
-
-
-def sign(request: WebhookRequest, source: Source) -> WebhookRequest:
-    """The request as the platform would send it, with the newest secret; for samples."""
-    return request.with_headers(sign_timed(TIME_HEADER, HEADER, request.body, webhook_secrets(source)[0], request.received_at))
+_SCHEME = TimedScheme("x-zm-request-timestamp", "x-zm-signature")
+verify, sign = _SCHEME.verify, _SCHEME.sign
 
 
 def challenge(request: WebhookRequest, source: Source) -> WebhookResponse | None:
@@ -90,32 +80,6 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     raise PayloadError(f"{event!r} is not a known event", "event")
 
 
-def complete(session: Any, source: Source, signal: Signal) -> Signal:
-    """The transcript of a recording: the customer's lines where the agent's name is known, else all of them."""
-    credentials = read_credentials(source)
-    login = encode_base64(f"{credentials['client_id'].text()}:{credentials['client_secret'].text()}".encode())
-    asked = {"grant_type": "account_credentials", "account_id": credentials["account_id"].text()}
-    token = read_answer(session.request("POST", TOKEN_URL, params=asked, headers={"Authorization": f"Basic {login}"}), "a token")["access_token"].text()
-    answer = session.request("GET", TRANSCRIPT_URL + quote(signal.native_id, safe=""), headers={"Authorization": f"Bearer {token}"})
-    if answer.status_code != 200:
-        raise UnavailableError(f"the platform answered {answer.status_code} when asked for a transcript")
-    lines = read_lines(answer.content.decode("utf-8", "replace"))
-    agent = str(signal.attributes.get("agent") or "").casefold()
-    return signal.with_(kind="call", text=clean_text("\n".join(words for speaker, words in lines if not agent or speaker.casefold() != agent)) or None)
-
-
-def read_lines(transcript: str) -> Iterator[tuple[str, str]]:
-    """Speaker and words of each line of a WebVTT file; a line without a speaker goes on with the one before."""
-    speaker, spoken = "", False
-    for line in transcript.splitlines():
-        spoken = bool(CUE.match(line)) or (spoken and bool(line.strip()))
-        if not spoken or CUE.match(line):
-            continue
-        named = SPEAKER.match(line)
-        speaker, words = ((named[1] or named[2]).strip(), named[3]) if named else (speaker, line)
-        yield speaker, words.removesuffix("</v>").strip()
-
-
 class _Reader:
     def __init__(self, body: Field, source: Source, received_at: datetime) -> None:
         self.body, self.source, self.received_at = body, source, received_at
@@ -124,20 +88,16 @@ class _Reader:
         if recordings.value is None:
             recordings.refuse("is required")
         for recording in recordings.each():
-            yield self._alone("recordings", recording), partial(self._read_recording, recording)
+            yield recording, partial(self._read_recording, recording)
 
     def deletions(self, thing: Field) -> Iterator[Item]:
         """One thing, or a list of them."""
         name = next((name for name in ("recordings", "voice_mails", "voicemails") if name in thing), None)
         for each in thing[name].each() if name else [thing]:
-            yield self._alone(name, each) if name else self.body.value, partial(self._read_deletion, each)
+            yield each, partial(self._read_deletion, each)
 
     def _read_deletion(self, thing: Field) -> Signal:
         return self._signal(thing, "call", self._time(thing), action=DELETED, thread_id=thing["call_id"].id_or_none())
-
-    def _alone(self, name: str, each: Field) -> Any:
-        """One of a list with what stands around it, so that a bad one can be read again."""
-        return {**self.body.object(), "payload": {**self.body["payload"].object(), "object": {name: [each.value]}}}
 
     def _read_recording(self, recording: Field) -> Signal:
         """The notice that a transcript can be fetched."""
@@ -145,31 +105,39 @@ class _Reader:
         customer, agent = ("callee", "caller") if outgoing else ("caller", "callee")
         facts = {"agent": recording["owner"]["name"].text_or_none() or recording[f"{agent}_name"].text_or_none(), "duration": recording["duration"].value}
         return self._signal(
-            recording, "pointer", self._time(recording), identities=_phones(recording[f"{customer}_number"]), thread_id=recording["call_id"].id_or_none(),
-            author_name=recording[f"{customer}_name"].text_or_none(), attributes={name: value for name, value in facts.items() if value is not None},
+            recording, "pointer", self._time(recording), thread_id=recording["call_id"].id_or_none(),
+            attributes={name: value for name, value in facts.items() if value is not None},
+            **self._speaker(recording[f"{customer}_number"], recording[f"{customer}_name"]),
         )
 
     def read_voicemail(self, voicemail: Field) -> Signal:
         return self._signal(
-            voicemail, "call", self._time(voicemail), identities=_phones(voicemail["caller_number"]), thread_id=voicemail["call_id"].id_or_none(),
-            author_name=voicemail["caller_name"].text_or_none(), text=voicemail["transcription"]["content"].text(), attributes={"voicemail": True},
+            voicemail, "call", self._time(voicemail), thread_id=voicemail["call_id"].id_or_none(), text=voicemail["transcription"]["content"].text(),
+            attributes={"voicemail": True}, **self._speaker(voicemail["caller_number"], voicemail["caller_name"]),
         )
 
     def read_message(self, message: Field, sent: bool) -> Signal:
-        sender, recipients = message["sender"], list(message["to_members"].each())
-        who: dict[str, Any] = {"identities": _phones(sender["phone_number"]), "author_name": sender["display_name"].text_or_none()}
-        if sent:
-            agent = sender["display_name"].text_or_none() or sender["phone_number"].text_or_none() or self.source.brand
-            who = {"direction": OUTBOUND, "identities": _phones(*(member["phone_number"] for member in recipients)), "agent": agent}
+        """A message of the brand's goes to customers, whoever of them is named."""
+        sender, recipients = message["sender"], [member["phone_number"] for member in message["to_members"].each()]
+        who = self._speaker(sender["phone_number"], sender["display_name"], sent)
+        if "direction" in who:
+            who["identities"] = tuple(each for each in _phones(*recipients) if not is_own(each, self.source.own_ids))
         return self._signal(
             message, "message", self._time(message), id_field="message_id", text=message["message"].text_or_none(),
             thread_id=message["session_id"].id_or_none(), **who,
         )
 
+    def _speaker(self, number: Field, name: Field, ours: bool = False) -> dict[str, Any]:
+        """Who is heard, or writes: a customer, unless the number is the brand's own."""
+        identities, said = _phones(number), name.text_or_none()
+        if ours or any(is_own(each, self.source.own_ids) for each in identities):
+            return {"direction": OUTBOUND, "agent": said or number.text_or_none() or self.source.brand}
+        return {"identities": identities, "author_name": said}
+
     def _time(self, thing: Field) -> datetime:
         """When it was, else when the platform told of it."""
         moment = thing["date_time"].time_or_none() if isinstance(thing.value, dict) else None
-        return moment or (self.body["event_ts"].epoch(0.001) if "event_ts" in self.body else self.received_at)
+        return moment or (self.body["event_ts"].moment() if "event_ts" in self.body else self.received_at)
 
     def _signal(self, thing: Field, kind: str, moment: datetime, id_field: str = "id", **facts: Any) -> Signal:
         return Signal(

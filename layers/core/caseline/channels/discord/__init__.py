@@ -10,15 +10,14 @@ stars, rating, nps, csat or ces is a rating.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from caseline.channels.discord.forms import AUTOCOMPLETE, COMMAND, COMPONENT, FORM, PING, read_answers
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
+from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
 from caseline.signatures import sign_ed25519, verify_ed25519
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
@@ -29,13 +28,11 @@ MIN_SECRET = 64
 TIME, SIGNATURE = "x-signature-timestamp", "x-signature-ed25519"
 EPOCH_MS = 1_420_070_400_000  # the first moment an id can tell
 JSON = {"Content-Type": "application/json"}
-PING, COMMAND, COMPONENT, AUTOCOMPLETE, FORM = range(1, 6)  # types of interaction
 ON_MESSAGE = 3  # of a command: it was used on a message
 THANKS, NOTHING = "Thank you. We read this, and come back to you.", "There was nothing to read in this."
 MESSAGE_EVENTS = {f"{where}_MESSAGE_{what}" for where in ("LOBBY", "GAME_DIRECT") for what in ("CREATE", "UPDATE", "DELETE")}
 SILENT = ("APPLICATION_", "ENTITLEMENT_", "QUEST_")
 SPOKEN = frozenset({0, 19, 20, 21, 23})  # types of message that somebody wrote; the others are notes of the platform
-SCALES = {"stars": ("stars", 1.0, 5.0), "rating": ("stars", 1.0, 5.0), "nps": ("nps", 0.0, 10.0), "csat": ("csat", 1.0, 5.0), "ces": ("ces", 1.0, 7.0)}
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -121,16 +118,14 @@ class _Reader:
         """What somebody wrote into a command or a form, or chose; a command without words or rating says nothing."""
         if kind == COMMAND and data["type"].integer_or_none() == ON_MESSAGE:
             return self.read_message(data["resolved"]["messages"][data["target_id"].id()])
-        fields = list(_read_fields(data, body["message"], kind))
-        ratings = [rating for name, field in fields if (rating := _read_rating(name, field))]
-        words = [field.value for name, field in fields if isinstance(field.value, str) and field.value.strip() and not _read_rating(name, field)]
-        if not words and not ratings:
+        said = read_answers(data, body["message"], kind).facts()
+        if not said["text"] and not said["rating"]:
             return None
         author = body["member"]["user"] if "member" in body else body["user"]
         author["id"].id()
-        facts = {"command": data["name"].text_or_none() or data["custom_id"].text_or_none(), "locale": body["locale"].text_or_none()}
+        facts = {**said["attributes"], "command": data["name"].text_or_none() or data["custom_id"].text_or_none(), "locale": body["locale"].text_or_none()}
         return self._signal(
-            body, author, self._is_own(author), None, "guild_id" not in body, text="\n\n".join(words) or None, rating=ratings[0] if ratings else None,
+            body, author, self._is_own(author), None, "guild_id" not in body, text=said["text"], rating=said["rating"],
             parent_id=body["message"]["id"].id_or_none(), attributes={name: value for name, value in facts.items() if value},
         )
 
@@ -184,43 +179,3 @@ def _read_snowflake(field: Field) -> datetime:
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         field.refuse("must be an id of the platform")
     return Field((int(text) >> 22) + EPOCH_MS, field.path).epoch(0.001)
-
-
-def _read_fields(data: Field, message: Field, kind: int | None) -> Iterator[tuple[str, Field]]:
-    """What was filled in or chosen, with its name: options of a command, inputs of a form, choices of a menu, or the label of a button."""
-    if kind == COMMAND:
-        yield from _read_options(data)
-    elif kind == FORM:
-        yield from ((each["custom_id"].text(), each["value"]) for each in _walk(data) if "value" in each)
-        yield from ((each["custom_id"].text(), choice) for each in _walk(data) for choice in each["values"].each())
-    elif "values" in data:
-        yield from ((data["custom_id"].text(), choice) for choice in data["values"].each())
-    else:
-        pressed = data["custom_id"].text()
-        yield from ((pressed, each["label"]) for each in _walk(message) if each["custom_id"].value == pressed and "label" in each)
-
-
-def _read_options(data: Field) -> Iterator[tuple[str, Field]]:
-    """Options may stand below a sub-command."""
-    for option in data["options"].each():
-        if "value" in option:
-            yield option["name"].text(), option["value"]
-        yield from _read_options(option)
-
-
-def _walk(field: Field) -> Iterator[Field]:
-    """Components, however they are nested: rows, sections and labels."""
-    inner = [*field["components"].each(), *([field["component"]] if "component" in field else []), *([field["accessory"]] if "accessory" in field else [])]
-    for each in inner:
-        yield each
-        yield from _walk(each)
-
-
-def _read_rating(name: str, field: Field) -> Rating | None:
-    """A number, or the digits of one that was chosen from a list, under a name that stands for a scale."""
-    value = float(field.value) if isinstance(field.value, str) and re.fullmatch(r"[0-9]{1,3}", field.value) else field.value
-    if name not in SCALES or isinstance(value, str):
-        return None
-    metric, low, high = SCALES[name]
-    number = Field(value, field.path).number()
-    return Rating(metric, number, low, high) if low <= number <= high else field.refuse(f"must be between {low:g} and {high:g}")
