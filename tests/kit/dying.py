@@ -97,6 +97,9 @@ class Outcome:
     duplicates: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
+    def __add__(self, more: Outcome) -> Outcome:
+        return Outcome(self.runs + more.runs, self.deaths + more.deaths, self.duplicates + more.duplicates, self.lost + more.lost)
+
 
 def play(world: World, seeds: Iterable[str]) -> Outcome:
     """A story for each seed, one after the other, in one CRM and one table."""
