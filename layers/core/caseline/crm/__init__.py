@@ -86,7 +86,8 @@ class CaseRecord:
 
     `crm_id` is where it stands already, "" if it was never saved. `first` says that no call for this case can have reached the CRM before: there is
     nothing to look for. `before` has `status`, `band`, `queue` and `owner` as we saved them last: what equals is not sent again, and where the CRM shows
-    another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can.
+    another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can. `saved_version` is that of the last save
+    whose answer we have, 0 if there is none: a CRM that shows no newer one holds nothing of ours that we do not know of.
     """
 
     case_key: str
@@ -111,6 +112,7 @@ class CaseRecord:
     first: bool = False
     before: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[Note] = ()
+    saved_version: int = 0
 
 
 @dataclass(frozen=True)

@@ -95,12 +95,11 @@ class Cases:
         return f"SELECT Id, {key} FROM Case WHERE {' AND '.join(conditions)} LIMIT 1"  # noqa: S608
 
     def _version_condition(self, record: CaseRecord) -> str:
-        """Notes go unseen only where nothing has been saved since we know: an answer that was lost may have written them."""
+        """Notes go unseen only where nothing has been saved since we know: a save whose answer was lost may have written them."""
         [version] = self._optional.of("Case", [self._field("version")]) or [""]
-        if record.notes:
-            known = str(record.before.get("version", ""))
-            return f"{version} = {known}" if version and known.isdecimal() else ""
-        return f"({version} = null OR {version} < {record.version})" if version else ""
+        known = record.saved_version if record.notes else record.version - 1
+        is_known = not record.notes or 0 < known < record.version
+        return f"({version} = null OR {version} <= {known})" if version and is_known else ""
 
     # Step by step, where people or another worker did.
 
