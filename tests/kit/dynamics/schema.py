@@ -72,7 +72,7 @@ def _columns(*given: Column) -> dict[str, Column]:
         Column("createdon", "DateTime", writable=False), Column("modifiedon", "DateTime", writable=False), Column("versionnumber", "BigInt", writable=False),
         Column("createdby", "Lookup", targets={"systemuser": "createdby"}, writable=False),
         Column("modifiedby", "Lookup", targets={"systemuser": "modifiedby"}, writable=False),
-        Column("ownerid", "Owner", targets={"systemuser": "ownerid_systemuser", "team": "ownerid_team"}),
+        Column("ownerid", "Owner", targets={"systemuser": "ownerid", "team": "ownerid"}),
         Column("statecode", "State", options={0: "Active", 1: "Inactive"}), Column("statuscode", "Status"),
     ]  # fmt: skip
     return {column.name: column for column in [*common, *given]}

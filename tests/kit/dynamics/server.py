@@ -199,7 +199,8 @@ class Simulator(Base):
             if not found:
                 raise DataverseError(400, "0x80048d19", f"An undeclared property '{plain}' which only has property annotations in the payload was found.")
             column, target = found
-            return column.name, (target, self._bind(target, str(value)))
+            named = [each for each, navigation in column.targets.items() if navigation == plain and str(value).startswith(f"/{self.org.tables[each].plural}(")]
+            return column.name, ((named or [target])[0], self._bind((named or [target])[0], str(value)))
         if plain not in table.columns or table.columns[plain].property != plain:
             raise undeclared_property(plain, table.name)
         return plain, value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,9 +12,10 @@ from caseline.crm._optional import OptionalFields
 from caseline.crm.dynamics._api import LABELS, Api, Row, rows_of
 from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._facts import read_facts
+from caseline.crm.dynamics._identities import identities_of
 from caseline.crm.dynamics._odata import any_of, digits_pattern, literal, quote, url
 from caseline.crm.dynamics._settings import Settings
-from caseline.identity import normalise_identities, normalise_identity
+from caseline.identity import normalise_identities
 from caseline.signals import isoformat
 
 # Of these each, more would be a scan: nobody has so many addresses, and an office phone is nobody's. No column that is looked in holds a longer value.
@@ -46,11 +46,8 @@ class Accounts:
 
     def contact(self, row: Row) -> Contact:
         """A contact without account stands for itself."""
-        emails = [f"email:{row[name]}" for name in self._settings.email_fields if row.get(name)]
-        phones = [self._phone(row[name]) for name in self._settings.phone_fields if row.get(name)]
-        handles = re.split(r"[;\n]", str(row.get(self._settings.contact_fields["handles"]) or ""))
         account_id = row.get("_parentcustomerid_value") or row["contactid"]
-        return Contact(row["contactid"], account_id, row.get("fullname") or "", normalise_identities([*emails, *phones, *handles]))
+        return Contact(row["contactid"], account_id, row.get("fullname") or "", identities_of(row, self._settings))
 
     def columns(self) -> list[str]:
         settings = self._settings
@@ -90,12 +87,6 @@ class Accounts:
         handles = [identity for identity in wanted if not identity.startswith(("email:", "phone:"))]
         kept = self._optional.of("contact", [self._settings.contact_fields["handles"]])
         return [*emails, *phones, *(f"contains({column},{literal(handle)})" for handle in handles for column in kept)]
-
-    def _phone(self, stored: str) -> str:
-        """As an identity; a number without country code is read as the organisation's own country's."""
-        code = self._settings.phone_country_code
-        digits = "".join(filter(str.isdigit, stored)).lstrip("0")
-        return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code else "")
 
     def _account(self, contact: Contact | None, row: Row | None, account_id: str) -> Account:
         person = contact or Contact("", account_id)

@@ -26,7 +26,7 @@ from caseline.crm.dynamics._settings import BANDS
 from caseline.errors import CrmNotFoundError, CrmRejectedError
 from caseline.payloads import read_time
 
-PAGE, LISTED, MAX_PAGES = 200, 500, 20
+PAGE, LISTED, MAX_PAGES, MARKS = 200, 500, 20, 1_000
 ANNOTATIONS = 'odata.include-annotations="*"'
 
 
@@ -40,6 +40,10 @@ class Place:
     begun: bool = True
     seen: dict[str, list[Any]] = field(default_factory=dict)
 
+    @property
+    def is_under_way(self) -> bool:
+        return bool(self.next) or not self.begun
+
 
 class Changes:
     def __init__(self, api: Api, records: Records, accounts: Accounts, clock: Callable[[], datetime]) -> None:
@@ -51,7 +55,7 @@ class Changes:
         places, begins = self._places(cursor), not cursor
         for _ in range(MAX_PAGES):
             changes = [change for change in self._page(places) if not begins]
-            if changes or not any(place.next for place in places.values()):
+            if changes or not any(place.is_under_way for place in places.values()):
                 break
         changes.sort(key=lambda change: change.at)
         return changes, json.dumps({name: vars(place) for name, place in places.items()}, separators=(",", ":"))
@@ -66,7 +70,7 @@ class Changes:
 
     def _read_page(self, places: Mapping[str, Place]) -> list[Change]:
         """Tables whose sweep is over wait for those that have more."""
-        waiting = [stream for stream in STREAMS if places[stream.table].next] or list(STREAMS)
+        waiting = [stream for stream in STREAMS if places[stream.table].is_under_way] or list(STREAMS)
         whoami = [] if self._me else [Part("GET", "/WhoAmI")]
         answers = self._api.batch([*whoami, *(self._part(stream, places[stream.table]) for stream in waiting)])
         if whoami:
@@ -95,7 +99,7 @@ class Changes:
                 raise
             # A token is good for a week: whoever was away longer begins anew, and reconciliation tells the rest.
             place.floor, place.next, place.begun = "", "", False
-            return {"value": [], "@odata.nextLink": ""}
+            return {"value": []}
 
     def _take(self, stream: Stream, place: Place, page: Row) -> list[Change]:
         fresh = [row for row in page["value"] if self._is_new(stream, place, row)]
@@ -116,7 +120,7 @@ class Changes:
         if self._is_delta and (done := self._below(page.get("@odata.deltaLink"))):
             place.floor, place.begun = done, True
         elif not place.next and not self._is_delta and place.high:
-            place.floor = max(place.floor, _text(read_time(place.high) - timedelta(seconds=self._settings.overlap)))
+            place.floor = max(place.floor, _text(read_time(place.high) - timedelta(seconds=self._settings.overlap)), _crowded(place))
             place.seen = {mark: seen for mark, seen in place.seen.items() if seen[1] >= place.floor}
 
     def _places(self, cursor: str) -> dict[str, Place]:
@@ -145,6 +149,12 @@ class Changes:
     def _standing(self, row: Row) -> StandingCase:
         version, band = row.get(self._records.column("version")), self._settings.option_name(BANDS, row.get(self._records.column("band")))
         return StandingCase(row["incidentid"], row[self._records.column("case_key")], status_of(row), band, version)
+
+
+def _crowded(place: Place) -> str:
+    """In a storm less is looked back, so that the marks stay few and nothing is told for ever."""
+    times = sorted(seen[1] for seen in place.seen.values())
+    return str(times[-MARKS]) if len(times) > MARKS else ""
 
 
 def _text(moment: datetime) -> str:

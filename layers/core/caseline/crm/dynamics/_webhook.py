@@ -8,11 +8,12 @@ cx_band. `own_ids` of the source names Caseline's own user (`dynamics:<guid>`): 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, Change
+from caseline.crm.dynamics._identities import identities_of
 from caseline.crm.dynamics._settings import BANDS, OUTCOMES, Settings
 from caseline.payloads import Field, read_json
 from caseline.signatures import read_header, read_url_token, verify_token
@@ -42,10 +43,9 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
     if not entity or not message or source.owns("dynamics", user):
         return []
     at = _time(context, request.received_at)
-    kind = ENTITIES.get(entity) or ("comment" if entity == "annotation" else "")
-    reader = _READERS.get((kind, message)) or _READERS.get(("", message) if kind and kind != "comment" else ("", ""))
-    found: list[Change] = reader(context, kind, at, user) if reader else []
-    return found
+    kind = ENTITIES.get(entity, "")
+    reader = _MESSAGES.get(message) if kind else _commented if (entity, message) == ("annotation", "Create") else None
+    return reader(context, kind, at, user) if reader else []
 
 
 def _time(context: Field, received_at: datetime) -> datetime:
@@ -66,10 +66,13 @@ def _changed(context: Field, kind: str, at: datetime, user: str) -> list[Change]
     known = {**_image(context), **target}
     if kind == "case":
         return _case(context, target, known, at, user)
-    fields: dict[str, Any] = {}
-    if kind == "contact" and known.get("fullname"):
-        fields = {"name": str(known["fullname"])}
-    return [_change(context, kind, _primary(context), at, user, fields)]
+    return [_change(context, kind, _primary(context), at, user, _contact(known) if kind == "contact" else {})]
+
+
+def _contact(known: Values) -> dict[str, Any]:
+    """As far as the message tells: an update holds what changed, a post image the rest."""
+    fields = {"name": known.get("fullname"), "account_id": known.get("parentcustomerid"), "identities": list(identities_of(known, OURS))}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _case(context: Field, target: Values, known: Values, at: datetime, user: str) -> list[Change]:
@@ -153,7 +156,6 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else None
 
 
-_READERS: dict[tuple[str, str], Any] = {
-    ("", "Create"): _changed, ("", "Update"): _changed, ("", "SetState"): _changed, ("", "Delete"): _deleted, ("", "Merge"): _merged, ("", "Close"): _closed,
-    ("comment", "Create"): _commented,
+_MESSAGES: Mapping[str, Callable[[Field, str, datetime, str], list[Change]]] = {
+    "Create": _changed, "Update": _changed, "SetState": _changed, "Delete": _deleted, "Merge": _merged, "Close": _closed,
 }  # fmt: skip

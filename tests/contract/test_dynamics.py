@@ -1,0 +1,401 @@
+"""What is Dynamics' own: keys, versions and change sets, queues, change tracking, its login, its limits and its webhooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caseline.crm import CLOSED, OPEN, Change, NewContact, Note, dynamics
+from caseline.crm.dynamics._records import made_id
+from caseline.errors import ConfigError, CrmAuthError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError, PayloadError, SignatureError
+from caseline.signals import isoformat
+from caseline.sources import Source
+from caseline.web import WebhookRequest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.kit.crms import RECORD
+from tests.kit.crms.dynamics import SECRET, DynamicsWorld, world
+from tests.kit.simulated import in_process
+
+SAMPLES = sorted(Path(__file__).parents[2].joinpath("events/crm/dynamics").glob("*.json"))
+BEFORE = {"status": OPEN, "band": "P1", "queue": "senior-care", "owner": ""}
+
+
+@pytest.fixture
+def org() -> DynamicsWorld:
+    return DynamicsWorld()
+
+
+@pytest.fixture
+def served() -> Iterator[DynamicsWorld]:
+    with world() as found:
+        yield found
+
+
+def adapter(org: DynamicsWorld, **settings: Any) -> Any:
+    return org.adapter(session=in_process(org.simulator), **settings)
+
+
+def read_all(crm: Any, cursor: str) -> tuple[list[Change], str]:
+    found: list[Change] = []
+    while True:
+        changes, cursor = crm.read_changes(cursor)
+        if not changes:
+            return found, cursor
+        found += changes
+
+
+# ---- calls
+
+
+def test_a_customer_is_found_and_a_case_made_in_two_calls(org: DynamicsWorld) -> None:
+    queue = org.org.add("queue", name="Senior care")
+    org.add_contact(org.add_account("Globex", "strategic", "1000", "2026-12-15"), "Ann", "ann@example.com")
+    crm = adapter(org, queues={"senior-care": queue})
+    account = crm.find_account(["email:ann@example.com"]).account
+    notes = tuple(Note(f"n-{number}", f"words {number}") for number in range(5))
+    crm.save_case(replace(RECORD, first=True, account_id=account.account_id, contact_id=account.contact_id, notes=notes))
+    assert org.calls() == 2 and len(org.cases()[0].notes) == 5 and len(org.org.rows("queueitem")) == 1
+
+
+def test_later_saves_cost_one_call_or_two(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    saved = crm.save_case(replace(RECORD, first=True))
+    for record, calls in (
+        (replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, score=85, notes=(Note("n-1", "words"),)), 1),
+        (replace(RECORD, version=3, crm_id=saved.crm_id, before=BEFORE, band="P3"), 2),
+        (replace(RECORD, version=4, crm_id=saved.crm_id, before={**BEFORE, "band": "P3"}, band="P3", status=CLOSED), 2),
+    ):
+        before = org.calls()
+        crm.save_case(record)
+        assert org.calls() - before == calls
+
+
+# ---- keys and versions
+
+
+def test_a_case_may_be_known_by_its_own_id(org: DynamicsWorld) -> None:
+    org.drop_field("case", "case_key")
+    org.simulator.metadata._org.tables["incident"].columns["cx_casekey"] = DynamicsWorld().org.tables["incident"].columns["cx_casekey"]
+    crm = adapter(org, key="primary")
+    saved = [crm.save_case(replace(RECORD, first=True)), crm.save_case(replace(RECORD, first=True)), crm.save_case(RECORD)]
+    assert {each.crm_id for each in saved} == {made_id(RECORD.case_key)} and [each.created for each in saved] == [True, False, False]
+    assert [case.case_key for case in org.cases()] == [RECORD.case_key]
+
+
+def test_a_key_that_is_not_set_up_is_an_error_that_says_so(org: DynamicsWorld) -> None:
+    org.org.tables["incident"].keys[0].status = "Pending"
+    with pytest.raises(CrmRejectedError, match="alternate key"):
+        adapter(org).save_case(replace(RECORD, first=True))
+
+
+def test_a_saver_that_comes_late_puts_back_what_is_newer(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    saved = crm.save_case(replace(RECORD, first=True))
+    crm.save_case(replace(RECORD, version=5, crm_id=saved.crm_id, before=BEFORE, score=95, headline="95 P1"))
+    crm.save_case(replace(RECORD, version=4, crm_id=saved.crm_id, before=BEFORE, score=10))
+    [case] = org.cases()
+    assert (case.version, case.score, org.org.rows("incident")[0]["cx_headline"]) == (5, 95, "95 P1")
+
+
+def test_a_case_that_changes_between_reading_and_writing_is_read_again(org: DynamicsWorld) -> None:
+    saved = adapter(org).save_case(replace(RECORD, first=True))
+
+    def meanwhile(call: Any) -> None:
+        if call.path.endswith("$batch") and org.cases()[0].native_priority == "1":
+            org.set_band(saved.crm_id, "P4")
+
+    crm = org.adapter(session=in_process(org.simulator, before=meanwhile))
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, band="P3", score=50))
+    [case] = org.cases()
+    assert (case.version, case.band, case.native_priority) == (2, "P3", "3")
+
+
+def test_a_survivor_that_is_nobody_elses_gets_our_columns(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    saved = crm.save_case(replace(RECORD, first=True))
+    theirs = org.org.add("incident", title="Lost parcel", customerid=("account", org.add_account("Globex")))
+    org.merge_case(saved.crm_id, theirs)
+    again = crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, score=90, notes=(Note("n-1", "words"),)))
+    crm.add_note(saved.crm_id, "n-1", "words")
+    row = org.org.get("incident", theirs)
+    assert (again.crm_id, row["cx_score"], row["cx_band"] is not None) == (theirs, 90, True)
+    assert [case.notes for case in org.cases() if case.crm_id == theirs] == [["words"]]
+
+
+def test_a_case_of_nobody_needs_a_customer_that_is_set(org: DynamicsWorld) -> None:
+    with pytest.raises(CrmRejectedError, match=r"crm\.default_customer"):
+        adapter(org, default_customer="").save_case(replace(RECORD, first=True))
+    contact = org.org.add("contact", lastname="Ann", emailaddress1="ann@example.com")
+    found = adapter(org).find_account(["email:ann@example.com"]).account
+    adapter(org, default_customer="").save_case(replace(RECORD, first=True, account_id=found.account_id, contact_id=found.contact_id))
+    assert (found.account_id, found.contact_id) == ("", contact) and org.org.rows("incident")[0]["customerid"] == ("contact", contact)
+
+
+# ---- queues and owners
+
+
+def test_a_case_moves_to_another_queue_unless_a_person_moved_it(org: DynamicsWorld) -> None:
+    queues = {name: org.org.add("queue", name=name) for name in ("senior-care", "tier-2", "tier-3", "theirs")}
+    crm = adapter(org, queues={name: queues[name] for name in ("senior-care", "tier-2", "tier-3")})
+    saved = crm.save_case(replace(RECORD, first=True))
+    item = org.org.rows("queueitem")[0]["queueitemid"]
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, queue="tier-2"))
+    assert org.org.get("queueitem", item)["queueid"] == ("queue", queues["tier-2"])
+    org.org.edit("queueitem", item, queueid=("queue", queues["theirs"]))
+    crm.save_case(replace(RECORD, version=3, crm_id=saved.crm_id, before={**BEFORE, "queue": "tier-2"}, queue="tier-3"))
+    assert org.org.get("queueitem", item)["queueid"] == ("queue", queues["theirs"]) and org.cases()[0].version == 3
+
+
+def test_a_case_has_the_owner_that_caseline_names(org: DynamicsWorld) -> None:
+    owners = {"ann": f"systemusers({org.org.add('systemuser', fullname='Ann')})", "crew": f"teams({org.org.add('team', name='Crew')})"}
+    crm = adapter(org, owners=owners)
+    saved = crm.save_case(replace(RECORD, first=True, owner="ann"))
+    assert org.org.rows("incident")[0]["ownerid"][0] == "systemuser"
+    crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before={**BEFORE, "owner": "ann"}, owner="crew"))
+    assert org.org.rows("incident")[0]["ownerid"] == ("team", owners["crew"][6:-1])
+
+
+# ---- accounts
+
+
+def test_wildcards_of_dataverse_are_signs_like_others(org: DynamicsWorld) -> None:
+    for number in range(60):
+        org.add_contact(org.add_account(f"Account {number}"), "Ann", handles=f"x:@a{number}")
+    account = org.add_account("Globex")
+    org.add_contact(account, "Ann", handles="x:@%_[a]")
+    found = adapter(org).find_account(["x:@%_[a]"])
+    assert found.account and found.account.account_id == account
+    assert adapter(org).find_account(["x:@%", "x:@a_", "x:@[a]1"]).kind == "none"
+
+
+@pytest.mark.parametrize("stored", ["+44 (20) 7946-0000", "020 7946 0000", "0044 20 79460000"])
+def test_a_phone_number_is_found_however_it_is_written(org: DynamicsWorld, stored: str) -> None:
+    account = org.add_account("Globex")
+    org.add_contact(account, "Ann", phone=stored)
+    found = adapter(org).find_account(["phone:+442079460000"]).account
+    assert found and found.account_id == account
+    assert adapter(org).find_account(["phone:+12079460000"]).kind == "none"
+
+
+@pytest.mark.parametrize(
+    ("rights", "renewal", "status"),
+    [
+        ([], None, None), ([(1, "2026-12-15"), (1, "2027-06-01")], "2026-12-15", "active"), ([(1, "2026-01-01")], "2026-01-01", "expired"),
+        ([(0, "2027-01-01")], None, "none"), ([(1, None), (1, "2026-01-01")], None, "active"),
+    ],
+)  # fmt: skip
+def test_the_renewal_is_the_nearest_end_of_an_active_entitlement(org: DynamicsWorld, rights: Any, renewal: str | None, status: str | None) -> None:
+    account = org.add_account("Globex")
+    for state, end in rights:
+        org.org.add("entitlement", name="Support", customerid=("account", account), enddate=end and f"{end}T00:00:00Z", statecode=state)
+    org.add_contact(account, "Ann", "ann@example.com")
+    facts = adapter(org).find_account(["email:ann@example.com"]).account.facts
+    assert [facts[name].value if name in facts else None for name in ("renewal_date", "contract_status")] == [renewal, status]
+
+
+def test_an_organisation_without_sales_is_read_without_deals(org: DynamicsWorld) -> None:
+    org.org.tables["account"].collections = {name: value for name, value in org.org.tables["account"].collections.items() if "opportunity" not in name}
+    org.add_contact(org.add_account("Globex", "mid"), "Ann", "ann@example.com")
+    crm = adapter(org)
+    facts = crm.find_account(["email:ann@example.com"]).account.facts
+    assert facts["tier"].value == "mid" and "deal_value" not in facts and crm.missing_fields == {"account.opportunity_customer_accounts"}
+
+
+def test_a_tier_of_theirs_is_mapped(org: DynamicsWorld) -> None:
+    org.org.tables["account"].columns["cx_tier"].options = {1: "Platinum", 2: "Odd"}
+    for number, name in ((1, "Globex"), (2, "Initech")):
+        account = org.org.add("account", name=name, cx_tier=number)
+        org.add_contact(account, "Ann", f"ann@{name.lower()}.example")
+    crm = adapter(org, tiers={"platinum": "strategic"})
+    found = [crm.find_account([f"email:ann@{name}.example"]).account.facts.get("tier") for name in ("globex", "initech")]
+    assert found[0].value == "strategic" and found[1] is None
+
+
+def test_a_lead_is_found_where_it_is_looked_for(org: DynamicsWorld) -> None:
+    lead = org.org.add("lead", lastname="Cleo", companyname="Initech", emailaddress1="cleo@example.com")
+    assert adapter(org).find_account(["email:cleo@example.com"]).kind == "none"
+    found = adapter(org, leads=True).find_account(["email:cleo@example.com"]).account
+    assert (found.contact_id, found.name, found.facts["lifecycle_stage"].value) == (lead, "Initech", "lead")
+    made = adapter(org).create_contact(NewContact("lead", "cu-1", "Cleo", ("email:cleo@example.com",), "x"))
+    assert made.contact_id == lead and org.contacts() == 1
+
+
+def test_a_contact_that_several_have_is_not_made(org: DynamicsWorld) -> None:
+    for name in ("Globex", "Initech"):
+        org.add_contact(org.add_account(name), "Ann", "ann@example.com")
+    with pytest.raises(CrmRejectedError):
+        adapter(org).create_contact(NewContact("contact", "cu-1", "Ann", ("email:ann@example.com",), "x"))
+    assert org.contacts() == 2
+
+
+# ---- changes
+
+
+def test_change_tracking_tells_of_deletions(org: DynamicsWorld) -> None:
+    crm = adapter(org, changes="delta")
+    saved = [crm.save_case(replace(RECORD, case_key=f"cx-{number}", first=True)) for number in range(3)]
+    changes, cursor = crm.read_changes("")
+    assert changes == []
+    org.tick(60)
+    org.close_case(saved[0].crm_id)
+    org.lose_case(saved[1].crm_id)
+    changes, cursor = read_all(crm, cursor)
+    assert {(change.kind, change.crm_id) for change in changes} == {("case", saved[0].crm_id), ("deleted", saved[1].crm_id)}
+    assert crm.read_changes(cursor)[0] == []
+
+
+def test_a_token_that_is_too_old_begins_anew(org: DynamicsWorld) -> None:
+    crm = adapter(org, changes="delta")
+    saved = crm.save_case(replace(RECORD, first=True))
+    cursor = json.loads(crm.read_changes("")[1])
+    cursor["incidents"]["floor"] = "/incidents?$select=incidentid&$deltatoken=gone"
+    changes, again = read_all(crm, json.dumps(cursor))
+    assert changes == []
+    org.tick(60)
+    org.close_case(saved.crm_id)
+    assert [change.fields["status"] for change in read_all(crm, again)[0]] == [CLOSED]
+
+
+def test_a_storm_of_changes_is_told_once_and_ends(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    account = org.add_account("Globex")
+    cursor = crm.read_changes("")[1]
+    for number in range(1_500):
+        org.add_contact(account, f"Ann {number}", f"ann{number}@example.com")
+        org.tick(0.01)
+    changes, cursor = read_all(crm, cursor)
+    assert len([change for change in changes if change.kind == "contact"]) == 1_500
+    assert crm.read_changes(cursor)[0] == []
+
+
+def test_a_page_of_another_host_is_not_asked_for(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    crm.save_case(replace(RECORD, first=True))
+    body = {"value": [], "@odata.nextLink": "https://elsewhere.example/api/data/v9.2/incidents"}
+    org.simulator.faults.add("answer", "GET", status=200, body=body)
+    with pytest.raises(CrmUnavailableError):
+        crm.list_cases()
+
+
+def test_a_note_of_the_timeline_is_read_without_its_html(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    saved = crm.save_case(replace(RECORD, first=True))
+    cursor = crm.read_changes("")[1]
+    org.comment(saved.crm_id, '<div data-wrapper="true"><div>called back</div></div>')
+    assert [change.fields["text"] for change in read_all(crm, cursor)[0]] == ["called back"]
+
+
+# ---- limits, logging in, settings
+
+
+@pytest.mark.parametrize("code", ["0x80072321", "0x80072322", "0x80072326"])
+def test_a_protection_limit_is_known_by_its_code(org: DynamicsWorld, code: str) -> None:
+    org.simulator.faults.add("answer", "batch", status=429, headers={"Retry-After": "17"}, body={"error": {"code": code, "message": "too much"}})
+    with pytest.raises(CrmRateLimitError) as caught:
+        adapter(org).find_account(["email:ann@example.com"])
+    assert caught.value.retry_after == 17
+
+
+def test_what_is_left_of_the_limit_is_known(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    crm.find_account(["email:ann@example.com"])
+    assert (crm.usage.allowed, crm.usage.window, crm.usage.remaining) == (6_000, 300.0, 5_999)
+
+
+def test_a_user_who_is_none_of_the_organisation_is_an_auth_error(org: DynamicsWorld) -> None:
+    org.simulator.faults.add("answer", "batch", status=403, body={"error": {"code": "0x80072560", "message": "The user is not a member of the organization."}})
+    with pytest.raises(CrmAuthError):
+        adapter(org).find_account(["email:ann@example.com"])
+
+
+def _key_pair() -> tuple[str, bytes]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private.decode(), key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_logs_in_by_certificate(served: DynamicsWorld) -> None:
+    private, served.simulator.public_key = _key_pair()
+    secret = {**{name: SECRET[name] for name in ("tenant_id", "client_id")}, "private_key": private, "thumbprint": "AB:" * 19 + "CD"}
+    settings = {"instance_url": served.simulator.url, "login_url": served.simulator.url}
+    assert dynamics.create(settings, secret, clock=served.clock).find_account(["email:ann@example.com"]).kind == "none"
+    with pytest.raises(CrmAuthError, match="AADSTS7000215"):
+        dynamics.create(settings, {**secret, "private_key": _key_pair()[0]}, clock=served.clock).find_account(["email:ann@example.com"])
+
+
+def test_a_token_is_asked_for_anew_before_it_ends(org: DynamicsWorld) -> None:
+    crm = adapter(org)
+    for seconds, logins in ((0, 1), (3_000, 1), (600, 2)):
+        org.tick(seconds)
+        crm.find_account(["email:ann@example.com"])
+        assert org.simulator.logins == logins
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"colour": "red"}, "colour"), ({"key": "other"}, "alternate or primary"), ({"changes": "never"}, "modified or delta"),
+        ({"default_customer": "accounts(1)"}, "default_customer"), ({"owners": {"ann": "Ann"}}, "owners.ann"), ({"queues": {"a": "b"}}, "guid"),
+        ({"case_fields": {"score": "cx score"}}, "no column"), ({"case_fields": {"case_key": ""}}, "case_key"), ({"instance_url": "ftp://x"}, "https"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_says_what_to_write(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        dynamics.create({"instance_url": "https://acme.crm.dynamics.com", **settings}, SECRET)
+
+
+@pytest.mark.parametrize("missing", ["tenant_id", "client_id", "client_secret"])
+def test_a_secret_that_lacks_something_says_what(missing: str) -> None:
+    with pytest.raises(ConfigError, match=missing):
+        dynamics.create({"instance_url": "https://acme.crm.dynamics.com"}, {name: value for name, value in SECRET.items() if name != missing})
+
+
+def test_columns_of_theirs_may_have_other_names(org: DynamicsWorld) -> None:
+    columns = org.org.tables["incident"].columns
+    columns["acme_urgency"] = replace(columns["cx_score"], name="acme_urgency")
+    adapter(org, case_fields={"score": "acme_urgency"}).save_case(replace(RECORD, first=True))
+    assert org.org.rows("incident")[0]["acme_urgency"] == 80 and org.cases()[0].version == 1
+
+
+# ---- webhooks
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_each_sample_means_what_it_says(path: Path) -> None:
+    sample = json.loads(path.read_text())
+    request, source = _sent(sample)
+    expected = sample["expected"]
+    if "error" in expected:
+        with pytest.raises({"SignatureError": SignatureError, "PayloadError": PayloadError}[expected["error"]]) as caught:
+            _receive(request, source)
+        assert getattr(caught.value, "field", "") == expected.get("field", "")
+    else:
+        assert [{**asdict(change), "at": isoformat(change.at)} for change in _receive(request, source)] == expected["changes"]
+
+
+def _sent(sample: dict[str, Any]) -> tuple[WebhookRequest, Source]:
+    sent, at = sample["request"], datetime.fromisoformat(sample["received_at"])
+    request = WebhookRequest(sent["method"], sent["url"], sent["headers"], json.dumps(sent["json"]).encode(), at)
+    return request, Source("dynamics", "acme", sample["own_ids"], sample["secrets"])
+
+
+def _receive(request: WebhookRequest, source: Source) -> list[Change]:
+    dynamics.verify(request, source)
+    return dynamics.parse(request, source)
+
+
+def test_the_key_may_come_in_a_header_of_another_name() -> None:
+    request, source = _sent(json.loads(SAMPLES[0].read_text()))
+    other = replace(source, settings={"header": "x-acme"})
+    dynamics.verify(request.with_headers({"x-acme": source.secrets[0]}), other)
+    with pytest.raises(SignatureError):
+        dynamics.verify(request, other)
+
+
