@@ -144,8 +144,8 @@ class HubSpotWorld:
         noted = [part for part in values.get("cx_notes", "").split("]\n\n") if part]
         status = "closed" if values.get("hs_pipeline_stage") == "4" else "open"
         return StoredCase(
-            ticket.id, values.get("cx_case_key", ""), int(values["cx_version"]), int(values["cx_score"]), values.get("cx_band", ""), values.get("cx_reasons", ""),
-            [*noted, *notes], status, values.get("hubspot_owner_id", ""), values.get("hs_ticket_priority", ""),
+            ticket.id, values.get("cx_case_key", ""), int(values["cx_version"]), int(values["cx_score"]), values.get("cx_band", ""),
+            values.get("cx_reasons", ""), [*noted, *notes], status, values.get("hubspot_owner_id", ""), values.get("hs_ticket_priority", ""),
         )  # fmt: skip
 
     def _set(self, crm_id: str, **values: str) -> None:

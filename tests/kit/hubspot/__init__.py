@@ -12,5 +12,6 @@ from tests.kit.hubspot.portal import APP, APP_ID, PERSON, PORTAL_ID, Portal, Rec
 from tests.kit.hubspot.server import CLIENT_ID, CLIENT_SECRET, PRIVATE_TOKEN, REFRESH_TOKEN, Simulator, hubspot
 
 __all__ = [
-    "APP", "APP_ID", "CLIENT_ID", "CLIENT_SECRET", "PERSON", "PORTAL_ID", "PRIVATE_TOKEN", "REFRESH_TOKEN", "Portal", "Record", "Simulator", "by_status", "hubspot",
+    "APP", "APP_ID", "CLIENT_ID", "CLIENT_SECRET", "PERSON", "PORTAL_ID", "PRIVATE_TOKEN", "REFRESH_TOKEN", "Portal", "Record", "Simulator",
+    "by_status", "hubspot",
 ]  # fmt: skip

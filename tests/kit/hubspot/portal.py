@@ -18,41 +18,17 @@ PERSON = {"sourceType": "CRM_UI", "sourceId": "userId:77", "updatedByUserId": 77
 MILLISECOND = timedelta(milliseconds=1)
 # from, to -> type, and the type back
 TYPES = {
-    ("tickets", "contacts"): (16, 15),
-    ("tickets", "companies"): (26, 25),
-    ("notes", "tickets"): (228, 227),
-    ("contacts", "companies"): (1, 2),
-    ("deals", "companies"): (5, 6),
-    ("emails", "tickets"): (224, 223),
-}
+    ("tickets", "contacts"): (16, 15), ("tickets", "companies"): (26, 25), ("notes", "tickets"): (228, 227), ("contacts", "companies"): (1, 2),
+    ("deals", "companies"): (5, 6), ("emails", "tickets"): (224, 223),
+}  # fmt: skip
 COUNTRY_CODES = ("44", "49", "353", "1")
 # The copies of its company that a contact carries, as the portal's property sync keeps them.
-COPIED = (
-    "name",
-    "cx_tier",
-    "cx_product_tier",
-    "lifecyclestage",
-    "total_revenue",
-    "cx_renewal_date",
-    "cx_contract_status",
-    "cx_purchases",
-    "cx_open_cases",
-    "annualrevenue",
-    "hubspot_owner_id",
-)
-COPY_NAMES = (
-    "name",
-    "tier",
-    "product_tier",
-    "lifecycle_stage",
-    "deal_value",
-    "renewal_date",
-    "contract_status",
-    "purchases",
-    "open_cases",
-    "annual_revenue",
-    "owner",
-)
+COPIED = {
+    "name": "name", "tier": "cx_tier", "product_tier": "cx_product_tier", "lifecycle_stage": "lifecyclestage", "deal_value": "total_revenue",
+    "renewal_date": "cx_renewal_date", "contract_status": "cx_contract_status", "purchases": "cx_purchases", "open_cases": "cx_open_cases",
+    "annual_revenue": "annualrevenue", "owner": "hubspot_owner_id",
+}  # fmt: skip
+COPY_NAMES = tuple(COPIED)
 
 
 @dataclass
@@ -210,7 +186,7 @@ class Portal:
         if company is None:
             return phones
         values = self.values(company) if self.copies else {}
-        copies = {f"cx_account_{name}": values.get(source, "") for name, source in zip(COPY_NAMES, COPIED, strict=True)}
+        copies = {f"cx_account_{name}": values.get(source, "") for name, source in COPIED.items()}
         return {**phones, "associatedcompanyid": company.id, **copies}
 
     def _of_company(self, record: Record) -> dict[str, str]:
@@ -224,7 +200,8 @@ class Portal:
         asked = [name for name in dict.fromkeys([*names, *by_itself]) if name in self.properties[record.kind]]
         shown = {name: values.get(name) for name in asked if self.nulls or name in values}
         body = {
-            "id": record.id, "properties": shown, "createdAt": show_time(record.created), "updatedAt": show_time(record.updated), "archived": bool(record.archived),
+            "id": record.id, "properties": shown, "createdAt": show_time(record.created), "updatedAt": show_time(record.updated),
+            "archived": bool(record.archived),
             "url": f"https://app.hubspot.com/contacts/{PORTAL_ID}/record/{IDS[record.kind]}/{record.id}",
         }  # fmt: skip
         if record.archived:

@@ -31,13 +31,17 @@ _STANDARD = {
         "name": "string", "domain": "string", "lifecyclestage": "enumeration", "annualrevenue": "number", "total_revenue": "-number", "createdate": "-datetime",
         "num_associated_deals": "-number",
     },
-    "deals": {"dealname": "string", "amount": "number", "dealstage": "enumeration", "closedate": "datetime", "hs_is_closed_won": "-bool", "createdate": "-datetime"},
+    "deals": {
+        "dealname": "string", "amount": "number", "dealstage": "enumeration", "closedate": "datetime", "hs_is_closed_won": "-bool", "createdate": "-datetime",
+    },
     "tickets": {
         "subject": "string", "content": "string", "hs_pipeline": "enumeration", "hs_pipeline_stage": "enumeration", "hs_ticket_priority": "enumeration",
         "createdate": "-datetime", "closed_date": "datetime",
     },
     "notes": {"hs_note_body": "string", "hs_timestamp": "datetime"},
-    "emails": {"hs_email_text": "string", "hs_email_html": "string", "hs_email_subject": "string", "hs_email_direction": "enumeration", "hs_timestamp": "datetime"},
+    "emails": {
+        "hs_email_text": "string", "hs_email_html": "string", "hs_email_subject": "string", "hs_email_direction": "enumeration", "hs_timestamp": "datetime",
+    },
 }  # fmt: skip
 _OPTIONS = {
     "hs_ticket_priority": ("LOW", "MEDIUM", "HIGH", "URGENT"), "hs_pipeline": ("0",), "hs_pipeline_stage": tuple(STAGES),

@@ -17,7 +17,8 @@ from tests.kit.simulated import Simulator as Base
 
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, PRIVATE_TOKEN = "3b0ca0e4-app", "app-secret", "refresh-1", "pat-eu1-private"
 SCOPES = (
-    "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.companies.read", "crm.objects.companies.write", "tickets", "sales-email-read", "oauth",
+    "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.companies.read", "crm.objects.companies.write", "tickets",
+    "sales-email-read", "oauth",
 )  # fmt: skip
 BATCH, HISTORY_BATCH, TEN_SECONDS = 100, 50, 190
 LOGINS = ("/oauth/",)
@@ -105,22 +106,21 @@ class Simulator(Base):
         return Reply(201, self.portal.show(record, list(record.properties)))
 
     def list(self, call: Call, kind: str) -> Reply:
-        archived, limit, after = call.query.get("archived") == "true", int(call.query.get("limit", 10)), call.query.get("after", "0")
+        archived, limit, after = _flag(call), int(call.query.get("limit", 10)), call.query.get("after", "0")
         if limit > 100:
             raise HubSpotError(400, "VALIDATION_ERROR", "limit is at most 100")
         found = [record for record in self.portal.records[_kind(kind)].values() if bool(record.archived) == archived and int(record.id) > int(after)]
-        names = call.query.get("properties", "").split(",")
+        names = _listed(call, "properties")
         body: dict[str, Any] = {"results": [self.portal.show(record, names) for record in found[:limit]]}
         if len(found) > limit:
             body["paging"] = {"next": {"after": found[limit - 1].id}}
         return Reply(200, body)
 
     def read(self, call: Call, kind: str, record_id: str) -> Reply:
-        query = {name: [part for part in call.query.get(name, "").split(",") if part] for name in ("properties", "propertiesWithHistory", "associations")}
-        record = self.portal.find(_kind(kind), record_id, call.query.get("idProperty", ""), call.query.get("archived") == "true")
-        body = self.portal.show(record, query["properties"], query["propertiesWithHistory"])
-        if query["associations"]:
-            body["associations"] = {to: {"results": self._linked(record, to)} for to in query["associations"] if self.portal.linked(record, _kind(to))}
+        record = self.portal.find(_kind(kind), record_id, call.query.get("idProperty", ""), _flag(call))
+        body = self.portal.show(record, _listed(call, "properties"), _listed(call, "propertiesWithHistory"))
+        if associations := _listed(call, "associations"):
+            body["associations"] = {to: {"results": self._linked(record, to)} for to in associations if self.portal.linked(record, _kind(to))}
         return Reply(200, body)
 
     def _linked(self, record: Record, to: str) -> list[dict[str, Any]]:
@@ -274,6 +274,15 @@ def _kind(name: str) -> str:
     if found is None:
         raise HubSpotError(400, "VALIDATION_ERROR", f"Unable to infer object type from: {name}")
     return found
+
+
+def _listed(call: Call, name: str) -> list[str]:
+    """Separated by commas, or given again and again."""
+    return [part for text in call.queries.get(name, ()) for part in text.split(",") if part]
+
+
+def _flag(call: Call) -> bool:
+    return call.query.get("archived", "").lower() == "true"
 
 
 def _object(body: Any, *needed: str) -> Mapping[str, Any]:

@@ -70,7 +70,7 @@ def _refused(answer: Answer, body: Mapping[str, Any], codes: list[tuple[str, str
         return None
     missing = next((name for code, name in codes if code == "PROPERTY_DOESNT_EXIST" and name), "")
     if missing:
-        return MissingFieldError(kind, missing, "does not exist; caseline crm apply creates it")
+        return MissingFieldError(kind, missing, "(caseline crm apply creates it)")
     message, kinds = str(body.get("message") or ""), {str(body.get("category")), *(code for code, _ in codes)}
     if kinds & DUPLICATES:
         found = _EXISTING.search(message)
