@@ -1,12 +1,29 @@
-"""What the contract tests share."""
+"""What the contract tests share: the platform of the polls, and each CRM in turn, found by its module."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from caseline.crm import crm_names
 
+from tests.kit.crms import World, open_world
 from tests.kit.platforms import Platform, run_platform
+
+
+@pytest.fixture(params=crm_names())
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with open_world(request.param) as found:
+        yield found
+
+
+@pytest.fixture(params=[name for name in crm_names() if name != "builtin"])
+def remote(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """One that is reached over HTTP."""
+    with open_world(request.param) as found:
+        assert found.wire is not None
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,55 @@
+"""What a CRM lacks is found, and can be set up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.kit.crms import RECORD, World
+from tests.kit.scenes import SCHEMA, later, the_case
+
+
+def _set_up(world: World) -> None:
+    for step in world.adapter().plan(SCHEMA):
+        if step.by == "api":
+            world.adapter().apply(step)
+
+
+def test_a_crm_that_is_set_up_has_nothing_wrong(world: World) -> None:
+    _set_up(world)
+    assert [finding for finding in world.adapter().check(SCHEMA) if finding.severity == "error"] == []
+    assert [step for step in world.adapter().plan(SCHEMA) if step.by == "api"] == []
+
+
+@pytest.mark.parametrize(("entity", "key", "severity"), [("case", "case_key", "error"), ("case", "headline", "warning"), ("contact", "health", "warning")])
+def test_what_is_missing_is_found_and_can_be_set_up(world: World, entity: str, key: str, severity: str) -> None:
+    _set_up(world)
+    whole = world.adapter().check(SCHEMA)
+    try:
+        world.drop_field(entity, key)
+    except NotImplementedError:
+        return
+    found = [finding for finding in world.adapter().check(SCHEMA) if finding not in whole]
+    assert found and all(finding.severity == severity and finding.name and finding.problem and finding.fix for finding in found)
+    steps = world.adapter().plan(SCHEMA)
+    assert steps and world.adapter().plan(SCHEMA) == steps, "planning changes nothing"
+    assert [finding for finding in world.adapter().check(SCHEMA) if finding not in whole] == found
+    assert all(step.name and step.what and step.by in ("api", "hand") and (step.by == "api" or step.how) for step in steps)
+    if all(step.by == "api" for step in steps):
+        for step in [*steps, *steps]:
+            world.adapter().apply(step)
+        assert world.adapter().check(SCHEMA) == whole and world.adapter().plan(SCHEMA) == []
+        assert world.adapter().save_case(replace(RECORD, first=True)).created
+
+
+def test_a_case_is_saved_without_a_field_that_is_not_required(world: World) -> None:
+    saved = world.adapter().save_case(RECORD)
+    try:
+        world.drop_field("case", "headline")
+    except NotImplementedError:
+        return
+    crm = world.adapter()
+    crm.save_case(later(saved, score=85))
+    crm.save_case(replace(RECORD, case_key="cx-other", first=True))
+    assert (the_case(world).score, the_case(world, "cx-other").score) == (85, 80)

@@ -1,0 +1,121 @@
+"""What the contract suite of the CRMs has in common: a case and its next version, a customer, and everything an adapter can be asked to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from caseline.crm import CaseRecord, NewContact, Note, Profile, SavedCase
+from caseline.crm._schema import read_schema
+from ruamel.yaml import YAML
+
+from tests.kit.crms import RECORD, StoredCase, World
+
+SCHEMA = read_schema(YAML(typ="safe", pure=True).load(Path(__file__).parents[2].joinpath("infra/crm/schema.yaml").read_text()))
+BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
+MANY = 205  # more than fit on a page of most CRMs
+NASTY = (
+    "o'brien",
+    '"quoted"',
+    "50%_off",
+    "back\\slash\\",
+    "') OR Name != ('",
+    "*) ^active=true }",
+    "Žofie Łukasiewicz 田中 😀",
+    "line\nbreak\r\n\ttab\x00",
+    "\ud83d lone",
+    "x" * 32_000,
+)
+VALUES = {
+    "sentiment": -0.65, "sentiment_trend": "falling", "last_nps": 2, "last_csat": 3.5, "last_ces": 6, "unanswered": 4, "channels": "email, x",
+    "last_contact": "2026-11-21T09:30:00.000000Z", "health": 35,
+}  # fmt: skip
+OF_ACCOUNTS = {field.key for field in SCHEMA if field.entity == "account" and field.side == "ours"}
+NEW = NewContact("contact", "cu-77", "Cleo Marsh", ("email:cleo@example.com", "x:777", "phone:+442079460077"), "x")
+
+
+def later(saved: SavedCase, version: int = 2, before: Mapping[str, str] = BEFORE, record: CaseRecord = RECORD, **changes: Any) -> CaseRecord:
+    """The next version of a case that stands in the CRM."""
+    return replace(record, version=version, crm_id=saved.crm_id, before=before, **changes)
+
+
+def place(saved: SavedCase) -> tuple[str, str, str]:
+    return saved.crm_id, saved.number, saved.url
+
+
+def the_case(world: World, case_key: str = RECORD.case_key) -> StoredCase:
+    [found] = [case for case in world.cases() if case.case_key == case_key]
+    return found
+
+
+def told(case: StoredCase, text: str) -> int:
+    """How often a note's text stands at the case, in however many notes."""
+    return sum(note.count(text) for note in case.notes)
+
+
+def a_profile(world: World, **more: Any) -> Profile:
+    account = world.add_account("Globex")
+    return Profile(world.add_contact(account, "Ann", "ann@example.com"), account, {**VALUES, **more})
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and times as such, in whatever way a CRM keeps them."""
+    return {name: plain_value(name, value) for name, value in values.items() if value not in (None, "")}
+
+
+def plain_value(name: str, value: Any) -> Any:
+    if name == "last_contact":
+        return datetime.fromisoformat(str(value)).timestamp()
+    return str(value) if name in ("sentiment_trend", "channels") else float(value)
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    gate, answers = threading.Barrier(len(calls)), {}
+
+    def run(number: int, call: Callable[[], Any]) -> None:
+        gate.wait()
+        answers[number] = call()
+
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answers[number] for number in range(len(calls))]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A CRM with a contact and a case, and an adapter that is logged in."""
+
+    world: Any
+    crm: Any
+    saved: SavedCase
+    profile: Profile
+    cursor: str
+
+
+def scene_of(world: Any, impatient: bool = False) -> Scene:
+    profile, crm = a_profile(world), world.adapter(impatient=impatient)
+    saved = crm.save_case(RECORD)
+    return Scene(world, crm, saved, profile, crm.read_changes("")[1])
+
+
+ACTIONS: dict[str, Callable[[Scene], Any]] = {
+    "find": lambda scene: scene.crm.find_account(["email:ann@example.com"]),
+    "save": lambda scene: scene.crm.save_case(replace(RECORD, case_key="cx-new", first=True, subject="About ann@example.com")),
+    "repeat": lambda scene: scene.crm.save_case(replace(RECORD, version=2)),
+    "update": lambda scene: scene.crm.save_case(later(scene.saved, score=85)),
+    "route": lambda scene: scene.crm.save_case(later(scene.saved, band="P3", notes=(Note("n-1", "ann@example.com called"),))),
+    "note": lambda scene: scene.crm.add_note(scene.saved.crm_id, "n-1", "ann@example.com called"),
+    "profile": lambda scene: scene.crm.write_profile(scene.profile),
+    "contact": lambda scene: scene.crm.create_contact(replace(NEW, identities=("email:ann@example.com.example",))),
+    "changes": lambda scene: scene.crm.read_changes(scene.cursor),
+    "list": lambda scene: scene.crm.list_cases(),
+    "check": lambda scene: scene.crm.check(SCHEMA),
+}
+READING = ("find", "changes", "list", "check")
