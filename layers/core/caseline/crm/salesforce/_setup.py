@@ -10,7 +10,8 @@ from caseline.crm._schema import SchemaField
 from caseline.crm.salesforce._api import Api, Record, read_object, read_records
 from caseline.crm.salesforce._metadata import PERMISSION_SET, RULE, field_metadata, field_name, installed, rule_metadata
 from caseline.crm.salesforce._settings import Settings
-from caseline.crm.salesforce._soql import quote, quote_list
+from caseline.crm.salesforce._soql import is_id, quote, quote_list
+from caseline.crm.salesforce._wishes import QUEUE_PREFIX
 from caseline.errors import CrmConflictError, CrmNotFoundError, CrmRejectedError
 
 ERROR, WARNING = "error", "warning"
@@ -96,7 +97,8 @@ class Setup:
 
     def _check_queues(self) -> Iterator[Finding]:
         queues = self._settings.queues
-        rows = self._api.query(f"SELECT Id FROM Group WHERE Type = 'Queue' AND Id IN {quote_list(queues.values())}") if queues else []  # noqa: S608
+        keys = [key for key in queues.values() if is_id(key, QUEUE_PREFIX)]
+        rows = self._api.query(f"SELECT Id FROM Group WHERE Type = 'Queue' AND Id IN {quote_list(keys)}") if keys else []  # noqa: S608
         found = {str(row["Id"])[:15] for row in rows}
         for name, key in queues.items():
             if key[:15] not in found:
