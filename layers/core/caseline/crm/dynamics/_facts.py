@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from caseline.crm import Fact
+from caseline.crm._value import plain_amount, read_renewal, tier_of
 from caseline.crm.dynamics._api import label_of
 from caseline.crm.dynamics._settings import Settings
 from caseline.signals import isoformat
@@ -29,14 +30,14 @@ def _columns(account: Row, settings: Settings) -> Found:
     found: Found = {name: (label_of(account, column), f"account.{column}") for name, column in settings.fact_fields.items() if column}
     if "annual_revenue" in found:
         revenue = account.get(settings.fact_fields["annual_revenue"])
-        found["annual_revenue"] = (None if revenue is None else amount(revenue), found["annual_revenue"][1])
+        found["annual_revenue"] = (None if revenue is None else plain_amount(revenue), found["annual_revenue"][1])
     return {**found, **_tier(account, settings)}
 
 
 def _tier(account: Row, settings: Settings) -> Found:
     column = settings.fact_fields.get("tier", "")
     label = label_of(account, column) if column else None
-    tier = settings.tier(str(label)) if label not in (None, "") else None
+    tier = tier_of(str(label), settings.tiers) if label not in (None, "") else None
     if label not in (None, "") and not tier:
         log.warning("Dynamics: a value of %s is no tier; map it in crm.tiers", column)
     return {"tier": (tier, f"account.{column}")}
@@ -49,30 +50,19 @@ def _won(rows: Sequence[Row] | None, settings: Settings) -> Found:
         return {}
     currency = next((label_of(row, "_transactioncurrencyid_value") for row in rows if row.get("_transactioncurrencyid_value")), None)
     return {
-        "deal_value": (amount(sum(values, Decimal(0))), "SUM(opportunity.actualvalue), won"), "purchases": (len(rows), "COUNT(opportunity), won"),
+        "deal_value": (plain_amount(sum(values, Decimal(0))), "SUM(opportunity.actualvalue), won"), "purchases": (len(rows), "COUNT(opportunity), won"),
         "currency": (currency or settings.currency, "opportunity.transactioncurrencyid"),
     }  # fmt: skip
 
 
 def _contracts(rows: Sequence[Row] | None, now: datetime) -> Found:
-    """The renewal is the nearest end of an active entitlement still to come, else the last that passed. None at all: they may not be used here."""
+    """No entitlement at all says nothing: they may not be used here."""
     if not rows:
         return {}
-    today = now.date().isoformat()
-    active = [row for row in rows if row.get("statecode") == 1]
-    ends = sorted(str(row["enddate"])[:10] for row in active if row.get("enddate"))
-    coming = [end for end in ends if end >= today]
-    running = bool(coming) or any(not row.get("enddate") for row in active)
-    renewal = coming[0] if coming else ends[-1] if ends and not running else None
-    status = "active" if running else "expired" if ends else "none"
+    renewal, status = read_renewal([str(row.get("enddate") or "") for row in rows if row.get("statecode") == 1], now.date())
     return {"renewal_date": (renewal, "entitlement.enddate"), "contract_status": (status, "entitlement.statecode")}
 
 
 def _open(rows: Sequence[Row] | None) -> Found:
     return {} if rows is None else {"open_cases": (len(rows), "COUNT(incident), active")}
 
-
-def amount(value: Any) -> str:
-    """Plain decimal text."""
-    number = Decimal(str(value))
-    return f"{number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize():f}"

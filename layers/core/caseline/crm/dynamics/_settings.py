@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import TIERS
 from caseline.crm._settings import read_settings as read_typed
 from caseline.errors import ConfigError
 
@@ -75,12 +74,6 @@ class Settings:
     history: bool = True
     changes: str = "modified"
     overlap: int = 60
-
-    def tier(self, label: str) -> str | None:
-        """The organisation's label as one of TIERS; None where it is neither mapped nor one already."""
-        known = {name.casefold(): tier for name, tier in self.tiers.items()}
-        tier = known.get(label.casefold(), label.casefold())
-        return tier if tier in TIERS else None
 
     def band_of(self, priority: Any, ours: str | None) -> str | None:
         """The band that a person meant by a priority that is not the one we set for our band; None where it is."""
