@@ -23,6 +23,7 @@ from caseline.crm.hubspot._contacts import Contacts
 from caseline.crm.hubspot._login import Login
 from caseline.crm.hubspot._settings import read_settings
 from caseline.crm.hubspot._setup import SetUp
+from caseline.errors import CrmError
 
 RECORD_PAGES = {"contacts": "0-1", "companies": "0-2", "tickets": "0-5"}
 
@@ -83,7 +84,12 @@ class HubSpot:
         self._setup.apply(step)
 
     def _link(self, kind: str, record_id: str) -> str:
-        if not record_id:
+        portal = self._settings.portal_id or self._api.portal_id or self._portal_of_token()
+        return f"{self._settings.app_url}/contacts/{portal}/record/{RECORD_PAGES[kind]}/{record_id}" if portal and record_id else self._settings.app_url
+
+    def _portal_of_token(self) -> str:
+        """A link is not worth an error: the record has been read or written by now."""
+        try:
+            return self._login.about().portal_id
+        except CrmError:
             return ""
-        portal = self._settings.portal_id or self._login.known_portal
-        return f"{self._settings.app_url}/contacts/{portal or 'portal'}/record/{RECORD_PAGES[kind]}/{record_id}"

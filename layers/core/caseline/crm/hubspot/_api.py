@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -16,14 +17,17 @@ Record = dict[str, Any]
 Filter = dict[str, Any]
 BATCH, HISTORY_BATCH, SEARCH_PAGE = 100, 50, 100
 DAY = 86_400.0
+SHAPE = "HubSpot answered another shape than its API has"
+_PORTAL = re.compile(r"/contacts/(\d+)/")
 
 
 class Api:
-    """`usage` is the tighter of HubSpot's two windows, as its last answer said."""
+    """`usage` is the tighter of HubSpot's two windows, as its last answer said; `portal_id` is learnt from the addresses of records."""
 
     def __init__(self, http: HttpApi, login: Login, objects_path: str) -> None:
         self._http, self._login, self._objects = http, login, objects_path
         self.usage: Usage | None = None
+        self.portal_id = ""
 
     def call(self, method: str, path: str, *, fine: Iterable[int] = (200, 201, 204), kind: str = "", **request: Any) -> Answer:
         """Raises by HubSpot's error unless the status is one of `fine`; `kind` is the objects that it is about."""
@@ -50,7 +54,7 @@ class Api:
             if not is_not_found(answer):
                 raise error_of(answer)
             return None
-        return _record(answer.json())
+        return self._record(answer.json())
 
     def read_many(self, kind: str, ids: Sequence[str], properties: Iterable[str], history: Iterable[str] = ()) -> list[Record]:
         """Those that are there; one call for each hundred, or fifty with history."""
@@ -58,11 +62,11 @@ class Api:
         found: list[Record] = []
         for start in range(0, len(ids), size):
             body = {"inputs": [{"id": record_id} for record_id in ids[start : start + size]], **asked}
-            found += _records(self.post(self._path(kind, "batch", "read"), body, kind, fine=(200, 207)))
+            found += self._records(self.post(self._path(kind, "batch", "read"), body, kind, fine=(200, 207)))
         return found
 
     def create(self, kind: str, properties: Mapping[str, str], associations: Sequence[Mapping[str, Any]] = ()) -> Record:
-        return _record(self.post(self._path(kind), {"properties": properties, "associations": list(associations)}, kind))
+        return self._record(self.post(self._path(kind), {"properties": properties, "associations": list(associations)}, kind))
 
     def create_many(self, kind: str, inputs: Sequence[Mapping[str, Any]]) -> None:
         """All, or CrmUnavailableError where HubSpot made only some."""
@@ -78,7 +82,7 @@ class Api:
             if not is_not_found(answer):
                 raise error_of(answer)
             return None
-        return _record(answer.json())
+        return self._record(answer.json())
 
     def search(self, kind: str, groups: Sequence[Sequence[Filter]], properties: Iterable[str], *, sort: str = "", limit: int = SEARCH_PAGE) -> list[Record]:
         """The first `limit` that match any group of filters. Shows writes only after some seconds."""
@@ -86,7 +90,7 @@ class Api:
             "filterGroups": [{"filters": list(filters)} for filters in groups], "properties": list(properties),
             "sorts": [sort] if sort else [], "limit": limit, "after": "0",
         }  # fmt: skip
-        return _records(self.post(self._path(kind, "search"), body, kind))
+        return self._records(self.post(self._path(kind, "search"), body, kind))
 
     def associated(self, kind: str, to: str, ids: Sequence[str]) -> dict[str, str]:
         """For each record the first of the other kind that it is associated with."""
@@ -96,6 +100,19 @@ class Api:
         answer = self.post(f"/crm/v4/associations/{kind}/{to}/batch/read", body, fine=(200, 207))
         pairs = [(row.get("from"), row.get("to")) for row in answer.get("results", ()) if isinstance(row, Mapping)]
         return {str(one["id"]): str(others[0]["toObjectId"]) for one, others in pairs if isinstance(one, Mapping) and others}
+
+    def _records(self, body: Mapping[str, Any]) -> list[Record]:
+        rows = body.get("results")
+        if not isinstance(rows, list):
+            raise CrmUnavailableError(SHAPE)
+        return [self._record(row) for row in rows]
+
+    def _record(self, body: Any) -> Record:
+        if not isinstance(body, dict) or not isinstance(body.get("properties"), dict) or not body.get("id"):
+            raise CrmUnavailableError(SHAPE)
+        if not self.portal_id and (found := _PORTAL.search(str(body.get("url") or ""))):
+            self.portal_id = found[1]
+        return {**body, "id": str(body["id"])}
 
     def _path(self, *parts: str) -> str:
         return "/".join([self._objects, *(quote(part, safe="", errors="replace") for part in parts)])
@@ -149,18 +166,5 @@ def _number(headers: Mapping[str, str], name: str, default: int = 0) -> int:
 def _object(answer: Answer) -> Mapping[str, Any]:
     body = answer.json()
     if not isinstance(body, Mapping):
-        raise CrmUnavailableError("HubSpot answered another shape than its API has")
+        raise CrmUnavailableError(SHAPE)
     return body
-
-
-def _record(body: Any) -> Record:
-    if not isinstance(body, dict) or not isinstance(body.get("properties"), dict) or not body.get("id"):
-        raise CrmUnavailableError("HubSpot answered another shape than its API has")
-    return {**body, "id": str(body["id"])}
-
-
-def _records(body: Mapping[str, Any]) -> list[Record]:
-    rows = body.get("results")
-    if not isinstance(rows, list):
-        raise CrmUnavailableError("HubSpot answered another shape than its API has")
-    return [_record(row) for row in rows]

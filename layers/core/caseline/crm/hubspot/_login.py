@@ -49,11 +49,6 @@ class Login:
             self._about = self._ask(self.token())
         return self._about
 
-    @property
-    def known_portal(self) -> str:
-        """Without asking."""
-        return self._about.portal_id if self._about else ""
-
     def _log_in(self) -> None:
         if "access_token" in self._secret:
             raise CrmAuthError("HubSpot refuses the private app's access token; put the present one into the secret")

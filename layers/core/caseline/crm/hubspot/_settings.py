@@ -29,7 +29,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}\Z")
 class Settings:
     """As under `crm:` in config.yaml.
 
-    `portal_id` and `app_id` are learnt from the token where they are not given, at one more call at each start.
+    `portal_id` and `app_id` are learnt from records and from the token where they are not given, at one more call at a start.
     `case_fields`, `contact_fields`, `company_fields` name the properties that Caseline writes, `account_fields` those of the company that facts are read from;
     "" switches one off. `copies` name the contact's properties that HubSpot keeps equal to its company's, by the same words as `account_fields`.
     `priorities` maps a band, `tiers` the portal's own words to ours, `stages` a status (new, pending, open, closed) to the id of a stage of `pipeline`;
