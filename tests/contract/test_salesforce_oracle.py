@@ -191,3 +191,67 @@ def test_it_reads_the_usage_of_the_quota(client: Salesforce, sim: Simulator) -> 
     client.query("SELECT Id FROM Case")
     assert (client.api_usage["api-usage"].used, client.api_usage["api-usage"].total) == (sim.used, sim.limit)
     assert client.limits()["DailyApiRequests"]["Max"] == sim.limit
+
+
+def test_semi_joins_and_what_they_may_not_hold(client: Salesforce, sim: Simulator) -> None:
+    account, other = sim.org.add("Account", Name="Globex"), sim.org.add("Account", Name="Initech")
+    sim.org.add("Contact", LastName="Ann", AccountId=account, Email="ann@example.com")
+    for owner, amount in ((account, 100.0), (account, 20.0), (other, 7.0)):
+        sim.org.add("Opportunity", Name="Deal", AccountId=owner, Amount=amount, IsWon=True)
+    joined = "AccountId IN (SELECT AccountId FROM Contact WHERE Email = 'ann@example.com' OR Phone LIKE '%1%2')"
+    [row] = client.query(f"SELECT AccountId, SUM(Amount) total FROM Opportunity WHERE IsWon = true AND {joined} GROUP BY AccountId")["records"]
+    assert (row["AccountId"], row["total"]) == (account, 120.0)
+    assert client.query(f"SELECT Id FROM Opportunity WHERE AccountId NOT {joined.partition(' ')[2]}")["totalSize"] == 1
+    for wrong in (
+        f"SELECT Id FROM Opportunity WHERE IsWon = true OR {joined}",
+        f"SELECT Id FROM Opportunity WHERE {joined[:-1]} LIMIT 1)",
+        "SELECT Id FROM Case WHERE AccountId IN (SELECT Name FROM Account)",
+        f"SELECT Id FROM Case WHERE AccountId IN (SELECT AccountId FROM Opportunity WHERE {joined})",
+    ):
+        with pytest.raises(SalesforceMalformedRequest):
+            client.query(wrong)
+
+
+def test_a_composite_call_that_is_whole_leaves_nothing_behind(client: Salesforce, sim: Simulator) -> None:
+    root = "/services/data/v66.0/sobjects"
+    parts = [
+        {"method": "POST", "referenceId": "case", "url": f"{root}/Case", "body": {"Subject": "s", "CX_Case_Key__c": "cx-1"}},
+        {"method": "POST", "referenceId": "note", "url": f"{root}/CaseComment", "body": {"ParentId": "@{case.id}", "CommentBody": "x" * 5_000}},
+    ]
+    for whole, left in ((True, 0), (False, 1)):
+        body = {"allOrNone": whole, "collateSubrequests": False, "compositeRequest": parts}
+        answers = client.restful("composite", method="POST", json=body)["compositeResponse"]
+        assert [part["httpStatusCode"] for part in answers] == [400 if whole else 201, 400]
+        assert answers[1]["body"][0]["errorCode"] == "STRING_TOO_LONG"
+        assert len(sim.org.all("Case")) == left
+    with pytest.raises(SalesforceMalformedRequest):
+        body = {"compositeRequest": [{"method": "GET", "referenceId": "a b", "url": root}]}
+        client.restful("composite", method="POST", json=body)
+
+
+def test_deleted_records_are_seen_by_those_who_ask(client: Salesforce, sim: Simulator) -> None:
+    made = case_type(client).create({"Subject": "Lost parcel"})["id"]
+    case_type(client).delete(made)
+    assert client.query("SELECT Id FROM Case")["totalSize"] == 0
+    [row] = client.query("SELECT Id, IsDeleted, SystemModstamp FROM Case WHERE SystemModstamp >= 2026-11-21T09:00:00.000Z", include_deleted=True)["records"]
+    assert (row["Id"], row["IsDeleted"]) == (made, True)
+
+
+def test_describes_its_fields(client: Salesforce) -> None:
+    fields = {field["name"]: field for field in case_type(client).describe()["fields"]}
+    assert fields["CX_Case_Key__c"]["externalId"] and fields["CX_Case_Key__c"]["unique"]
+    assert not fields["CaseNumber"]["updateable"] and {value["value"] for value in fields["Priority"]["picklistValues"]} == {"High", "Medium", "Low"}
+    assert "Opportunity" in {each["name"] for each in client.describe()["sobjects"]}
+
+
+def test_the_tooling_api_makes_fields_that_nobody_sees_yet(client: Salesforce, sim: Simulator) -> None:
+    field = {"FullName": "Case.CX_New__c", "Metadata": {"type": "Text", "label": "New", "length": 80}}
+    assert client.toolingexecute("sobjects/CustomField", method="POST", data=field)["success"]
+    with pytest.raises(SalesforceMalformedRequest):
+        client.toolingexecute("sobjects/CustomField", method="POST", data=field)
+    with pytest.raises(SalesforceMalformedRequest):
+        client.query("SELECT CX_New__c FROM Case")
+    [granted] = client.query("SELECT Id FROM PermissionSet WHERE Name = 'Caseline_Integration'")["records"]
+    grant = {"ParentId": granted["Id"], "SobjectType": "Case", "Field": "Case.CX_New__c", "PermissionsRead": True, "PermissionsEdit": True}
+    SFType("FieldPermissions", client.session_id, client.sf_instance, "66.0", session=client.session).create(grant)
+    assert client.query("SELECT CX_New__c FROM Case")["totalSize"] == 0
