@@ -50,6 +50,7 @@ def _rating(row: Item) -> str:
 
 
 def _people(table: Table, case: Item) -> list[Note]:
-    rows = table.query(case["PK"], prefix="NOTE#")
-    fresh = [row for row in rows if not row.get("crm") and int(row["SK"].partition("#")[2]) > case.get("noted_version", 0)]
+    """Of later versions than the last that was told, up to this one: what comes meanwhile goes with the next."""
+    rows = [row for row in table.query(case["PK"], prefix="NOTE#") if not row.get("crm")]
+    fresh = [row for row in rows if case.get("noted_version", 0) < int(row["SK"].partition("#")[2]) <= case["version"]]
     return [Note(f"n{int(row['SK'].partition('#')[2])}", f"{row['by']}: {row['text']}") for row in fresh]

@@ -83,7 +83,7 @@ class Outbox:
 
     def _push(self, case: Item) -> None:
         try:
-            record = replace(self._record(case | (self.newcomers.welcome(case) if self.newcomers else {})), **_begun(case))
+            record = self._next_record(case)
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
@@ -140,6 +140,11 @@ class Outbox:
     def _push_again(self, case: Item) -> None:
         """The lease ran out while the CRM was slow: our older version may have landed on a newer one, so that one goes out again."""
         self.table.update(case["PK"], case["SK"], "SET pushed_version = :none", none=0)
+
+    def _next_record(self, case: Item) -> CaseRecord:
+        """What a push that died has begun, with the notes up to its version; else the case as it stands."""
+        begun, known = _begun(case), self.newcomers.welcome(case) if self.newcomers else {}
+        return replace(self._record(case | known | {"version": begun.get("version", case["version"])}), **begun)
 
     def _record(self, case: Item) -> CaseRecord:
         priority, crm_id = priority_from_json(case["priority"], case["queue"]), case["crm"].get("id", "")
