@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from caseline.crm import CaseRecord, NewContact, Note, Profile, Usage, hubspot
 from caseline.crm._schema import read_schema
 from caseline.errors import ConfigError, CrmAuthError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError, PayloadError, SignatureError
+from caseline.signals import isoformat, parse_time
+from caseline.sources import Source
+from caseline.web import WebhookRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -352,6 +356,19 @@ def test_the_address_is_signed_as_hubspot_writes_it() -> None:
         with pytest.raises(SignatureError):
             hubspot.verify(wrong, source)
     hubspot.verify(request, replace(source, secrets=("newer", *source.secrets)))
+
+
+SAMPLES = sorted(Path(__file__).parents[2].joinpath("events/crm/hubspot").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_recorded_webhook_is_read_as_its_sample_says(path: Path) -> None:
+    sample = json.loads(path.read_text())
+    sent, received_at = sample["request"], parse_time(sample["received_at"])
+    request = WebhookRequest(sent["method"], sent["url"], sent["headers"], sent["body"].encode(), received_at)
+    source = Source("hubspot", "acme", secrets=tuple(sample["secrets"]), settings=sample.get("source", {}).get("settings", {}))
+    hubspot.verify(request, source)
+    assert [asdict(change) | {"at": isoformat(change.at)} for change in hubspot.parse(request, source)] == sample["expected"]["changes"]
 
 
 # ---- changes

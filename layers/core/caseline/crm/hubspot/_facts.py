@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from caseline.crm import Fact
+from caseline.crm._value import plain_amount, tier_of
 from caseline.crm.hubspot._api import Record, text_of
 from caseline.crm.hubspot._settings import Settings
 from caseline.signals import isoformat
@@ -36,10 +37,8 @@ def _value(fact: str, text: str, settings: Settings) -> Any:
 
 
 def _amount(text: str, settings: Settings) -> str | None:
-    """Plain decimal text; HubSpot sends large sums as 1.2E7."""
     try:
-        number = Decimal(text)
-        return f"{number.quantize(Decimal(1)) if number == number.to_integral_value() else number:f}"
+        return plain_amount(text)
     except InvalidOperation:
         return None
 
@@ -59,5 +58,5 @@ def _date(text: str, settings: Settings) -> str | None:
 
 
 _READERS: Mapping[str, Any] = {
-    **dict.fromkeys(AMOUNTS, _amount), **dict.fromkeys(COUNTS, _count), "renewal_date": _date, "tier": lambda text, settings: settings.tier(text),
+    **dict.fromkeys(AMOUNTS, _amount), **dict.fromkeys(COUNTS, _count), "renewal_date": _date, "tier": lambda text, settings: tier_of(text, settings.tiers),
 }  # fmt: skip

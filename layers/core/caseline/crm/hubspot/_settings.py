@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import TIERS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.errors import ConfigError
 
@@ -65,12 +64,6 @@ class Settings:
     phone_country_code: str = ""
     overlap_seconds: int = 120
     max_filter_groups: int = 5
-
-    def tier(self, value: str) -> str | None:
-        """The portal's value as one of TIERS; None where it is neither mapped nor one already."""
-        known = {name.casefold(): tier for name, tier in self.tiers.items()}
-        tier = known.get(value.casefold(), value.casefold())
-        return tier if tier in TIERS else None
 
     def band(self, priority: str) -> str | None:
         return next((band for band, value in self.priorities.items() if value == priority), None)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._value import tier_of
 from caseline.crm.hubspot._settings import Settings, read_settings
 from caseline.errors import ConfigError, SignatureError
 from caseline.payloads import Field, read_json
@@ -135,7 +136,7 @@ def company_fields(name: str, value: str, settings: Settings) -> dict[str, Any] 
     fact = next((fact for fact, known in settings.account_fields.items() if known == name), "")
     if not fact:
         return None
-    value = (settings.tier(value) or "") if fact == "tier" else value
+    value = (tier_of(value, settings.tiers) or "") if fact == "tier" else value
     return {fact: value} if value else {}
 
 
