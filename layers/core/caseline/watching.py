@@ -9,6 +9,7 @@ from itertools import islice
 
 from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
+from caseline.cases.rescoring import rescore_case
 from caseline.errors import CrmError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs
@@ -41,11 +42,14 @@ class Watcher:
         self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
+        """What is due goes out; a case whose account could not be read is judged again, now that the CRM answers."""
         self._postpone(row)
         try:
-            self.outbox.push(row["PK"].partition("#")[2])
+            case = self.outbox.push(row["PK"].partition("#")[2])
         except CrmError:
             return
+        if case.get("unread"):
+            rescore_case(self.table, case["case_key"], isoformat(self.clock()))
 
     def _look(self, row: Item) -> None:
         """Whether the cart was abandoned; asked again later where the queue does not answer."""

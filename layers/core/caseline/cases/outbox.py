@@ -99,9 +99,10 @@ class Outbox:
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
+        due = " REMOVE due_shard, due_at, tries," if not case.get("unread") else " REMOVE"  # the watcher comes back to what the CRM did not tell of yet
         self._mark(
-            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at "
-            "REMOVE lease_until, due_shard, due_at, push, upto, sending",
+            case, f"SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at{due} "
+            "lease_until, push, upto, sending",
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
 

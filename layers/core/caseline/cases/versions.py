@@ -55,7 +55,7 @@ def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: lis
     alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
     now = isoformat(scene.now)
-    gathered = _gathered(case, fresh) | _known(case, scene.account)
+    gathered = _gathered(case, fresh) | _known(case, scene.account) | _unread(case, scene)
     return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
 
 
@@ -71,6 +71,12 @@ def _known(case: Item, account: Account | None) -> Item:
     if account is None:
         return {"account_id": case.get("account_id", ""), "contact_id": case.get("contact_id", "")}
     return {"account_id": account.account_id, "contact_id": account.contact_id}
+
+
+def _unread(case: Item, scene: Scene) -> Item:
+    """A case that was judged without the account, because the CRM did not answer, is judged again when it does."""
+    unread = scene.stale and scene.account is None
+    return {"unread": unread} if unread or case.get("unread") else {}
 
 
 def _channels(case: Item, fresh: list[Item]) -> list[str]:
