@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
+from caseline.crm._batch import Part
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import OptionalFields
 from caseline.crm.dynamics._api import LABELS, Api, Row, rows_of
-from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._facts import read_facts
 from caseline.crm.dynamics._identities import identities_of
 from caseline.crm.dynamics._odata import any_of, digits_pattern, literal, quote, url
@@ -19,7 +19,8 @@ from caseline.identity import normalise_identities
 from caseline.signals import isoformat
 
 # Of these each, more would be a scan: nobody has so many addresses, and an office phone is nobody's. No column that is looked in holds a longer value.
-MAX_WANTED, MAX_CONTACTS, MAX_ACCOUNTS, MAX_LENGTH = 30, 50, 10, 128
+MAX_WANTED, MAX_CONTACTS, MAX_ACCOUNTS, MAX_LENGTH = 200, 50, 10, 128
+MAX_CONDITIONS = 90  # of one query: Dataverse takes no more than 500, in an address of 64 KB
 LAST_DIGITS = 8
 ACCOUNT = "parentcustomerid_account"
 CONTACT_COLUMNS = ("contactid", "fullname", "_parentcustomerid_value")
@@ -38,7 +39,7 @@ class Accounts:
         wanted = [identity for identity in normalise_identities(identities) if len(identity) <= MAX_LENGTH][:MAX_WANTED]
         rows, leads = self._optional.attempt(lambda: self._read(wanted))
         contacts = {row["contactid"]: row for row in rows}
-        matched = contacts_by_account(wanted, [self.contact(row) for row in rows])
+        matched = contacts_by_account(wanted, [self.contact(row) for row in contacts.values()])
         if not matched:
             return to_match([account for lead in leads if (account := self._lead(lead, wanted))])
         accounts = {row[ACCOUNT]["accountid"]: row[ACCOUNT] for row in contacts.values() if row.get(ACCOUNT)}
@@ -61,13 +62,15 @@ class Accounts:
         conditions = self._conditions(wanted)
         if not conditions:
             return [], []
-        # The filter may be longer than an address may be: in a batch it is part of a body.
-        parts = [Part("GET", self._contacts(conditions), headers=LABELS)]
-        if self._settings.leads and (emails := _native(wanted, "email")):
-            condition = f"statecode eq 0 and ({any_of(f'emailaddress1 eq {quote(email)}' for email in emails)})"
-            parts.append(Part("GET", url("/leads", select="leadid,fullname,companyname,emailaddress1", filter=condition, top="10")))
-        answers = self._api.batch(parts)
-        return rows_of(answers[0][0]), rows_of(answers[1][0]) if len(answers) > 1 else []
+        contacts = [Part("GET", self._contacts(some), headers=LABELS) for some in _split(conditions)]
+        answers = self._api.batch([*contacts, *(self._leads(_native(wanted, "email")) if self._settings.leads else [])])
+        found = [rows_of(answer[0]) for answer in answers]
+        return [row for rows in found[: len(contacts)] for row in rows], [row for rows in found[len(contacts) :] for row in rows]
+
+    def _leads(self, emails: Sequence[str]) -> list[Part]:
+        columns = "leadid,fullname,companyname,emailaddress1"
+        conditions = [f"statecode eq 0 and ({any_of(some)})" for some in _split([f"emailaddress1 eq {quote(email)}" for email in emails])]
+        return [Part("GET", url("/leads", select=columns, filter=condition, top="10")) for condition in conditions]
 
     def _contacts(self, conditions: Sequence[str]) -> str:
         condition = f"statecode eq 0 and ({any_of(conditions)})"
@@ -106,6 +109,10 @@ class Accounts:
 
 def _expand(relation: str, columns: Sequence[str], condition: str) -> str:
     return f"{relation}($select={','.join(columns)}{f';$filter={condition}' if condition else ''})"
+
+
+def _split(conditions: Sequence[str]) -> list[Sequence[str]]:
+    return [conditions[at : at + MAX_CONDITIONS] for at in range(0, len(conditions), MAX_CONDITIONS)]
 
 
 def _native(wanted: Sequence[str], namespace: str) -> list[Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Usage
+from caseline.crm._batch import BOUNDARY, Item, read_batch, write_batch
 from caseline.crm._http import Answer, HttpApi
-from caseline.crm.dynamics._batch import BOUNDARY, Item, read_batch, write_batch
 from caseline.crm.dynamics._errors import error_of
 from caseline.crm.dynamics._login import Login
 from caseline.errors import CrmUnavailableError

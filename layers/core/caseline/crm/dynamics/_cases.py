@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, SavedCase
+from caseline.crm._batch import Item, Part
 from caseline.crm._http import Answer
 from caseline.crm.dynamics._api import Api, Row, checked, row_of, rows_of
-from caseline.crm.dynamics._batch import Item, Part
 from caseline.crm.dynamics._errors import ExistsError
 from caseline.crm.dynamics._notes import Notes, check_notes
 from caseline.crm.dynamics._odata import is_guid, url

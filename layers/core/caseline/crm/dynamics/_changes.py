@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.crm import Change, StandingCase
+from caseline.crm._batch import Part
 from caseline.crm.dynamics._accounts import Accounts
 from caseline.crm.dynamics._api import Api, Row, row_of, rows_of
-from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._links import below
 from caseline.crm.dynamics._odata import url
 from caseline.crm.dynamics._records import Records, status_of

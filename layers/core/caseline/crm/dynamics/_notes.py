@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caseline.crm import Note
+from caseline.crm._batch import Part
 from caseline.crm._http import Answer
 from caseline.crm._text import fit_text
 from caseline.crm.dynamics._api import Api, checked
-from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._records import made_id
 
 SUBJECT, LIMIT = "Caseline", 100_000

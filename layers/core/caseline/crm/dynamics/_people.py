@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.crm import Account, NewContact, Profile, ProfileEvent
+from caseline.crm._batch import Part
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.dynamics._accounts import Accounts
 from caseline.crm.dynamics._api import Api, checked, rows_of
-from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._notes import check_notes, note_part
 from caseline.crm.dynamics._odata import any_of, is_guid, quote, url
 from caseline.crm.dynamics._records import made_id

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Finding, Step
+from caseline.crm._batch import Part
 from caseline.crm._http import Answer
 from caseline.crm._schema import SchemaField
 from caseline.crm.dynamics._api import Api, checked, rows_of
-from caseline.crm.dynamics._batch import Part
 from caseline.crm.dynamics._odata import url
 from caseline.crm.dynamics._settings import Settings
 from caseline.errors import CrmConflictError, CrmRejectedError

@@ -1,4 +1,4 @@
-"""$batch: several requests in one call, as multipart/mixed. A list of parts in the list is a change set: all of it or nothing."""
+"""OData's $batch: several requests in one call, as multipart/mixed. A list of parts in the list is a change set: all of it or nothing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _split(content: bytes, boundary: str) -> list[tuple[Mapping[str, str], bytes
     edge = _END + b"--" + boundary.encode()
     pieces = (_END + content).split(edge)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise CrmUnavailableError("Dynamics answered a batch in part")
+        raise CrmUnavailableError("a batch was answered in part")
     return [_headed(piece.removeprefix(_END)) for piece in pieces[1:-1]]
 
 
@@ -81,7 +81,7 @@ def _part(answer: Answer, piece: bytes) -> Answer:
     line, _, rest = piece.lstrip().partition(_END)
     words = line.split(b" ")
     if len(words) < 2 or not words[1].isdigit():
-        raise CrmUnavailableError("Dynamics answered a batch with what is no HTTP")
+        raise CrmUnavailableError("a batch was answered with what is no HTTP")
     headers, body = _headed(rest)
     return Answer(answer.crm, int(words[1]), headers, body.strip(), answer.retry_after)
 
@@ -89,5 +89,5 @@ def _part(answer: Answer, piece: bytes) -> Answer:
 def _boundary(content_type: str) -> str:
     name = content_type.partition("boundary=")[2].split(";")[0].strip().strip('"')
     if not name:
-        raise CrmUnavailableError("Dynamics answered a batch with another kind of content")
+        raise CrmUnavailableError("a batch was answered with another kind of content")
     return name
