@@ -122,3 +122,26 @@ def test_a_quote_in_an_address_is_found(world: World) -> None:
     for identity in ("email:o'brien@example.com", "x:@50%_off"):
         found = world.adapter().find_account([identity]).account
         assert found and found.account_id == account
+
+
+def test_a_customer_may_be_known_by_many_names(world: World) -> None:
+    account = world.add_account("Globex")
+    contact = world.add_contact(account, "Ann", "ann@example.com", handles="x:12345")
+    others = [f"email:ann.{number}.of.a.long.name@subsidiary.of.globex.example.com" for number in range(6)] + [f"x:{number}" for number in range(6)]
+    crm, before = world.adapter(), world.calls()
+    match = crm.find_account([*others, "email:ann@example.com", "x:12345"])
+    assert match.account and (match.kind, match.account.contact_id) == ("exact", contact)
+    assert world.calls() - before <= 8
+
+
+@pytest.mark.parametrize(("entity", "key"), [("contact", "handles"), ("account", "tier"), ("account", "product_tier"), ("account", "lifecycle")])
+def test_an_account_is_found_without_a_field_of_ours(world: World, entity: str, key: str) -> None:
+    account = world.add_account("Globex", deal_value="1000")
+    contact = world.add_contact(account, "Ann", "ann@example.com")
+    try:
+        world.drop_field(entity, key)
+    except NotImplementedError:
+        return
+    for identity in ("email:ann@example.com", "email:ann@example.com"):
+        found = world.adapter().find_account(["x:12345", identity]).account
+        assert found and (found.account_id, found.contact_id, found.facts["deal_value"].value) == (account, contact, "1000")

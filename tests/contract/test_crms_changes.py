@@ -200,6 +200,27 @@ def test_what_happens_at_the_same_instant_is_told_once_each(world: World) -> Non
     assert len(cursor) < 32_000
 
 
+def test_comments_of_the_same_instant_are_told_once_each(world: World) -> None:
+    saved = quick(world).save_case(RECORD)
+    cursor = _begin(world)
+    for number in range(MANY):
+        world.comment(saved.crm_id, f"words {number}.")
+    changes, cursor = _read_all(world, cursor)
+    texts = Counter(change.fields["text"].strip() for change in changes if change.kind == "comment")
+    assert texts == Counter(f"words {number}." for number in range(MANY)) and _read_all(world, cursor)[0] == []
+
+
+def test_a_person_is_heard_behind_all_that_we_wrote(world: World) -> None:
+    """No changes means that all is read: a page of nothing but ours is not the end."""
+    crm, cursor = quick(world), _begin(world)
+    saved = [crm.save_case(replace(RECORD, case_key=f"cx-{number}", first=True)).crm_id for number in range(MANY)]
+    world.tick(1)
+    world.set_owner(saved[0], "ann")
+    world.comment(saved[0], "called back")
+    changes = _read_all(world, cursor)[0]
+    assert {(change.kind, change.crm_id) for change in changes} == {("case", saved[0]), ("comment", saved[0])}
+
+
 def test_the_order_of_changes_is_that_of_time(world: World) -> None:
     saved = quick(world).save_case(RECORD)
     cursor = _begin(world)

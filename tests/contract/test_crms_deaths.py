@@ -36,7 +36,7 @@ def test_a_case_is_updated_once_whenever_the_saver_dies(remote: Any, late: bool)
     def save(crm: Any, key: str, again: bool) -> None:
         record = replace(RECORD, case_key=key)
         standing[key] = standing.get(key) or quick(remote).save_case(replace(record, first=True))
-        crm.save_case(later(standing[key], record=record, band="P2", score=60, status=CLOSED, notes=notes))
+        crm.save_case(later(standing[key], record=record, saved_version=1, band="P2", score=60, status=CLOSED, notes=notes))
 
     for key in _die_everywhere(remote, late, save):
         case = the_case(remote, key)
@@ -50,7 +50,6 @@ def test_a_contact_is_made_once_whenever_the_maker_dies(remote: Any, late: bool)
     def make(crm: Any, key: str, again: bool) -> None:
         crm.create_contact(NewContact("contact", key, "Cleo", (f"email:{key}@example.com",), "x"))
 
-    assert remote.contacts() - before == 0
     made = _die_everywhere(remote, late, make)
     assert remote.contacts() - before == len(made)
 

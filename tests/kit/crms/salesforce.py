@@ -172,11 +172,12 @@ class SalesforceWorld:
 
     def _stored(self, row: Mapping[str, Any]) -> StoredCase:
         notes = [comment["CommentBody"] for comment in self.org.all("CaseComment") if comment["ParentId"] == row["Id"]]
-        version, score = int(row["CX_Version__c"]), int(row["CX_Score__c"])
+        version, score = int(row.get("CX_Version__c") or 0), int(row.get("CX_Score__c") or 0)
         status = "closed" if row["IsClosed"] else "open"
         return StoredCase(
-            row["Id"], row["CX_Case_Key__c"], version, score, row["CX_Band__c"], row["CX_Reasons__c"] or "", notes, status, row["OwnerId"], row["Priority"]
-        )
+            row["Id"], row["CX_Case_Key__c"], version, score, row.get("CX_Band__c", ""), row.get("CX_Reasons__c") or "", notes, status, row["OwnerId"],
+            row["Priority"],
+        )  # fmt: skip
 
 
 def _elements(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
