@@ -36,7 +36,7 @@ class HubSpot:
         self._settings, optional = read_settings(given), OptionalFields("HubSpot")
         http = HttpApi("HubSpot", self._settings.instance_url, session, limits, clock=clock)
         self._login = Login(http, secret, self._settings.token_path, clock)
-        self._api = Api(http, self._login, self._settings.objects_path)
+        self._api = Api(http, self._login, self._settings)
         self._accounts = Accounts(self._api, self._settings, optional, self._link, clock)
         self._cases = Cases(self._api, self._settings, optional, self._link, clock)
         self._contacts = Contacts(self._api, self._settings, optional, self._accounts)

@@ -11,6 +11,7 @@ from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
 from caseline.crm.hubspot._errors import error_of, is_not_found
 from caseline.crm.hubspot._login import Login
+from caseline.crm.hubspot._settings import Settings
 from caseline.errors import CrmUnavailableError
 
 Record = dict[str, Any]
@@ -24,8 +25,8 @@ _PORTAL = re.compile(r"/contacts/(\d+)/")
 class Api:
     """`usage` is the tighter of HubSpot's two windows, as its last answer said; `portal_id` is learnt from the addresses of records."""
 
-    def __init__(self, http: HttpApi, login: Login, objects_path: str) -> None:
-        self._http, self._login, self._objects = http, login, objects_path
+    def __init__(self, http: HttpApi, login: Login, settings: Settings) -> None:
+        self._http, self._login, self._objects, self._associations = http, login, settings.objects_path, settings.associations_path
         self.usage: Usage | None = None
         self.portal_id = ""
 
@@ -97,7 +98,7 @@ class Api:
         if not ids:
             return {}
         body = {"inputs": [{"id": record_id} for record_id in ids]}
-        answer = self.post(f"/crm/v4/associations/{kind}/{to}/batch/read", body, fine=(200, 207))
+        answer = self.post(f"{self._associations}/{kind}/{to}/batch/read", body, fine=(200, 207))
         pairs = [(row.get("from"), row.get("to")) for row in answer.get("results", ()) if isinstance(row, Mapping)]
         return {str(one["id"]): str(others[0]["toObjectId"]) for one, others in pairs if isinstance(one, Mapping) and others}
 

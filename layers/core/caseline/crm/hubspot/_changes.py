@@ -12,73 +12,42 @@ which come by webhook alone.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from caseline.crm import Change
 from caseline.crm.hubspot._api import Api, Filter, Record, compare, equals, exists, text_of
+from caseline.crm.hubspot._comments import COMMENT_COLUMNS, Comments
 from caseline.crm.hubspot._login import Login
 from caseline.crm.hubspot._people import COMPANY, contact_properties, full_name, read_contact
+from caseline.crm.hubspot._place import Place, from_epoch, read_time, to_epoch
 from caseline.crm.hubspot._settings import Settings
 from caseline.crm.hubspot._webhooks import company_fields, ticket_fields
 from caseline.errors import CrmAuthError
-from caseline.markup import strip_tags
 
-PAGE, BIN_PAGES, SEEN = 50, 5, 1_500
+log = logging.getLogger(__name__)
+PAGE, BIN_PAGES = 50, 5
 MERGED = "hs_merged_object_ids"
 MODIFIED = {"contacts": "lastmodifieddate"}
 TICKETS, CONTACTS, COMPANIES, BIN = "tickets", "contacts", "companies", "bin"
-OUR_MARK = "[cx:"
-SENT_BY_AGENT = "EMAIL"
 ENTITIES = {TICKETS: "case", CONTACTS: "contact", COMPANIES: "account"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """How far a stream was read, in epoch milliseconds: all before `base`; in the run that goes on all before `t` and, at `t` itself, those up to `id` where
-    one is given. `seen` has when each row that was read lately had been changed."""
-
-    base: int
-    t: int
-    id: str = ""
-    seen: dict[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> list[Any]:
-        return [self.base, self.t - self.base, self.id, {key: moment - self.base for key, moment in self.seen.items()}]
-
-    @classmethod
-    def from_json(cls, data: list[Any]) -> Place:
-        base, ahead, row_id, seen = data
-        return cls(base, base + ahead, row_id, {key: moment + base for key, moment in seen.items()})
-
-    def next(self, newest: int, rows: Mapping[str, int], overlap: int, **place: Any) -> Place:
-        """With these rows seen; those that no search will show again are forgotten."""
-        seen = {key: moment for key, moment in {**self.seen, **rows}.items() if moment >= max(self.base, newest - overlap)}
-        return replace(self, seen=dict(sorted(seen.items(), key=lambda each: each[1])[-SEEN:]), **place)
-
-    def end(self, newest: int, rows: Mapping[str, int], overlap: int) -> Place:
-        """All is read: the next run begins a little before the newest row."""
-        base = max(self.base, newest - overlap)
-        return self.next(newest, rows, overlap, base=base, t=base, id="")
 
 
 class Changes:
     def __init__(self, api: Api, login: Login, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._api, self._login, self._settings, self._clock = api, login, settings, clock
         self._told = {TICKETS: self._told_of_ticket, CONTACTS: self._told_of_contact, COMPANIES: self._told_of_company}
-        self._watched = _watched(settings)
+        self._comments, self._watched = Comments(api, settings.case_fields["case_key"]), _watched(settings)
         self._overlap, self._refused = settings.overlap_seconds * 1_000, set[str]()
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         """One page of each stream that has any."""
-        if not cursor:
-            now = _epoch(self._clock())
+        now, kept = to_epoch(self._clock()), json.loads(cursor or "{}")
+        if not kept:
             return [], json.dumps({name: Place(now, now).to_json() for name in self._streams()})
-        kept = json.loads(cursor)
-        now = _epoch(self._clock())
         places = {name: Place.from_json(kept[name]) if name in kept else Place(now, now) for name in self._streams()}
         found: list[Change] = []
         for name, place in places.items():
@@ -115,7 +84,8 @@ class Changes:
         except CrmAuthError:
             if kind not in self._settings.comments:
                 raise
-            self._refused.add(kind)  # the app has no scope for it: done without
+            self._refused.add(kind)
+            log.warning("HubSpot lets the app read no %s: what agents say there is not told", kind)
             return []
 
     def _follow(self, kind: str, place: Place, rows: Sequence[Record]) -> Place:
@@ -129,12 +99,12 @@ class Changes:
         return place.end(newest, moments, self._overlap)
 
     def _columns(self, kind: str) -> list[str]:
-        return ["hs_object_id", MODIFIED.get(kind, "hs_lastmodifieddate"), *_COMMENT_COLUMNS.get(kind, ())]
+        return ["hs_object_id", MODIFIED.get(kind, "hs_lastmodifieddate"), *COMMENT_COLUMNS.get(kind, ())]
 
     # Telling.
     def _tell(self, kind: str, rows: Sequence[Record], place: Place) -> Iterator[Change]:
         if kind not in ENTITIES:
-            yield from self._comments(kind, [row for row in rows if row["id"] not in place.seen])
+            yield from self._comments.tell(kind, [row for row in rows if row["id"] not in place.seen])
             return
         for row, entries in self._theirs(kind, rows, place):
             if merged := entries.pop(MERGED, None):
@@ -170,20 +140,8 @@ class Changes:
 
     def _merged(self, kind: str, row: Record, entry: Record) -> list[Change]:
         ids = [each for each in str(entry.get("value") or "").split(";") if each and each != row["id"]]
-        at = _time(_moment(entry))
+        at = from_epoch(_moment(entry))
         return [Change("merged", crm_id, at, fields={"entity": ENTITIES[kind], "into": row["id"]}, by=_author(entry)) for crm_id in ids]
-
-    def _comments(self, kind: str, rows: Sequence[Record]) -> Iterator[Change]:
-        """Of tickets of ours alone, and neither what we wrote nor what the customer did."""
-        direction = "hs_email_direction"
-        texts = {row["id"]: _words(kind, row) for row in rows if text_of(row, direction) in ("", SENT_BY_AGENT)}
-        tickets = self._api.associated(kind, TICKETS, [note_id for note_id, text in texts.items() if text and OUR_MARK not in text])
-        key = self._settings.case_fields["case_key"]
-        keys = {ticket["id"]: text_of(ticket, key) for ticket in self._api.read_many(TICKETS, sorted(set(tickets.values())), [key])} if tickets else {}
-        for row in rows:
-            if case_key := keys.get(tickets.get(row["id"], ""), ""):
-                told = {"comment_id": row["id"], "text": texts[row["id"]], "public": text_of(row, direction) == SENT_BY_AGENT}
-                yield Change("comment", tickets[row["id"]], _iso(text_of(row, "hs_createdate")), case_key, told, text_of(row, "hubspot_owner_id"), row["id"])
 
     def _bin(self, place: Place) -> tuple[list[Change], Place]:
         """Tickets of ours in the bin since; it is not ordered by time."""
@@ -194,26 +152,20 @@ class Changes:
             after = str(((page.get("paging") or {}).get("next") or {}).get("after") or "")
             if not after:
                 break
-        gone = {str(row["id"]): (_epoch(_iso(row.get("archivedAt") or row["updatedAt"])), text_of(row, key)) for row in found}
+        gone = {str(row["id"]): (to_epoch(read_time(row.get("archivedAt") or row["updatedAt"])), text_of(row, key)) for row in found}
         fresh = {crm_id: (at, known) for crm_id, (at, known) in gone.items() if known and at >= place.t and crm_id not in place.seen}
-        changes = [Change("deleted", crm_id, _time(at), known, {"entity": "case"}) for crm_id, (at, known) in fresh.items()]
+        changes = [Change("deleted", crm_id, from_epoch(at), known, {"entity": "case"}) for crm_id, (at, known) in fresh.items()]
         moments = {crm_id: at for crm_id, (at, _) in fresh.items()}
         return changes, place.end(max([*moments.values(), *place.seen.values()], default=place.base), moments, self._overlap)
 
     def _change(self, kind: str, row: Record, entries: Mapping[str, Record], told: Mapping[str, Any]) -> Change:
         last = max(entries.values(), key=_moment)
         case_key = text_of(row, self._settings.case_fields["case_key"]) if kind == TICKETS else ""
-        return Change(ENTITIES[kind], row["id"], _time(_moment(last)), case_key, told, _author(last), f"{row['id']}-{_moment(last)}")
+        return Change(ENTITIES[kind], row["id"], from_epoch(_moment(last)), case_key, told, _author(last), f"{row['id']}-{_moment(last)}")
 
     def _is_own(self, entry: Record) -> bool:
         app = self._settings.app_id or self._login.about().app_id
         return entry.get("sourceType") == "INTEGRATION" and str(entry.get("sourceId")) == app
-
-
-_COMMENT_COLUMNS = {
-    "notes": ("hs_note_body", "hs_createdate", "hubspot_owner_id"),
-    "emails": ("hs_email_text", "hs_createdate", "hubspot_owner_id", "hs_email_direction"),
-}  # fmt: skip
 
 
 def _watched(settings: Settings) -> dict[str, list[str]]:
@@ -223,31 +175,13 @@ def _watched(settings: Settings) -> dict[str, list[str]]:
     return {TICKETS: ["hs_ticket_priority", "hs_pipeline_stage", "hubspot_owner_id", *ours], CONTACTS: contact_properties(settings), COMPANIES: facts}
 
 
-def _words(kind: str, row: Record) -> str:
-    """A note's body is HTML, an e-mail has its plain text beside it."""
-    text = text_of(row, _COMMENT_COLUMNS[kind][0])
-    return strip_tags(text) if kind == "notes" else text.strip()
-
-
 def _modified(kind: str, row: Record) -> int:
-    return _epoch(_iso(text_of(row, MODIFIED.get(kind, "hs_lastmodifieddate")) or row["updatedAt"]))
+    return to_epoch(read_time(text_of(row, MODIFIED.get(kind, "hs_lastmodifieddate")) or row["updatedAt"]))
 
 
 def _moment(entry: Record) -> int:
-    return _epoch(_iso(str(entry["timestamp"])))
+    return to_epoch(read_time(str(entry["timestamp"])))
 
 
 def _author(entry: Record) -> str:
     return str(entry.get("updatedByUserId") or entry.get("sourceId") or entry.get("sourceType") or "")
-
-
-def _iso(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _epoch(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000)
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1_000, UTC)

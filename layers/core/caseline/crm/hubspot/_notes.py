@@ -15,10 +15,11 @@ from caseline.signals import isoformat
 
 # HubSpot's texts hold 65,536 characters; what does not fit any more becomes an activity.
 FIELD_LIMIT, NOTE_LIMIT = 65_000, 15_000
+MARK = "[cx:"
 
 
 def mark(note_id: str) -> str:
-    return f"[cx:{fit_text(note_id, 100)}]"
+    return f"{MARK}{fit_text(note_id, 100)}]"
 
 
 def append_notes(standing: str, notes: Sequence[Note]) -> tuple[str, list[Note]]:

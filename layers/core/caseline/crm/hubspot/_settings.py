@@ -42,6 +42,8 @@ class Settings:
     app_url: str = "https://app.hubspot.com"
     objects_path: str = "/crm/v3/objects"
     properties_path: str = "/crm/v3/properties"
+    associations_path: str = "/crm/v4/associations"
+    pipelines_path: str = "/crm/v3/pipelines"
     token_path: str = "/oauth/v1/token"  # noqa: S105
     portal_id: str = ""
     app_id: str = ""

@@ -84,7 +84,7 @@ class SetUp:
 
     def _check_stages(self) -> list[Finding]:
         try:
-            pipeline = self._api.get(f"/crm/v3/pipelines/tickets/{self._settings.pipeline}")
+            pipeline = self._api.get(f"{self._settings.pipelines_path}/tickets/{self._settings.pipeline}")
         except CrmNotFoundError:
             return [Finding("error", f"pipeline {self._settings.pipeline}", "there is no such pipeline of tickets", "name one by its id in crm.pipeline")]
         known = {str(stage.get("id")) for stage in pipeline.get("stages", ())}
