@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from caseline.crm import NewContact, Note, Profile, Usage, open_crm
+from caseline.crm import NewContact, Note, Profile, ProfileEvent, Usage, open_crm
 from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -140,6 +140,34 @@ def test_many_contacts_of_one_number_are_candidates_within_bounds(sf: Salesforce
         sf.add_contact(sf.add_account(f"Globex {place}"), "Ann", phone="020 7946 0000")
     match = sf.adapter().find_account(["phone:+442079460000"])
     assert match.kind == "ambiguous" and len(match.candidates) == 10 and all(each.account_id for each in match.candidates)
+
+
+EVENTS = tuple(ProfileEvent(f"e-{n}", "2026-11-21T09:30:00.000000Z", "x", "post", "complaint about delivery", -0.5, "2/10") for n in range(3))
+
+
+def test_a_profile_with_its_history_is_one_call(sf: SalesforceWorld, ann: str) -> None:
+    [contact] = sf.org.all("Contact")
+    profile = Profile(contact["Id"], ann, {"health": 35}, EVENTS)
+    for _ in range(2):
+        sf.adapter().write_profile(profile)
+    assert rest_paths(sf) == ["/composite"] * 2
+    kept = [(row["CX_Event_Key__c"], row["CX_Contact__c"], row["CX_Account__c"], row["CX_Sentiment__c"]) for row in sf.org.all("CX_Event__c")]
+    assert kept == [(f"e-{n}", contact["Id"], ann, -0.5) for n in range(3)]
+
+
+def test_an_org_without_our_object_has_no_history(sf: SalesforceWorld, ann: str) -> None:
+    sf.org.drop_entity("CX_Event__c")
+    crm = sf.adapter()
+    for _ in range(2):
+        crm.write_profile(Profile("", ann, {"health": 35}, EVENTS))
+    assert len(rest_paths(sf)) == 3 and crm.missing_fields == {"cx_event__c"} and sf.account_values(ann)["health"] == 35
+
+
+def test_a_part_of_the_history_that_is_refused_is_an_error(sf: SalesforceWorld, ann: str) -> None:
+    sf.org.rules["CX_Event__c"] = [lambda before, after: "no more" if after["CX_Event_Key__c"] == "e-2" else None]
+    with pytest.raises(CrmRejectedError):
+        sf.adapter().write_profile(Profile("", ann, {"health": 35}, EVENTS))
+    assert len(sf.org.all("CX_Event__c")) == 2 and sf.account_values(ann)["health"] == 35
 
 
 def test_a_reference_that_a_customer_writes_is_text(sf: SalesforceWorld, ann: str) -> None:

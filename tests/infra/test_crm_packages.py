@@ -13,7 +13,7 @@ from caseline.crm.dynamics._settings import Settings as DynamicsSettings
 
 from infra.crm.packages import ROOT, __main__, drift, dynamics, load_schema, render, write
 
-SCHEMA = load_schema()
+SCHEMA, HISTORY = load_schema(), load_schema(part="history")
 SOLUTION = ROOT / "dynamics/solution"
 TABLES = {"account": "Account", "contact": "Contact", "case": "Incident"}
 
@@ -40,14 +40,14 @@ def test_drift_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_file_is_well_formed_and_ends_with_a_line() -> None:
-    for path, text in render(SCHEMA).items():
+    for path, text in render(SCHEMA, HISTORY).items():
         ElementTree.fromstring(text)
         assert text.endswith(">\n") and "\t" not in text, path
 
 
 def test_a_text_of_the_schema_is_only_ever_text() -> None:
     odd = SchemaField("case", "odd", "A & B <c>", "choice", "ours", "optional", '"quoted" ]]> &amp;', values=("a&b", "<x>"))
-    files = render([*SCHEMA, odd])
+    files = render([*SCHEMA, odd], HISTORY)
     [path] = [path for path in files if path.endswith("CX_Odd__c.field-meta.xml")]
     found = {each.tag.rpartition("}")[2]: each.text for each in ElementTree.fromstring(files[path])}
     assert (found["label"], found["description"]) == (odd.label, odd.about)

@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from caseline.crm.salesforce._metadata import EVENT, field_name
 from caseline.crm.salesforce._settings import Settings
 
 from tests.kit.salesforce.org import VERSION_RULE
 
 ROOT = Path(__file__).parents[2] / "infra/crm/salesforce"
 SOURCE = ROOT / "force-app/main/default"
+EVENT_FIELDS = ("event_key", "at", "channel", "kind", "summary", "sentiment", "rating", "contact", "account")
 NAMESPACE = "{http://soap.sforce.com/2006/04/metadata}"
 
 
@@ -34,7 +36,7 @@ def own_defaults() -> set[str]:
     names = {
         "Case": settings.case_fields.values(), "Account": [*settings.account_fields.values(), *settings.account_profile.values()],
         "Contact": [*settings.contact_profile.values(), settings.handles_field, settings.customer_key_field],
-        "Lead": [settings.handles_field, settings.customer_key_field],
+        "Lead": [settings.handles_field, settings.customer_key_field], EVENT: [*map(field_name, EVENT_FIELDS)],
     }  # fmt: skip
     return {f"{entity}.{name}" for entity, each in names.items() for name in each if name.endswith("__c")}
 
@@ -56,7 +58,7 @@ def test_the_key_is_a_unique_external_id() -> None:
 
 def test_each_key_is_unique() -> None:
     keys = {name for name, element in installed().items() if text(element, "externalId") == "true"}
-    assert keys == {"Case.CX_Case_Key__c", "Contact.CX_Customer_Key__c", "Lead.CX_Customer_Key__c"}
+    assert keys == {"Case.CX_Case_Key__c", "Contact.CX_Customer_Key__c", "Lead.CX_Customer_Key__c", "CX_Event__c.CX_Event_Key__c"}
 
 
 def test_the_permission_set_grants_each_field_and_no_more_than_needed() -> None:
@@ -66,13 +68,13 @@ def test_the_permission_set_grants_each_field_and_no_more_than_needed() -> None:
     assert fields == {name: name not in theirs for name in own_defaults()}
     rights = ("allowCreate", "allowDelete", "modifyAllRecords")
     objects = {text(each, "object"): [text(each, right) for right in rights] for each in granted.iter(f"{NAMESPACE}objectPermissions")}
-    assert {name for name, given in objects.items() if given[0] == "true"} == {"Case", "Contact", "Lead"}
+    assert {name for name, given in objects.items() if given[0] == "true"} == {"Case", "Contact", "Lead", EVENT}
     assert all(given[1:] == ["false", "false"] for given in objects.values())
 
 
 def test_the_manifest_names_every_part() -> None:
     members = {each.text for each in read(ROOT / "manifest/package.xml").iter(f"{NAMESPACE}members")}
-    assert members == {*own_defaults(), "Case.CX_Most_Urgent", "Caseline_Integration", "Case.CX_Version_Never_Falls"}
+    assert members == {*own_defaults(), EVENT, "Case.CX_Most_Urgent", "Caseline_Integration", "Case.CX_Version_Never_Falls"}
 
 
 def test_the_list_view_shows_fields_that_are_there() -> None:
@@ -91,6 +93,6 @@ def test_the_project_and_the_readme_name_what_is_there() -> None:
     project = json.loads((ROOT / "sfdx-project.json").read_text())
     assert (ROOT / project["packageDirectories"][0]["path"]).is_dir() and project["sourceApiVersion"] == Settings().api_version
     readme = (ROOT / "README.md").read_text()
-    assert set(re.findall(r"CX_\w+__c", readme)) <= {name.partition(".")[2] for name in own_defaults()}
+    assert set(re.findall(r"CX_\w+__c", readme)) <= {EVENT, *(name.partition(".")[2] for name in own_defaults())}
     settings = re.search(r"```yaml\ncrm:\n(.*?)```", readme, re.DOTALL)
     assert settings and set(re.findall(r"^  (\w+):", settings[1], re.MULTILINE)) - {"name"} <= set(Settings.__dataclass_fields__)

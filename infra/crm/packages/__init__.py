@@ -15,21 +15,21 @@ ROOT = Path(__file__).resolve().parents[1]
 MADE = ("salesforce/force-app", "salesforce/manifest", "dynamics/solution")
 
 
-def load_schema(root: Path = ROOT) -> list[SchemaField]:
-    return read_schema(YAML(typ="safe", pure=True).load((root / "schema.yaml").read_text()))
+def load_schema(root: Path = ROOT, part: str = "fields") -> list[SchemaField]:
+    return read_schema(YAML(typ="safe", pure=True).load((root / "schema.yaml").read_text()), part)
 
 
-def render(schema: list[SchemaField]) -> dict[str, str]:
+def render(schema: list[SchemaField], history: list[SchemaField]) -> dict[str, str]:
     """Each file's text by its path below infra/crm."""
     return {
-        **{f"salesforce/{path}": text for path, text in salesforce.render(schema).items()},
+        **{f"salesforce/{path}": text for path, text in salesforce.render(schema, history).items()},
         **{f"dynamics/solution/{path}": text for path, text in dynamics.render(schema).items()},
     }
 
 
 def drift(root: Path = ROOT) -> dict[str, str | None]:
     """What is to be written, and None for what is to go."""
-    wanted, found = render(load_schema(root)), dict(_files(root))
+    wanted, found = render(load_schema(root), load_schema(root, "history")), dict(_files(root))
     return {**{path: None for path in found if path not in wanted}, **{path: text for path, text in wanted.items() if found.get(path) != text}}
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 SOURCE = Path(__file__).parents[3] / "infra/crm/salesforce/force-app/main/default/objects"
 NAMESPACE = "{http://soap.sforce.com/2006/04/metadata}"
-KINDS = {"Text": "text", "Number": "number", "Picklist": "picklist", "LongTextArea": "textarea", "Url": "url", "DateTime": "datetime"}
+KINDS = {"Text": "text", "Number": "number", "Picklist": "picklist", "LongTextArea": "textarea", "Url": "url", "DateTime": "datetime", "Lookup": "reference"}
 PRIORITIES = ("High", "Medium", "Low")
 STATUSES = ("New", "Working", "On Hold", "Escalated", "Closed")
 SYSTEM = ("Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
@@ -52,9 +52,11 @@ def custom_field(metadata: dict[str, Any]) -> Field:
     """Of a CustomField's metadata, whether it came by file or by the Tooling API."""
     kind = KINDS[metadata["type"]]
     values = [value["fullName"] for value in metadata.get("valueSet", {}).get("valueSetDefinition", {}).get("value", [])]
+    unique, target = bool(metadata.get("unique")), metadata.get("referenceTo")
     return Field(
-        kind, int(metadata.get("length") or 255), tuple(values), bool(metadata.get("unique")), bool(metadata.get("externalId")), filterable=kind != "textarea"
-    )
+        kind, int(metadata.get("length") or 255), tuple(values), unique, bool(metadata.get("externalId")), target=(target,) if target else (),
+        filterable=kind != "textarea",
+    )  # fmt: skip
 
 
 def installed_fields(entity: str) -> dict[str, Field]:
@@ -65,7 +67,7 @@ def installed_fields(entity: str) -> dict[str, Field]:
 
 def _metadata(root: ElementTree.Element) -> dict[str, Any]:
     values = [{"fullName": value.findtext(f"{NAMESPACE}fullName")} for value in root.iter(f"{NAMESPACE}value")]
-    texts = {name: root.findtext(f"{NAMESPACE}{name}") for name in ("type", "length")}
+    texts = {name: root.findtext(f"{NAMESPACE}{name}") for name in ("type", "length", "referenceTo")}
     return {**texts, "unique": root.findtext(f"{NAMESPACE}unique") == "true", "externalId": root.findtext(f"{NAMESPACE}externalId") == "true",
             "valueSet": {"valueSetDefinition": {"value": values}}}  # fmt: skip
 
@@ -108,6 +110,7 @@ def default_entities() -> dict[str, Entity]:
         "FeedItem": Entity("FeedItem", "0D5", {
             "ParentId": case, "Body": Field("textarea", 10_000, filterable=False), "Type": Field(default="TextPost"), "Visibility": Field(default="AllUsers"),
         }),
+        "CX_Event__c": Entity("CX_Event__c", "a00", {"Name": Field(writable=False)}),
         "PermissionSet": Entity("PermissionSet", "0PS", {"Name": text, "Label": text}),
         "PermissionSetAssignment": Entity("PermissionSetAssignment", "0Pa", {"AssigneeId": text, "PermissionSetId": text}),
         "FieldPermissions": Entity("FieldPermissions", "01k", {

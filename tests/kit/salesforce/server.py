@@ -221,10 +221,28 @@ class Simulator(Base):
             return _several(call, entity, record)
         return Reply(201 if created else 200, {"id": record["Id"], "success": True, "errors": [], "created": created})
 
+    def upsert_many(self, call: Call, name: str, field_name: str) -> Reply:
+        """Up to 200 records; each stands or falls for itself, and says so in a shape of its own."""
+        records, entity = _object(call).get("records", []), self.org.entity(name)
+        if not 0 < len(records) <= 200:
+            raise SalesforceError(400, "LIMIT_EXCEEDED", "record limit reached. cannot submit more than 200 records into this call")
+        return Reply(200, [self._upsert_one(call, entity, field_name, dict(record)) for record in records])
+
+    def _upsert_one(self, call: Call, entity: Any, field_name: str, values: dict[str, Any]) -> dict[str, Any]:
+        values.pop("attributes")
+        key = str(values.pop(field_name))
+        try:
+            record, created = self.org.upsert(entity, field_name, key, values, call.headers)
+        except SalesforceError as fault:
+            if fault.code == "INVALID_FIELD":
+                raise
+            return {"success": False, "errors": [{"statusCode": fault.code, "message": fault.message, "fields": fault.fields or []}]}
+        return {"id": record["Id"], "success": True, "errors": [], "created": created}  # type: ignore[call-overload]
+
     def composite(self, call: Call) -> Reply:
         asked = _object(call)
         parts = asked.get("compositeRequest", [])
-        if not 0 < len(parts) <= 25 or sum("/query" in part["url"] for part in parts) > 5:
+        if not 0 < len(parts) <= 25 or sum(bool(re.search("/query|/composite/sobjects", part["url"])) for part in parts) > 5:
             raise SalesforceError(400, "LIMIT_EXCEEDED", "The request can't contain more than 25 subrequests, 5 of them queries.")
         if len({part["referenceId"] for part in parts}) < len(parts) or not all(re.fullmatch(r"\w+", part["referenceId"]) for part in parts):
             raise SalesforceError(400, "INVALID_INPUT", "Reference ids must be unique and have letters, digits and underscores only.")
@@ -319,6 +337,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("GET", "/parameterizedSearch", Simulator.parameterized),
     ("POST", "/parameterizedSearch", Simulator.parameterized),
     ("POST", "/composite", Simulator.composite),
+    ("PATCH", f"/composite/sobjects/{_NAME}/{_NAME}", Simulator.upsert_many),
     ("GET", "/tooling/query", Simulator.tooling_query),
     ("POST", f"/tooling/sobjects/{_NAME}", Simulator.create_metadata),
     ("GET", "/sobjects", Simulator.describe_all),

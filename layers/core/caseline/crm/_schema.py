@@ -37,9 +37,9 @@ class SchemaField:
         return self.need == "required"
 
 
-def read_schema(data: Mapping[str, Any]) -> list[SchemaField]:
-    """Of the file's content. ConfigError for a field that is not understood."""
+def read_schema(data: Mapping[str, Any], part: str = "fields") -> list[SchemaField]:
+    """Of the file's content: the `fields` of a CRM's own entities, or of our `history` there. ConfigError for a field that is not understood."""
     try:
-        return [SchemaField(**row) for row in data["fields"]]
+        return [SchemaField(**row) for row in data[part]]
     except (KeyError, TypeError) as error:
         raise ConfigError(f"infra/crm/schema.yaml: {error}") from None

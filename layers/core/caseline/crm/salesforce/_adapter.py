@@ -57,7 +57,7 @@ class Salesforce:
         self._cases.add_note(crm_id, note_id, text)
 
     def write_profile(self, profile: Profile) -> None:
-        """One call for contact and account. Salesforce has no child records of ours: `events` are left out."""
+        """One call for contact, account and history."""
         self._people.write_profile(profile)
 
     def create_contact(self, contact: NewContact) -> Account:

@@ -114,7 +114,9 @@ class Composed:
     def error(self, name: str) -> CrmError | None:
         status, body = self.parts[name].get("httpStatusCode"), self.parts[name].get("body")
         if isinstance(status, int) and status in (200, 201, 204):
-            return None
+            # A collection answers 200, and each of its records for itself.
+            failed = [row.get("errors") for row in body if isinstance(row, Mapping) and not row.get("success")] if isinstance(body, list) else []
+            return error_from(self.answer, 400, failed[0]) if failed else None
         return error_from(self.answer, status if isinstance(status, int) else 500, body)
 
     def is_halted(self, name: str) -> bool:

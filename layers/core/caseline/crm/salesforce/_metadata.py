@@ -9,6 +9,8 @@ from caseline.crm._schema import SchemaField
 
 OBJECTS = {"case": "Case", "contact": "Contact", "account": "Account"}
 ON_LEADS = ("handles", "customer_key")  # what a lead has too, so that it is found and made once
+EVENT = "CX_Event__c"  # a child record for each signal
+EVENT_LOOKUPS = ("Contact", "Account")
 PERMISSION_SET = "Caseline_Integration"
 RULE = "CX_Version_Never_Falls"
 _FILTERABLE = 255  # a long text area cannot be searched in; a text can, and holds this much
@@ -61,6 +63,19 @@ _TYPES: Mapping[str, Any] = {
     "url": lambda field: {"type": "Url"},
     "datetime": lambda field: {"type": "DateTime"},
 }
+
+
+def event_metadata() -> dict[str, Any]:
+    return {
+        "deploymentStatus": "Deployed", "description": "What a customer said on any channel, as Caseline read it.", "label": "Customer signal",
+        "nameField": {"displayFormat": "CX-{00000000}", "label": "Number", "type": "AutoNumber"}, "pluralLabel": "Customer signals",
+        "sharingModel": "ReadWrite",
+    }  # fmt: skip
+
+
+def lookup_metadata(entity: str) -> dict[str, Any]:
+    about = {"description": f"The {entity.lower()} it is of", "label": entity, "deleteConstraint": "SetNull", "required": False}
+    return {**about, "type": "Lookup", "referenceTo": entity, "relationshipLabel": "Customer signals", "relationshipName": "CX_Events"}
 
 
 def rule_metadata() -> dict[str, Any]:

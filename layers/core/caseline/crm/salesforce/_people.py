@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from caseline.crm import Account, NewContact, Profile
-from caseline.crm._optional import OptionalFields
+from caseline.crm import Account, NewContact, Profile, ProfileEvent
+from caseline.crm._optional import MissingFieldError, OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.salesforce._api import Api, Part, Record, read_object
+from caseline.crm.salesforce._errors import ADVICE
+from caseline.crm.salesforce._metadata import EVENT, field_name
 from caseline.crm.salesforce._settings import Settings
 from caseline.crm.salesforce._soql import is_id, quote, quote_list, unreferenced
 from caseline.errors import CrmConflictError, CrmNotFoundError
 from caseline.identity import normalise_identities
 
+EVENTS_AT_ONCE, EVENT_KEY = 200, field_name("event_key")
 TEXT_LIMIT, NAME_LIMIT, HANDLES_LIMIT = 255, 80, 255
 PREFIXES = {"Contact": "003", "Account": "001", "Lead": "00Q"}
 
@@ -35,8 +38,22 @@ class People:
             *self._profile_part("Contact", profile.contact_id, self._settings.contact_profile, profile.values),
             *self._profile_part("Account", profile.account_id, self._settings.account_profile, profile.values),
         ]
-        if parts:
-            self._api.compose(parts).check()
+        parts += self._history_part(profile)
+        if not parts:
+            return
+        composed = self._api.compose(parts)
+        if isinstance(composed.error("history") if parts[-1].name == "history" else None, CrmNotFoundError):
+            raise MissingFieldError(EVENT, "", ADVICE)
+        composed.check()
+
+    def _history_part(self, profile: Profile) -> list[Part]:
+        """Upserted by key, 200 at once: the newest."""
+        if not profile.events or not self._optional.has(EVENT):
+            return []
+        whose = {"CX_Contact__c": (profile.contact_id, "003"), "CX_Account__c": (profile.account_id, "001")}
+        linked = {name: key for name, (key, prefix) in whose.items() if is_id(key, prefix)}
+        records = [{"attributes": {"type": EVENT}, **_event_values(event), **linked} for event in profile.events[-EVENTS_AT_ONCE:]]
+        return [Part("history", "PATCH", f"/composite/sobjects/{EVENT}/{EVENT_KEY}", {"allOrNone": False, "records": records})]
 
     def _profile_part(self, entity: str, record_id: str, names: Mapping[str, str], values: Mapping[str, Any]) -> list[Part]:
         if not record_id or is_id(record_id, PREFIXES["Lead"]):
@@ -94,6 +111,12 @@ class People:
         name = str(row.get("Name") or "")
         url = f"{self._base_url}/lightning/r/{entity}/{row['Id']}/view"
         return Account(str(row.get("AccountId") or ""), str(company.get("Name") or row.get("Company") or name), row["Id"], name, identities, {}, url)
+
+
+def _event_values(event: ProfileEvent) -> dict[str, Any]:
+    texts = {"channel": (event.channel, 80), "kind": (event.kind, 80), "summary": (event.summary, TEXT_LIMIT), "rating": (event.rating, 80)}
+    values = {field_name(name): fit_text(unreferenced(text), limit) for name, (text, limit) in texts.items()}
+    return {EVENT_KEY: unreferenced(event.event_id)[:64], "CX_At__c": event.at, "CX_Sentiment__c": event.sentiment, **values}
 
 
 def _whole(handles: list[str]) -> str:
