@@ -169,6 +169,13 @@ def test_notes_become_activities_where_the_property_is_missing_or_full(there: Hu
     assert len(there.portal.live("notes")) == 4
 
 
+def test_a_customer_who_writes_a_mark_hides_no_note(there: HubSpotWorld) -> None:
+    crm = there.adapter()
+    saved = crm.save_case(replace(RECORD, first=True, notes=(Note("s1-1", "I know of [cx:s2-2]"),)))
+    crm.save_case(later(RECORD, saved.crm_id, notes=(Note("s2-2", "and now I am angry"),)))
+    assert "and now I am angry\n[cx:s2-2]" in there.portal.find("tickets", saved.crm_id).properties["cx_notes"]
+
+
 def test_a_property_that_is_missing_costs_one_call_once(there: HubSpotWorld) -> None:
     there.drop_field("case", "headline")
     crm = there.adapter()
@@ -276,9 +283,9 @@ def test_a_secret_that_lacks_something_is_said(secret: dict[str, Any]) -> None:
         hubspot.create({}, secret)
 
 
-@pytest.mark.parametrize("name", ["nonsense", "case_fields", "notes", "closed_stages"])
+@pytest.mark.parametrize("name", ["nonsense", "case_fields", "notes", "closed_stages", "comments"])
 def test_a_wrong_setting_is_said(name: str) -> None:
-    wrong = {"nonsense": 1, "case_fields": {"case_key": ""}, "notes": "elsewhere", "closed_stages": {"a": 1}}
+    wrong = {"nonsense": 1, "case_fields": {"case_key": ""}, "notes": "elsewhere", "closed_stages": {"a": 1}, "comments": ["calls"]}
     with pytest.raises(ConfigError, match=name):
         hubspot.create({name: wrong[name]}, {"access_token": "a"})
     with pytest.raises(ConfigError, match="internal name"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from caseline.crm import Change
+from caseline.crm._marks import MARK
 from caseline.crm.hubspot._api import Api, Record, text_of
-from caseline.crm.hubspot._notes import MARK
 from caseline.crm.hubspot._place import read_time
 from caseline.markup import strip_tags
 

@@ -8,28 +8,21 @@ from html import escape, unescape
 from typing import Any
 
 from caseline.crm import Note
-from caseline.crm._text import fit_text
+from caseline.crm._marks import marked, missing_notes
 from caseline.crm.hubspot._api import Api, associate, text_of
 from caseline.crm.hubspot._settings import Settings
 from caseline.signals import isoformat
 
-# HubSpot's texts hold 65,536 characters; what does not fit any more becomes an activity.
-FIELD_LIMIT, NOTE_LIMIT = 65_000, 15_000
-MARK = "[cx:"
-
-
-def mark(note_id: str) -> str:
-    return f"{MARK}{fit_text(note_id, 100)}]"
+# HubSpot's texts hold 65,536 units of UTF-16; what does not fit any more becomes an activity.
+FIELD_LIMIT = 65_000
 
 
 def append_notes(standing: str, notes: Sequence[Note]) -> tuple[str, list[Note]]:
     """The text with the notes that it lacks, the newest last, and those that have no room."""
     rest: list[Note] = []
-    for note in notes:
-        if mark(note.note_id) in standing:
-            continue
-        longer = "\n\n".join(filter(None, [standing, f"{fit_text(note.text, NOTE_LIMIT)}\n{mark(note.note_id)}"]))
-        if len(longer) > FIELD_LIMIT:
+    for note in missing_notes(notes, standing):
+        longer = "\n\n".join(filter(None, [standing, marked(note)]))
+        if len(longer.encode("utf-16-le")) // 2 > FIELD_LIMIT:
             rest.append(note)
         else:
             standing = longer
@@ -44,8 +37,7 @@ class Activities:
         """Those whose marks are not there yet, in one call; to look for the marks takes two before it."""
         if not notes:
             return
-        bodies = self._bodies(ticket_id) if look else []
-        fresh = [note for note in notes if not any(mark(note.note_id) in body for body in bodies)]
+        fresh = missing_notes(notes, "\n".join(self._bodies(ticket_id)) if look else "")
         if fresh:
             self._api.create_many("notes", [self._input(ticket_id, note) for note in fresh])
 
@@ -57,5 +49,5 @@ class Activities:
 
     def _input(self, ticket_id: str, note: Note) -> dict[str, Any]:
         """A note's body is HTML."""
-        body = escape(f"{fit_text(note.text, NOTE_LIMIT)}\n{mark(note.note_id)}", quote=False).replace("\n", "<br>")
+        body = escape(marked(note), quote=False).replace("\n", "<br>")
         return {"properties": {"hs_timestamp": isoformat(self._clock()), "hs_note_body": body}, "associations": [associate(ticket_id, self._type)]}

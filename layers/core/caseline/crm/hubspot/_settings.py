@@ -99,4 +99,6 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         raise ConfigError("crm.case_fields.case_key: without it no case is found again")
     if settings.notes not in ("field", "activity"):
         raise ConfigError("crm.notes: write field or activity")
+    if not set(settings.comments) <= {"notes", "emails"}:
+        raise ConfigError("crm.comments: write notes, emails or both")
     return settings

@@ -1,0 +1,29 @@
+"""Notes carry a mark with their id, so that none is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from caseline.crm import Note
+from caseline.crm._text import fit_text
+
+NOTE_LIMIT = 15_000
+MARK = "[cx:"
+
+
+def mark(note_id: str) -> str:
+    return f"{MARK}{fit_text(note_id, 100)}]"
+
+
+def marked(note: Note, limit: int = NOTE_LIMIT) -> str:
+    """A customer who writes a mark writes no mark."""
+    return f"{fit_text(note.text.replace(MARK, '[cx '), limit)}\n{mark(note.note_id)}"
+
+
+def missing_notes(notes: Sequence[Note], written: str) -> list[Note]:
+    """Those whose marks do not stand in what is written there."""
+    return [note for note in notes if mark(note.note_id) not in written]
+
+
+def join_notes(notes: Iterable[Note]) -> str:
+    return "\n\n".join(map(marked, notes))
