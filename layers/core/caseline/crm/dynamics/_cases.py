@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, SavedCase
+from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._batch import Item, Part
 from caseline.crm._http import Answer
 from caseline.crm.dynamics._api import Api, Row, checked, row_of, rows_of
@@ -31,16 +31,22 @@ class Cases:
     def save(self, record: CaseRecord) -> SavedCase:
         return self._records.optional.attempt(lambda: self._save(record), self._records.required)
 
-    def follow(self, standing: Row) -> Row:
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        """Once for each note id of a case, at the survivor of a merged one. CrmNotFoundError where the case is gone."""
+        standing = self._get(f"/incidents({crm_id})") if is_guid(crm_id) else None
+        if standing is None:
+            raise CrmNotFoundError("Dynamics has no such case")
+        survivor = self._follow(standing)
+        scope = survivor.get(self._records.column("case_key")) or survivor["incidentid"]
+        self._notes.add(scope, f"/incidents({survivor['incidentid']})", Note(note_id, text))
+
+    def _follow(self, standing: Row) -> Row:
         """The record that a merged one lives on in."""
         for _ in range(MAX_MERGES):
             if not self._records.is_merged(standing):
                 return standing
             standing = self._get(f"/incidents({standing['_masterid_value']})") or {}
         raise CrmNotFoundError("the case was merged into one that is gone")
-
-    def by_id(self, crm_id: str) -> Row | None:
-        return self._get(f"/incidents({crm_id})") if is_guid(crm_id) else None
 
     def _save(self, record: CaseRecord) -> SavedCase:
         if record.first and record.status == OPEN:
@@ -166,7 +172,7 @@ class Cases:
 
     def _save_survivor(self, record: CaseRecord, standing: Row) -> SavedCase:
         """The survivor gets our columns only where it is no other case of ours; the notes in any case."""
-        survivor = self.follow(standing)
+        survivor = self._follow(standing)
         place, theirs = f"/incidents({survivor['incidentid']})", survivor.get(self._records.column("case_key"))
         items: list[Item] = []
         if status_of(survivor) == OPEN and not theirs and self._records.version(survivor) < record.version:
