@@ -416,14 +416,17 @@ def test_a_day_without_news_costs_little(there: HubSpotWorld) -> None:
 
 def test_what_the_portal_lacks_is_found(there: HubSpotWorld) -> None:
     there.portal.drop_property("contacts", "cx_account_tier")
+    there.portal.drop_property("companies", "cx_open_cases")
+    there.portal.drop_property("companies", "cx_renewal_date")
     there.portal.properties["tickets"]["cx_case_key"]["hasUniqueValue"] = False
     there.simulator.scopes = ("crm.objects.contacts.read", "tickets")
     found = {finding.name: finding.severity for finding in there.adapter(stages={"closed": "99"}).check(SCHEMA)}
     assert found == {
-        "contacts.cx_account_tier": "warning", "tickets.cx_case_key": "error", "stage 99": "error", "scope crm.objects.contacts.write": "error",
+        "contacts.cx_account_tier": "warning", "companies.cx_open_cases": "warning", "companies.cx_renewal_date": "warning",
+        "tickets.cx_case_key": "error", "stage 99": "error", "scope crm.objects.contacts.write": "error",
         "scope crm.objects.companies.read": "error", "scope crm.objects.companies.write": "error",
     }  # fmt: skip
-    assert [step.by for step in there.adapter().plan(SCHEMA)] == ["hand"]
+    assert [step.by for step in there.adapter().plan(SCHEMA)] == ["api", "hand", "hand"]
     assert [finding.name for finding in there.adapter(pipeline="7").check(SCHEMA) if finding.name == "pipeline 7"]
 
 

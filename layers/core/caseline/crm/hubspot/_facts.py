@@ -20,7 +20,7 @@ AMOUNTS, COUNTS = ("deal_value", "annual_revenue"), ("open_cases", "purchases")
 
 def read_facts(record: Record, entity: str, names: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Fact]:
     """`names` are the properties by fact. What is not set is no fact, nor is what cannot be read as what it should be."""
-    found = {fact: _value(fact, text_of(record, name), settings) for fact, name in names.items() if fact != "name"}
+    found = {fact: _value(fact, text_of(record, name), settings) for fact, name in names.items() if name and fact != "name"}
     facts = {fact: Fact(value, f"HubSpot {entity}.{names[fact]}", isoformat(now)) for fact, value in found.items() if value is not None}
     if "deal_value" in facts and settings.currency:
         facts["currency"] = Fact(settings.currency, "HubSpot settings crm.currency", isoformat(now))

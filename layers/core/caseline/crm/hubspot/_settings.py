@@ -17,7 +17,7 @@ COMPANY_FIELDS = {name: f"cx_{name}" for name in ("sentiment", "sentiment_trend"
 # Company properties that facts are read from. total_revenue is HubSpot's own sum of the won deals, annualrevenue the customer's turnover.
 ACCOUNT_FIELDS = {
     "name": "name", "tier": "cx_tier", "product_tier": "cx_product_tier", "lifecycle_stage": "lifecyclestage", "deal_value": "total_revenue",
-    "renewal_date": "cx_renewal_date", "contract_status": "cx_contract_status", "purchases": "cx_purchases", "open_cases": "cx_open_cases",
+    "renewal_date": "cx_renewal_date", "contract_status": "cx_contract_status", "purchases": "", "open_cases": "cx_open_cases",
     "annual_revenue": "annualrevenue", "owner": "hubspot_owner_id",
 }  # fmt: skip
 STAGES = {"new": "1", "pending": "2", "open": "3", "closed": "4"}
@@ -51,7 +51,7 @@ class Settings:
     contact_fields: Mapping[str, str] = field(default_factory=lambda: dict(CONTACT_FIELDS))
     company_fields: Mapping[str, str] = field(default_factory=lambda: dict(COMPANY_FIELDS))
     account_fields: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_FIELDS))
-    copies: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_account_{name}" for name in ACCOUNT_FIELDS})
+    copies: Mapping[str, str] = field(default_factory=lambda: {fact: f"cx_account_{fact}" for fact, name in ACCOUNT_FIELDS.items() if name})
     tiers: Mapping[str, str] = field(default_factory=dict)
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "URGENT", "P2": "HIGH", "P3": "MEDIUM", "P4": "LOW"})
     pipeline: str = "0"

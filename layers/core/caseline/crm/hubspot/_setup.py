@@ -20,15 +20,20 @@ GROUPS = {"tickets": "ticketinformation", "contacts": "contactinformation", "com
 # HubSpot's type and field type of ours.
 TYPES = {
     "text": ("string", "text"), "long_text": ("string", "textarea"), "url": ("string", "text"), "number": ("number", "number"),
-    "decimal": ("number", "number"), "choice": ("enumeration", "select"), "datetime": ("datetime", "date"),
+    "decimal": ("number", "number"), "date": ("date", "date"), "choice": ("enumeration", "select"), "datetime": ("datetime", "date"),
 }  # fmt: skip
 # Any one of each line is enough; tickets is the scope of the older apps.
 SCOPES = (
     ("crm.objects.contacts.read",), ("crm.objects.contacts.write",), ("crm.objects.companies.read",), ("crm.objects.companies.write",),
     ("tickets", "crm.objects.tickets.read"), ("tickets", "crm.objects.tickets.write"),
 )  # fmt: skip
-# Fields beside those of every CRM: HubSpot notes cost a call each, a property of the ticket none.
-OWN = (SchemaField("case", "notes", "Signals", "long_text", "ours", "optional", "What the customer said, signal by signal"),)
+# Fields beside those of every CRM: notes of HubSpot's own cost calls, a property of the ticket none; and it has no contracts.
+OWN = (
+    SchemaField("case", "notes", "Signals", "long_text", "ours", "optional", "What the customer said, signal by signal"),
+    SchemaField("account", "renewal_date", "Renewal date", "date", "theirs", "optional", "When the contract ends or is renewed"),
+    SchemaField("account", "contract_status", "Contract status", "text", "theirs", "optional", "How the contract stands, such as active or expired"),
+)
+ROLLUP_HOW = "Settings > Properties > Company properties: create it as a rollup that counts associated tickets whose status is not closed"
 COPY_HOW = (
     "Settings > Properties > Contact properties: create it as a property that syncs from the primary company's (or as a plain one that a workflow copies to); "
     "without the copies a new case costs one call more"
@@ -42,12 +47,18 @@ class SetUp:
     def check(self, schema: Sequence[SchemaField]) -> list[Finding]:
         standing = {kind: self._properties(kind) for kind in GROUPS}
         found = [_finding(kind, name, field) for kind, name, field in self._wanted(schema) if name not in standing[kind]]
-        return [*found, *self._check_key(standing["tickets"]), *self._check_copies(standing["contacts"]), *self._check_stages(), *self._check_scopes()]
+        copies = [
+            Finding("warning", f"contacts.{name}", f"there is no copy of the company's {fact}", COPY_HOW) for fact, name in self._copies(standing["contacts"])
+        ]
+        rollups = [Finding("warning", f"companies.{name}", "open cases are not counted", ROLLUP_HOW) for name in self._rollups(standing["companies"])]
+        return [*found, *rollups, *copies, *self._check_key(standing["tickets"]), *self._check_stages(), *self._check_scopes()]
 
     def plan(self, schema: Sequence[SchemaField]) -> list[Step]:
         standing = {kind: self._properties(kind) for kind in GROUPS}
         steps = [_step(kind, name, field) for kind, name, field in self._wanted(schema) if name not in standing[kind]]
-        return [*steps, *(Step(f"contacts.{name}", f"A copy of the company's {fact}", "hand", COPY_HOW) for fact, name in self._copies(standing["contacts"]))]
+        copies = [Step(f"contacts.{name}", f"A copy of the company's {fact}", "hand", COPY_HOW) for fact, name in self._copies(standing["contacts"])]
+        rollups = [Step(f"companies.{name}", "How many tickets of the company are open", "hand", ROLLUP_HOW) for name in self._rollups(standing["companies"])]
+        return [*steps, *rollups, *copies]
 
     def apply(self, step: Step) -> None:
         try:
@@ -79,8 +90,8 @@ class SetUp:
     def _copies(self, contacts: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(fact, name) for fact, name in self._settings.copies.items() if name and self._settings.account_fields.get(fact) and name not in contacts]
 
-    def _check_copies(self, contacts: Mapping[str, Any]) -> list[Finding]:
-        return [Finding("warning", f"contacts.{name}", f"there is no copy of the company's {fact}", COPY_HOW) for fact, name in self._copies(contacts)]
+    def _rollups(self, companies: Mapping[str, Any]) -> list[str]:
+        return [name for name in [self._settings.account_fields["open_cases"]] if name and name not in companies]
 
     def _check_stages(self) -> list[Finding]:
         try:
