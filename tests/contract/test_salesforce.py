@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from caseline.crm import NewContact, Note, Profile, ProfileEvent, Usage, open_crm
-from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmError, CrmNotFoundError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -387,6 +387,34 @@ def test_a_refused_note_is_tried_again_alone(sf: SalesforceWorld) -> None:
     sf.org.rules.clear()
     crm.save_case(record)
     assert [comment["CommentBody"].split()[0] for comment in sf.org.all("CaseComment")] == ["words", "more"] and case_of(sf)["CX_Score__c"] == 85
+
+
+def test_a_case_of_an_account_that_is_gone_is_saved_without_it(sf: SalesforceWorld, ann: str) -> None:
+    contact = sf.org.all("Contact")[0]["Id"]
+    sf.org.delete(sf.org.entities["Account"], ann)
+    saved = sf.adapter().save_case(replace(RECORD, first=True, account_id=ann, contact_id=contact, notes=(Note("n-1", "words"),)))
+    assert saved.created and case_of(sf)["AccountId"] is None and len(sf.org.all("CaseComment")) == 1
+
+
+def test_a_case_that_goes_between_look_and_write_is_not_made_of_our_fields_alone(sf: SalesforceWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    crm = sf.adapter()
+    saved = crm.save_case(replace(RECORD, first=True))
+    monkeypatch.setattr(sf.org, "find_external", lambda *_: sf.lose_case(saved.crm_id) or [] if sf.cases() else [])
+    with pytest.raises(CrmNotFoundError):
+        crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    monkeypatch.undo()
+    again = crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE))
+    assert again.created and case_of(sf)["Subject"] == RECORD.subject
+
+
+def test_a_queue_that_is_not_there_is_no_endless_loop(sf: SalesforceWorld) -> None:
+    saved = sf.adapter().save_case(replace(RECORD, first=True))
+    sf.org.change("Case", saved.crm_id, OwnerId=sf.org.add("Group", Name="First", Type="Queue"))
+    crm, before = sf.adapter(queues={"senior-care": "00G5g0000000999"}), sf.calls()
+    for crm_id in ("", saved.crm_id):
+        with pytest.raises(CrmNotFoundError):
+            crm.save_case(replace(RECORD, version=2, crm_id=crm_id, before={**BEFORE, "queue": ""}))
+    assert sf.calls() - before <= 8 and case_of(sf)["CX_Version__c"] == 1
 
 
 def test_an_update_does_not_run_the_assignment_rules(sf: SalesforceWorld) -> None:

@@ -216,6 +216,8 @@ class Simulator(Base):
             # Documented: a value that looks like a file name is taken for one.
             raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
         entity = self.org.entity(name)
+        if call.query.get("updateOnly") == "true" and not self.org.find_external(entity, field_name, value):
+            raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
         record, created = self.org.upsert(entity, field_name, value, _object(call), call.headers)
         if isinstance(record, list):
             return _several(call, entity, record)

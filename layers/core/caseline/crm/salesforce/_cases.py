@@ -7,36 +7,29 @@ on the condition that what it changes stands as we left it; where it does not, t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._optional import OptionalFields
-from caseline.crm.salesforce._api import Api, Composed, Part, Record, query_part
+from caseline.crm.salesforce._api import Api, Part, Record, query_part
 from caseline.crm.salesforce._errors import RuleError
 from caseline.crm.salesforce._notes import comments_part, missing_notes, note_body, note_parts
 from caseline.crm.salesforce._settings import Settings
 from caseline.crm.salesforce._soql import is_id, quote
+from caseline.crm.salesforce._standing import Standing, Standings
 from caseline.crm.salesforce._wishes import Wish, new_values, own_values, wishes_of
-from caseline.errors import CrmConflictError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmConflictError, CrmNotFoundError, CrmUnavailableError
 
 ATTEMPTS = 4
 # A composite call takes 25 requests.
 NOTES_AT_ONCE = 20
-ASKED = ("Id", "CaseNumber", "Priority", "Status", "OwnerId", "IsClosed", "IsDeleted", "MasterRecordId")
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The case as it stands, and its newest comments."""
-
-    row: Record
-    comments: Sequence[Record] = ()
 
 
 class Cases:
     def __init__(self, api: Api, settings: Settings, optional: OptionalFields, base_url: str) -> None:
         self._api, self._settings, self._optional, self._base_url = api, settings, optional, base_url
+        self._standings = Standings(api, settings, optional)
 
     def save(self, record: CaseRecord) -> SavedCase:
         return self._optional.attempt(lambda: self._save(record), [f"Case.{self._field('case_key')}"])
@@ -75,16 +68,17 @@ class Cases:
         guard = self._guard(record)
         notes = record.notes[:NOTES_AT_ONCE]
         if not guard:
-            return self._read(record)
+            return self._standings.read(record)
         key = self._field("case_key")
-        found = f"/sobjects/Case/{key}/@{{guard.records[0].{key}}}"
-        wishes = self._sent(record, self._wishes(record, record.before))
-        parts = [query_part("guard", guard), Part("saved", "PATCH", found, wishes, self._headers()), *note_parts(notes, "@{saved.id}"), *self._looks(record)]
+        found = f"/sobjects/Case/{key}/@{{guard.records[0].{key}}}?updateOnly=true"
+        values = self._sent(record, self._wishes(record, record.before))
+        saved = Part("saved", "PATCH", found, values, self._headers())
+        parts = [query_part("guard", guard), saved, *note_parts(notes, "@{saved.id}"), *self._standings.looks(record)]
         composed = self._api.compose(parts)
-        if composed.is_halted("saved"):
-            return self._standing(record, composed)
+        if composed.is_halted("saved") or isinstance(composed.error("saved"), RuleError):
+            return self._standings.of(record, composed)
         composed.check("saved", *(f"note{place}" for place in range(len(notes))))
-        return self._finish(record, self._standing(record, composed), created=False)
+        return self._finish(record, self._standings.of(record, composed), created=False)
 
     def _guard(self, record: CaseRecord) -> str:
         """Finds the case as long as it stands as we left it; "" where that cannot be asked."""
@@ -113,29 +107,40 @@ class Cases:
             return self._finish(record, standing, created=False)
         changed = [Part("saved", "PATCH", f"/sobjects/Case/{row['Id']}", values, self._headers())] if values else []
         again = replace(record, crm_id=row["Id"], notes=())
-        composed = self._api.compose([*changed, *note_parts(notes[:NOTES_AT_ONCE], row["Id"]), *self._looks(again)], whole=True).check()
-        return self._finish(replace(record, notes=notes), self._standing(again, composed), created=False)
+        composed = self._api.compose([*changed, *note_parts(notes[:NOTES_AT_ONCE], row["Id"]), *self._standings.looks(again)], whole=True).check()
+        return self._finish(replace(record, notes=notes), self._standings.of(again, composed), created=False)
 
     def _create(self, record: CaseRecord) -> SavedCase:
+        """Without account and contact, where they are gone since they were looked up."""
+        try:
+            return self._insert(record)
+        except CrmNotFoundError:
+            if not record.account_id and not record.contact_id:
+                raise
+            return self._insert(replace(record, account_id="", contact_id=""))
+
+    def _insert(self, record: CaseRecord) -> SavedCase:
         values = {**own_values(record, self._settings), **new_values(record, self._settings)}
         body = {self._field("case_key"): record.case_key, **{name: values[name] for name in self._optional.of("Case", values)}}
         again = replace(record, crm_id="", notes=())
         notes = note_parts(record.notes[:NOTES_AT_ONCE], "@{saved.id}")
         made = Part("saved", "POST", "/sobjects/Case", body, self._headers(assign=not body.get("OwnerId")))
-        composed = self._api.compose([made, *notes, *self._looks(again)], whole=True).check()
-        return self._finish(record, self._standing(again, composed), created=True)
+        composed = self._api.compose([made, *notes, *self._standings.looks(again)], whole=True).check()
+        return self._finish(record, self._standings.of(again, composed), created=True)
 
     def _read_winner(self, record: CaseRecord, error: CrmConflictError) -> Standing:
         """Who loses the race to create is told DUPLICATE_VALUE: the winner's case is there."""
-        standing = self._read(record) if "DUPLICATE_VALUE" in str(error) else None
+        standing = self._standings.read(record) if "DUPLICATE_VALUE" in str(error) else None
         if standing is None:
             raise error
         return standing
 
     def _read_between(self, record: CaseRecord, before: Standing | None, error: Exception) -> Standing | None:
         """The org's rule that the version never falls is the last word when two savers race; and a case may be deleted under our hands."""
-        standing = self._read(record)
-        if before is None or (isinstance(error, RuleError) and (standing is None or self._version(standing.row) <= record.version)):
+        standing = self._standings.read(record) if before else None
+        newer = standing is not None and self._version(standing.row) > record.version
+        gone = before is not None and standing is None
+        if not (newer if isinstance(error, RuleError) else gone):
             raise error
         return standing
 
@@ -147,39 +152,6 @@ class Cases:
             self._api.compose(note_parts(record.notes[start : start + NOTES_AT_ONCE], crm_id), whole=True).check()
         status = CLOSED if standing.row.get("IsClosed") else OPEN
         return SavedCase(crm_id, str(standing.row.get("CaseNumber") or ""), f"{self._base_url}/lightning/r/Case/{crm_id}/view", created, status)
-
-    # What stands.
-
-    def _read(self, record: CaseRecord) -> Standing | None:
-        return self._standing(record, self._api.compose(self._looks(record)))
-
-    def _looks(self, record: CaseRecord) -> list[Part]:
-        """The case by its id, also if it is deleted, and by its key; its comments where notes are to be written."""
-        columns = self._optional.of("Case", [*ASKED, *(self._field(name) for name in ("case_key", "version", "band", "queue"))])
-        key = f"{self._field('case_key')} = {quote(record.case_key)}"
-        whose = f"Id = {quote(record.crm_id)} OR {key}" if is_id(record.crm_id) else key
-        found = query_part("found", f"SELECT {', '.join(columns)} FROM Case WHERE {whose} LIMIT 10", deleted=True)  # noqa: S608
-        return [found, *([comments_part(record.crm_id, self._field("case_key"), record.case_key)] if record.notes else [])]
-
-    def _standing(self, record: CaseRecord, composed: Composed) -> Standing | None:
-        rows = composed.records("found")
-        row = self._pick(record, rows)
-        if row is None:
-            return None
-        merged_into = str(row.get("MasterRecordId") or "")
-        if merged_into and merged_into != row["Id"]:
-            return self._read(replace(record, crm_id=merged_into))
-        return Standing(row, composed.records("comments") if record.notes else ())
-
-    def _pick(self, record: CaseRecord, rows: Sequence[Record]) -> Record | None:
-        """The case of that id, a merged one too; else the live one of that key."""
-        by_id = [row for row in rows if record.crm_id and str(row["Id"]).startswith(record.crm_id[:15])]
-        if by_id and (not by_id[0].get("IsDeleted") or by_id[0].get("MasterRecordId")):
-            return by_id[0]
-        live = [row for row in rows if not row.get("IsDeleted") and row not in by_id]
-        if len(live) > 1:
-            raise CrmRejectedError("several cases have the same key; make the field Unique", self._field("case_key"))
-        return live[0] if live else None
 
     # What is sent.
 
