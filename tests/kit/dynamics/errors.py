@@ -40,7 +40,8 @@ def no_record_with_key(entity: str) -> DataverseError:
 
 
 def no_such_key(entity: str) -> DataverseError:
-    return DataverseError(400, "0x80060888", f"The specified key attributes are not a defined key for the {entity} entity")
+    text = "Ensure that the names and number of key properties match the declared or alternate key properties for the resource."
+    return DataverseError(400, "0x80060888", f"The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.{entity}'. {text}")
 
 
 def duplicate_key(entity: str) -> DataverseError:

@@ -30,7 +30,7 @@ _MISSING = (
     re.compile(r"property '(\w+)' does not exist on type '(?:Microsoft\.Dynamics\.CRM|mscrm)\.(\w+)'"),
     re.compile(r"Invalid property '(\w+)' was found in entity '(?:Microsoft\.Dynamics\.CRM|mscrm)\.(\w+)'"),
 )
-_NO_KEY = re.compile(r"not a defined key for the (\w+) entity")
+_NO_KEY = re.compile(r"key in the request URI is not valid for resource '(?:Microsoft\.Dynamics\.CRM|mscrm)\.(\w+)'")
 
 
 class ExistsError(CrmConflictError):
