@@ -202,6 +202,14 @@ def test_a_search_that_is_late_makes_nothing_twice(there: HubSpotWorld) -> None:
     assert made[0] == made[1]
 
 
+def test_an_address_that_hubspot_refuses_is_left_out(there: HubSpotWorld) -> None:
+    made = [there.adapter().create_contact(NewContact("contact", "cu-1", "Ann Lee", ("email:ann@localhost", "x:12345"), "x")) for _ in range(2)]
+    assert made[0].contact_id == made[1].contact_id and list(made[1].identities) == ["x:12345"]
+    there.drop_field("contact", "customer_key")
+    again = there.adapter().create_contact(NewContact("contact", "cu-1", "Ann Lee", ("x:12345",), "x"))
+    assert again.contact_id == made[0].contact_id and there.contacts() == 1
+
+
 # ---- limits
 
 

@@ -99,7 +99,7 @@ class Cases:
     def _refresh(self, record: CaseRecord) -> SavedCase:
         updated = self._update(record.crm_id, self._ours(record)) if record.crm_id.isdecimal() else None
         if updated:
-            return self._saved(updated, created=False)
+            return self._saved(updated, created=False, status=self._status(text_of(updated, STAGE)))
         standing = self._standing(record)
         return self._save_over(record, standing) if standing else self._create(record)
 
@@ -113,7 +113,7 @@ class Cases:
             raise CrmConflictError("the ticket went away while it was being saved")
         self._activities.add(standing["id"], rest)
         stage = values.get(STAGE) or text_of(standing, STAGE)
-        return self._saved(standing, created=False, status=CLOSED if self._settings.is_closed(stage) else OPEN)
+        return self._saved(standing, created=False, status=self._status(stage))
 
     def _shared(self, record: CaseRecord, standing: Record) -> dict[str, str]:
         """What people may set too moves only while it is what we set last. Without `before` that is what our own properties say."""
@@ -172,11 +172,15 @@ class Cases:
     def _required(self) -> list[str]:
         return [f"tickets.{self._fields['case_key']}"]
 
-    def _saved(self, row: Record, created: bool, status: str = "") -> SavedCase:
+    def _status(self, stage: str) -> str:
+        """An answer to an update may leave the stage out."""
+        return (CLOSED if self._settings.is_closed(stage) else OPEN) if stage else ""
+
+    def _saved(self, row: Record, created: bool, status: str) -> SavedCase:
         return SavedCase(row["id"], row["id"], str(row.get("url") or "") or self._link("tickets", row["id"]), created, status)
 
     def _standing_case(self, row: Record) -> StandingCase:
-        status = CLOSED if self._settings.is_closed(text_of(row, STAGE)) else OPEN
+        status = self._status(text_of(row, STAGE)) or OPEN
         band, version = text_of(row, self._fields["band"]) or None, self._version(row)
         return StandingCase(row["id"], text_of(row, self._fields["case_key"]), status, band, int(version) if version >= 0 else None)
 

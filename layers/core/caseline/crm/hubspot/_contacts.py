@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from caseline.crm.hubspot._api import Api, Record
 from caseline.crm.hubspot._errors import DuplicateError
 from caseline.crm.hubspot._people import contact_properties, split_name
 from caseline.crm.hubspot._settings import Settings
-from caseline.errors import CrmNotFoundError
+from caseline.errors import CrmNotFoundError, CrmRejectedError
 from caseline.identity import normalise_identities
 
 
@@ -32,6 +33,12 @@ class Contacts:
             return self._accounts.contact(self._optional.attempt(lambda: self._post(contact)))
         except DuplicateError as error:
             return self._accounts.contact(self._standing(contact, error))
+        except CrmRejectedError as error:
+            # HubSpot is stricter about addresses than we are: then the contact is made without one.
+            others = [each for each in contact.identities if not each.startswith("email:")]
+            if error.field != "email" or len(others) == len(contact.identities):
+                raise
+            return self.create(replace(contact, identities=others))
 
     def _write(self, kind: str, record_id: str, fields: Mapping[str, str], values: Mapping[str, Any]) -> None:
         if not record_id:
