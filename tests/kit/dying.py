@@ -20,7 +20,7 @@ from tests.kit.pipeline import Killed
 from tests.kit.saving import Clock, Deaths, MortalClient, case_row, outbox_of, quick
 
 ATTEMPTS, LONGEST = 60, 14  # a push takes fewer calls than that, so that some are left to end well
-LEASE = 30.0
+LEASE = 70.0  # seconds after which a dead saver of any CRM holds a case no more
 
 
 @dataclass

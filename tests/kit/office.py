@@ -161,7 +161,7 @@ def stars(value: int) -> Rating:
 class FakeCrm:
     """Keeps each case once, by its key, and numbers them."""
 
-    name = "builtin"
+    name, native_upsert = "builtin", True
 
     def __init__(self) -> None:
         self.saved: dict[str, CaseRecord] = {}

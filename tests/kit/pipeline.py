@@ -277,6 +277,7 @@ class FakeCrm:
 
     accounts: dict[str, Any] = field(default_factory=dict)
     name: str = "fake"
+    native_upsert: bool = True
     cases: dict[str, CaseRecord] = field(default_factory=dict)
     created: int = 0
     saves: int = 0

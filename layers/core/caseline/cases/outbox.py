@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +12,16 @@ from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
-from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError
+from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
 from caseline.priority.model import explain_lines, priority_from_json
 from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table
 
 LEASE = timedelta(seconds=20)  # longer than a push takes; who is slower pushes for nothing, and the newest version once more
+# Where the CRM has no unique key, a slow worker that makes a case must be over before the next one looks for it: longer than any of them lives.
+MAKING = timedelta(seconds=65)
 ROUNDS = 10
+DUE = ("due_shard", "due_at", "tries")  # what has the watcher push a case
 COMPARED = ("status", "band", "queue", "owner")  # what people in the CRM may set, too
 
 
@@ -75,11 +78,15 @@ class Outbox:
                 case["PK"], case["SK"],
                 "SET lease_until = :until, upto = if_not_exists(upto, :count), sending = if_not_exists(sending, :sending) ADD fence :one",
                 "attribute_not_exists(lease_until) OR lease_until < :now",
-                until=int((now + LEASE).timestamp()), now=int(now.timestamp()), one=1, count=case["signal_count"],
+                until=int((now + (MAKING if self._makes(case) else LEASE)).timestamp()), now=int(now.timestamp()), one=1, count=case["signal_count"],
                 sending={**_compared(case), "version": case["version"]},
             )  # fmt: skip
         except ConditionFailed as error:
             raise CrmConflictError("another worker is pushing this case") from error
+
+    def _makes(self, case: Item) -> bool:
+        """Whether a call of ours could make a second case."""
+        return not self.crm.native_upsert and not case["crm"].get("id")
 
     def _push(self, case: Item) -> None:
         try:
@@ -99,10 +106,10 @@ class Outbox:
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
-        due = " REMOVE due_shard, due_at, tries," if not case.get("unread") else " REMOVE"  # the watcher comes back to what the CRM did not tell of yet
+        due = () if case.get("unread") else DUE  # the watcher comes back to what the CRM did not tell of yet
         self._mark(
-            case, f"SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at{due} "
-            "lease_until, push, upto, sending",
+            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at",
+            ("lease_until", "upto", "sending", "push", *due),
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
 
@@ -114,27 +121,24 @@ class Outbox:
             return
 
     def _mark_failed(self, case: Item, error: CrmError) -> None:
-        """The case shows what went wrong; the class alone, because a CRM's message may quote the customer. What was refused is not begun again."""
-        begun = ", sending" if isinstance(error, CrmRejectedError) else ""
-        self._mark(case, f"SET crm = :crm REMOVE lease_until{begun}", crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
+        """The case shows what went wrong; the class alone, because a CRM's message may quote the customer. What was refused is not begun again,
+        and what got no answer may still be under way."""
+        lease = () if self._makes(case) and isinstance(error, CrmUnavailableError) else ("lease_until",)
+        begun = ("sending",) if isinstance(error, CrmRejectedError) else ()
+        self._mark(case, "SET crm = :crm", (*lease, *begun), crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
 
-    def _mark(self, case: Item, expression: str, **values: Any) -> None:
+    def _mark(self, case: Item, expression: str, removed: Sequence[str], **values: Any) -> None:
         """A later version keeps the case due: its keys are removed only when nothing newer waits."""
-        same = values.get("version", case["version"])
+        same, condition = values.get("version", case["version"]), "fence = :fence AND version = :same"
         try:
-            self.table.update(case["PK"], case["SK"], expression, "fence = :fence AND version = :same", fence=case["fence"], same=same, **values)
+            self.table.update(case["PK"], case["SK"], expression + _remove(removed), condition, fence=case["fence"], same=same, **values)
         except ConditionFailed:
-            self._mark_superseded(case, values)
+            self._mark_superseded(case, expression + _remove([name for name in removed if name not in ("push", *DUE)]), values)
 
-    def _mark_superseded(self, case: Item, values: dict[str, Any]) -> None:
+    def _mark_superseded(self, case: Item, expression: str, values: Mapping[str, Any]) -> None:
         """What reached the CRM is noted; the case stays due for the version that came meanwhile."""
-        seen = {"crm": values["crm"], "pushed": values.get("version", case["pushed_version"])}
-        told, expression = {name: values[name] for name in ("sent", "noted", "at") if name in values}, "SET crm = :crm, pushed_version = :pushed"
-        if told:
-            expression += ", sent = :sent, noted = :noted, pushed_at = :at, noted_version = :pushed"
-        removed = " REMOVE lease_until, upto, sending" if told else " REMOVE lease_until"
         try:
-            self.table.update(case["PK"], case["SK"], expression + removed, "fence = :fence", fence=case["fence"], **seen, **told)
+            self.table.update(case["PK"], case["SK"], expression, "fence = :fence", fence=case["fence"], **values)
         except ConditionFailed:
             self._push_again(case)
 
@@ -168,3 +172,7 @@ def _begun(case: Item) -> dict[str, Any]:
     """What a push that died may have left in the CRM goes out first, so that it is known what we set there, and what a person did."""
     begun: dict[str, Any] = case["sending"]
     return {} if {**begun, "version": 0} == {**_compared(case), "version": 0} else begun
+
+
+def _remove(names: Sequence[str]) -> str:
+    return f" REMOVE {', '.join(names)}" if names else ""
