@@ -33,17 +33,18 @@ class Cases:
         standing = self._standing(record)
         return self._save_over(record, standing) if standing else self._create(record)
 
-    def add_note(self, crm_id: str, note: Note) -> None:
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        """Two workers that add notes to one ticket at the same moment could lose one: the outbox's lease keeps them apart."""
         standing = self._read(crm_id)
         if standing is None:
             raise CrmNotFoundError("HubSpot has no such ticket")
-        values, rest = self._noted([note], text_of(standing, self._fields["notes"]))
+        values, rest = self._noted([Note(note_id, text)], text_of(standing, self._fields["notes"]))
         if values and self._update(crm_id, values) is None:
             raise CrmNotFoundError("HubSpot has no such ticket")
         self._activities.add(crm_id, rest)
 
     def page(self, after: str) -> tuple[list[StandingCase], str]:
-        """By id, so that no page is shifted by what is made meanwhile and no limit of a search is reached."""
+        """By id, so that no page is shifted by what is made meanwhile and no limit of a search is reached. What was made a few seconds ago may lack yet."""
         key = self._fields["case_key"]
         filters = [exists(key), *([compare("hs_object_id", "GT", after)] if after else [])]
         rows = self._api.search("tickets", [filters], self._columns(), sort="hs_object_id", limit=PAGE)

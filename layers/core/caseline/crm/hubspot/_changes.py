@@ -20,6 +20,7 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm.hubspot._api import Api, Filter, Record, compare, equals, exists, text_of
+from caseline.crm.hubspot._cases import Cases
 from caseline.crm.hubspot._comments import COMMENT_COLUMNS, Comments
 from caseline.crm.hubspot._login import Login
 from caseline.crm.hubspot._people import COMPANY, contact_properties, full_name, read_contact
@@ -37,7 +38,8 @@ ENTITIES = {TICKETS: "case", CONTACTS: "contact", COMPANIES: "account"}
 
 
 class Changes:
-    def __init__(self, api: Api, login: Login, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: Api, login: Login, settings: Settings, cases: Cases, clock: Callable[[], datetime]) -> None:
+        self.list_cases = cases.page
         self._api, self._login, self._settings, self._clock = api, login, settings, clock
         self._told = {TICKETS: self._told_of_ticket, CONTACTS: self._told_of_contact, COMPANIES: self._told_of_company}
         self._comments, self._watched = Comments(api, settings.case_fields["case_key"]), _watched(settings)

@@ -23,12 +23,16 @@ class Contacts:
     def __init__(self, api: Api, settings: Settings, optional: OptionalFields, accounts: Accounts) -> None:
         self._api, self._settings, self._optional, self._accounts = api, settings, optional, accounts
 
-    def write(self, profile: Profile) -> None:
+    def write_profile(self, profile: Profile) -> None:
+        """One call each for contact and company. HubSpot has child records only as custom objects of its largest edition: `events` are not written."""
         self._write("contacts", profile.contact_id, self._settings.contact_fields, profile.values)
         self._write("companies", profile.account_id, self._settings.company_fields, profile.values)
 
     def create(self, contact: NewContact) -> Account:
-        """The customer's key is unique in HubSpot, and so is an address: who is there already is found by the refusal."""
+        """The customer's key is unique in HubSpot, and so is an address: who is there already is found by the refusal.
+
+        A lead is a contact of the lifecycle stage lead, as is any that Caseline makes.
+        """
         try:
             return self._accounts.contact(self._optional.attempt(lambda: self._post(contact)))
         except DuplicateError as error:

@@ -58,5 +58,6 @@ def _date(text: str, settings: Settings) -> str | None:
 
 
 _READERS: Mapping[str, Any] = {
-    **dict.fromkeys(AMOUNTS, _amount), **dict.fromkeys(COUNTS, _count), "renewal_date": _date, "owner": lambda text, settings: settings.owner(text), "tier": lambda text, settings: tier_of(text, settings.tiers),
+    **dict.fromkeys(AMOUNTS, _amount), **dict.fromkeys(COUNTS, _count), "renewal_date": _date,
+    "owner": lambda text, settings: settings.owner(text), "tier": lambda text, settings: tier_of(text, settings.tiers),
 }  # fmt: skip
