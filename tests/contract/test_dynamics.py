@@ -138,6 +138,16 @@ def test_a_case_of_nobody_needs_a_customer_that_is_set(org: DynamicsWorld) -> No
     assert (found.account_id, found.contact_id) == ("", contact) and org.org.rows("incident")[0]["customerid"] == ("contact", contact)
 
 
+@pytest.mark.parametrize(("gone", "customer"), [("contact", "account"), ("account", "nobody")])
+def test_a_case_is_worth_more_than_its_link(org: DynamicsWorld, gone: str, customer: str) -> None:
+    account = org.add_account("Globex")
+    contact = org.add_contact(account, "Ann", "ann@example.com")
+    ids = {"account": account, "contact": contact, "nobody": org._nobody}
+    org.org.delete(gone, ids[gone])
+    saved = adapter(org).save_case(replace(RECORD, first=True, account_id=account, contact_id=contact))
+    assert saved.created and org.org.rows("incident")[0]["customerid"] == ("account", ids[customer])
+
+
 # ---- queues and owners
 
 
@@ -393,9 +403,17 @@ def _receive(request: WebhookRequest, source: Source) -> list[Change]:
 
 def test_the_key_may_come_in_a_header_of_another_name() -> None:
     request, source = _sent(json.loads(SAMPLES[0].read_text()))
-    other = replace(source, settings={"header": "x-acme"})
+    other = replace(source, settings={"webhook_header": "x-acme", "coalesce_minutes": 5})
     dynamics.verify(request.with_headers({"x-acme": source.secrets[0]}), other)
     with pytest.raises(SignatureError):
         dynamics.verify(request, other)
+
+
+def test_what_is_pushed_is_read_by_the_settings_of_the_crm() -> None:
+    sample = json.loads(next(path for path in SAMPLES if path.stem == "priority_and_owner").read_text())
+    request, source = _sent(sample)
+    settings = {"priorities": {"P1": 3, "P2": 2, "P3": 1, "P4": 1}}
+    assert [change.fields.get("band") for change in dynamics.parse(request, replace(source, settings=settings))] == [None]
+    assert dynamics.parse(request, replace(source, settings={"user_id": sample["request"]["json"]["InitiatingUserId"].upper()})) == []
 
 

@@ -69,6 +69,8 @@ class Cases:
         answers = self._api.batch([case, *routing, *self._notes.parts(record.case_key, address, record.notes)])
         if answers[0][0].status == 412:
             raise ExistsError("Dynamics has a case with that key")
+        if answers[0][0].status == 404 and (record.account_id or record.contact_id):
+            return self._create(_without_one(record))
         created = row_of(answers[0][0])
         if record.status == CLOSED:
             return replace(self._update(record), created=True)
@@ -206,6 +208,11 @@ class Cases:
 def _moved(record: CaseRecord) -> bool:
     """Whether anything changed that people set too; what is not known to stand may have."""
     return any(record.before.get(name) != getattr(record, name) for name in MOVES)
+
+
+def _without_one(record: CaseRecord) -> CaseRecord:
+    """The contact or the account is gone since it was looked up: the case is worth more than its link."""
+    return replace(record, contact_id="") if record.contact_id and record.account_id else replace(record, contact_id="", account_id="")
 
 
 def _closes(record: CaseRecord) -> bool:

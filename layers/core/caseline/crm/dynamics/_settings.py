@@ -43,6 +43,7 @@ class Settings:
     `queues` maps a queue to its guid, `owners` an owner to "systemusers(<guid>)" or "teams(<guid>)", `tiers` the organisation's labels to ours.
     `changes` is modified (by time; deletions are seen by webhook and reconciliation only) or delta (change tracking must be on for the tables).
     `overlap` is how many seconds a row may come late to be read still; `option_base` the number of the first option of our own choices.
+    `webhook_header` carries the webhook's key; `user_id` is our application user's guid, so that webhooks of what we wrote are known.
     """
 
     instance_url: str = ""
@@ -74,6 +75,8 @@ class Settings:
     history: bool = True
     changes: str = "modified"
     overlap: int = 60
+    webhook_header: str = "x-cx-webhook-key"
+    user_id: str = ""
 
     def band_of(self, priority: Any, ours: str | None) -> str | None:
         """The band that a person meant by a priority that is not the one we set for our band; None where it is."""
