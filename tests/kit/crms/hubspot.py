@@ -20,6 +20,7 @@ from caseline.web import WebhookRequest
 from tests.kit.crms import NOW, StoredCase
 from tests.kit.hubspot import APP_ID, CLIENT_ID, CLIENT_SECRET, PERSON, PORTAL_ID, REFRESH_TOKEN, Portal, Record, Simulator, by_status, hubspot
 from tests.kit.hubspot.portal import COPY_NAMES
+from tests.kit.simulated import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
 IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
@@ -55,26 +56,13 @@ def set_up(portal: Portal) -> None:
             })  # fmt: skip
 
 
-class HubSpotWire:
-    reading, writing = "/search|/batch/read|GET .*/objects/", "(POST|PATCH) .*/objects/tickets(/[^/]+)?$"
-    noting = "PATCH .*/objects/tickets/"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=by_status(status))
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
+READING, WRITING = "/search|/batch/read|GET .*/objects/", "(POST|PATCH) .*/objects/tickets(/[^/]+)?$"
+NOTING = "PATCH .*/objects/tickets/"
 
 
 class HubSpotWorld:
     def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self.portal, self.wire = simulator, simulator.portal, HubSpotWire(simulator)
+        self.simulator, self.portal, self.wire = simulator, simulator.portal, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
         self.now, self.portal.clock = NOW, self.clock
         set_up(self.portal)
 

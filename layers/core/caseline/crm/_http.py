@@ -72,6 +72,14 @@ class Answer:
         except (ValueError, RecursionError):
             raise CrmUnavailableError(f"{self.crm} answered {self.status} with what is not JSON") from None
 
+    def object(self) -> Mapping[str, Any]:
+        """The object of an error, or an empty one: an outage answers with a page of HTML, and then the status alone counts."""
+        try:
+            body = self.json()
+        except CrmUnavailableError:
+            return {}
+        return body if isinstance(body, Mapping) else {}
+
     def error(self, detail: str = "", field_name: str = "") -> CrmError:
         """The error that this status stands for."""
         kind = _BY_STATUS.get(self.status) or _BY_HUNDRED.get(self.status // 100, CrmUnavailableError)

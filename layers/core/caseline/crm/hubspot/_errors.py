@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.crm._http import Answer, make_error
 from caseline.crm._optional import MissingFieldError
-from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError
 
 # HubSpot sends no Retry-After with these: how long each window is, in seconds. The day's ends at midnight of the portal.
 WINDOWS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3_600.0}
@@ -34,7 +34,7 @@ class BadAssociationError(CrmRejectedError):
 
 def error_of(answer: Answer, kind: str = "") -> CrmError:
     """`kind` is the objects that the call was about (tickets, contacts)."""
-    body = read_body(answer)
+    body = answer.object()
     codes = list(_codes(body))
     plain = answer.error(_clean(str(body.get("category") or "")), next((name for _, name in codes if name), ""))
     return _limited(answer, body) or _refused(answer, body, codes, kind) or plain
@@ -44,15 +44,6 @@ def is_not_found(answer: Answer) -> bool:
     """Whether HubSpot itself says so: an answer of something between us and it is no proof that a record is gone."""
     body = answer.json()
     return answer.status == 404 and isinstance(body, Mapping) and (body.get("category") in NOT_FOUND or "resource not found" in str(body.get("message")))
-
-
-def read_body(answer: Answer) -> Mapping[str, Any]:
-    """An outage answers with a page of HTML: then the status alone counts."""
-    try:
-        body = answer.json()
-    except CrmUnavailableError:
-        return {}
-    return body if isinstance(body, Mapping) else {}
 
 
 def _limited(answer: Answer, body: Mapping[str, Any]) -> CrmError | None:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from caseline.crm._http import Answer, HttpApi
-from caseline.crm.hubspot._errors import error_of, read_body
+from caseline.crm.hubspot._errors import error_of
 from caseline.errors import ConfigError, CrmAuthError, CrmUnavailableError
 
 PRIVATE_ABOUT, OAUTH_ABOUT = "/oauth/v2/private-apps/get/access-token-info", "/oauth/v1/access-tokens/"
@@ -55,7 +55,7 @@ class Login:
         answer = self._http.call("POST", self._path, form={"grant_type": "refresh_token", **self._secret})
         if answer.status != 200:
             raise _refusal(answer)
-        body = read_body(answer)
+        body = answer.object()
         if not isinstance(body.get("access_token"), str) or not body["access_token"]:
             raise CrmUnavailableError("HubSpot answered a login without a token")
         seconds = body.get("expires_in")
@@ -68,7 +68,7 @@ class Login:
             answer = self._http.call("GET", f"{OAUTH_ABOUT}{quote(token, safe='')}")
         if answer.status != 200:
             raise error_of(answer)
-        body = read_body(answer)
+        body = answer.object()
         portal, app = body.get("hubId", body.get("hub_id", "")), body.get("appId", body.get("app_id", ""))
         return About(str(portal), str(app), frozenset(map(str, body.get("scopes") or ())))
 
@@ -83,5 +83,5 @@ def _checked(secret: Mapping[str, Any]) -> dict[str, str]:
 
 def _refusal(answer: Answer) -> Exception:
     """400 is what HubSpot answers to a wrong client or refresh token."""
-    status = re.sub(r"\W", "", str(read_body(answer).get("status") or ""))[:60]
+    status = re.sub(r"\W", "", str(answer.object().get("status") or ""))[:60]
     return CrmAuthError(f"HubSpot refused the login: {status or answer.status}") if answer.status in (400, 401, 403) else answer.error(status)
