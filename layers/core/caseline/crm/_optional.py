@@ -35,6 +35,12 @@ class OptionalFields:
     def has(self, entity: str, column: str = "") -> bool:
         return (f"{entity}.{column}" if column else entity).casefold() not in self.missing
 
+    def lacks(self, entity: str, column: str = "") -> None:
+        """What was found missing by another way than an error; reported once."""
+        name = f"{entity}.{column}" if column else entity
+        if name.casefold() not in self.missing:
+            self._report(name)
+
     def attempt(self, request: Callable[[], T], required: Iterable[str] = ()) -> T:
         """Make the request again without each field it stumbles over; a required one is an error that says what to install."""
         while True:
@@ -47,5 +53,8 @@ class OptionalFields:
         name = f"{error.entity}.{error.column}" if error.column else error.entity
         if name in required or name.casefold() in self.missing:
             raise error from None
+        self._report(name)
+
+    def _report(self, name: str) -> None:
         self.missing.add(name.casefold())
         log.warning("%s lacks %s: it is left out until the next start", self._crm, name)

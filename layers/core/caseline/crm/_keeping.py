@@ -1,0 +1,122 @@
+"""Keeping a case right in a CRM that has neither conditional writes nor a native upsert: read, then write what people left alone.
+
+A save whose answer was lost is looked for by its key before anything is made. Versions are compared wherever the case is read anyway; what is
+written without reading (news of our own fields in one call) relies on the outbox's lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
+from caseline.crm._marks import missing_notes
+from caseline.errors import CrmConflictError, CrmNotFoundError
+
+SHOWN = ("status", "band", "queue", "owner")
+
+
+class DuplicateError(CrmConflictError):
+    """The CRM has a record with that key already."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A case as it stands. `shared` are the fields that people set too, as the CRM has them; `band` and `queue` our own, as we saved them last."""
+
+    crm_id: str
+    number: str
+    case_key: str
+    status: str
+    version: float = -1
+    band: str = ""
+    queue: str = ""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    notes: str = ""
+    is_new: bool = True
+
+
+class Store(Protocol):
+    """What a CRM can do with cases; values are by the CRM's own names."""
+
+    def find(self, crm_id: str, case_key: str) -> Sequence[Standing]:
+        """Those of that id or key, with their notes."""
+
+    def create(self, record: CaseRecord) -> Standing:
+        """With its notes; DuplicateError where there is one, `is_new` false where the CRM updated one instead."""
+
+    def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
+        """In one call; None where there is no such case."""
+
+    def ours(self, record: CaseRecord) -> dict[str, Any]:
+        """Our own fields."""
+
+    def shared(self, band: str, queue: str, owner: str) -> dict[str, str]:
+        """Priority and whom it is assigned to; "" where that is left to the CRM."""
+
+    def state(self, is_closed: bool) -> dict[str, Any]:
+        """What closes a case, or opens it again."""
+
+    def link(self, standing: Standing) -> str: ...
+
+
+class Keeper:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def save(self, record: CaseRecord) -> SavedCase:
+        if record.first and not record.crm_id:
+            return self._create(record)
+        if record.crm_id and not record.notes and all(record.before.get(name) == getattr(record, name) for name in SHOWN):
+            updated = self._store.update(record.crm_id, self._store.ours(record), ())
+            if updated:
+                return self._saved(updated)
+        standing = self._find(record.crm_id, record.case_key)
+        return self._settle(record, standing) if standing else self._create(record)
+
+    def add_note(self, crm_id: str, note: Note) -> None:
+        standing = self._find(crm_id, "")
+        if standing is None or (missing_notes([note], standing.notes) and self._store.update(crm_id, {}, [note]) is None):
+            raise CrmNotFoundError("the CRM has no such case")
+
+    def _find(self, crm_id: str, case_key: str) -> Standing | None:
+        """Where it was saved, else where its key is."""
+        found = sorted(self._store.find(crm_id, case_key), key=lambda each: each.crm_id != crm_id)
+        return found[0] if found else None
+
+    def _create(self, record: CaseRecord) -> SavedCase:
+        try:
+            made = self._store.create(record)
+        except DuplicateError:
+            standing = self._find("", record.case_key)
+            if standing is None:
+                raise
+            return self._settle(record, standing)
+        return self._saved(made, made.is_new)
+
+    def _settle(self, record: CaseRecord, standing: Standing) -> SavedCase:
+        """A newer version than what stands is written; notes that are not there yet are written in any case."""
+        notes = missing_notes(record.notes, standing.notes)
+        values = {**self._store.ours(record), **self._moves(record, standing)} if standing.version < record.version else {}
+        if not values and not notes:
+            return self._saved(standing)
+        updated = self._store.update(standing.crm_id, values, notes)
+        if updated is None:
+            raise CrmConflictError("the case went away while it was being saved")
+        return self._saved(updated)
+
+    def _moves(self, record: CaseRecord, standing: Standing) -> dict[str, Any]:
+        """What people set too moves only while it is as we left it. A case that a person closed is not touched, nor opened by us."""
+        before = {"status": OPEN, "band": standing.band, "queue": standing.queue, "owner": "", **record.before}
+        if standing.status == CLOSED and before["status"] != CLOSED:
+            return {}
+        left = self._store.shared(before["band"], before["queue"], before["owner"])
+        wanted = self._store.shared(record.band, record.queue, record.owner)
+        stands = {name: standing.shared.get(name, "") for name in wanted}
+        moved = {name: value for name, value in wanted.items() if value and value != stands[name] and stands[name] in ("", left.get(name, ""))}
+        turned = record.status not in (standing.status, before["status"])
+        return {**moved, **(self._store.state(record.status == CLOSED) if turned else {})}
+
+    def _saved(self, standing: Standing, created: bool = False) -> SavedCase:
+        return SavedCase(standing.crm_id, standing.number, self._store.link(standing), created, standing.status)

@@ -1,0 +1,109 @@
+"""What ServiceNow's records say in Caseline's words. Rows come from the API and from its webhooks: nothing heavy here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from caseline.crm import Change
+from caseline.crm._marks import MARK
+from caseline.crm._match import Contact
+from caseline.crm.servicenow._settings import Settings
+from caseline.identity import normalise_identities, normalise_identity
+
+Row = Mapping[str, Any]
+PHONES = ("phone", "mobile_phone")
+JOURNAL, DELETIONS = "sys_journal_field", "sys_audit_delete"
+PUBLIC, INTERNAL = "comments", "work_notes"
+
+
+def text_of(row: Row, name: str, part: str = "value") -> str:
+    """A value as text, "" for none; with `display_value=all` a value has two parts, and a reference may have a link."""
+    value = row.get(name) if name else None
+    if isinstance(value, Mapping):
+        value = value.get(part)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def time_of(row: Row, name: str = "sys_updated_on") -> datetime:
+    """UTC. ValueError where there is none."""
+    return datetime.strptime(text_of(row, name), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+
+
+def case_columns(settings: Settings) -> list[str]:
+    ours = (settings.case_fields[name] for name in ("version", "band", "queue", "outcome"))
+    return ["sys_id", "number", settings.case_key, "state", "priority", "assigned_to", "assignment_group", "sys_updated_on", "sys_updated_by", *ours]
+
+
+def contact_columns(settings: Settings) -> list[str]:
+    return ["sys_id", "name", "account", "email", *PHONES, settings.handles_field, "sys_updated_on", "sys_updated_by"]
+
+
+def account_columns(settings: Settings) -> list[str]:
+    return ["sys_id", "sys_updated_on", "sys_updated_by", *settings.fact_fields.values()]
+
+
+def read_contact(row: Row, settings: Settings) -> Contact:
+    """A contact without account stands for itself."""
+    emails = [f"email:{text_of(row, 'email')}"]
+    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in PHONES]
+    handles = text_of(row, settings.handles_field).split(";")
+    contact_id = text_of(row, "sys_id")
+    return Contact(contact_id, text_of(row, "account") or contact_id, text_of(row, "name"), normalise_identities([*emails, *phones, *handles]))
+
+
+def _phone(stored: str, code: str) -> str:
+    """As an identity; a number without country code is read as the instance's own country's."""
+    digits = "".join(filter(str.isdigit, stored)).lstrip("0")
+    return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code and digits else "")
+
+
+class Teller:
+    """Rows as changes. `user` is our own, whose writes are no news."""
+
+    def __init__(self, settings: Settings, user: str) -> None:
+        self._settings, self._user = settings, user
+
+    def case(self, row: Row) -> Change | None:
+        """What we wrote last tells only what differs from what we set: a person did that just before us."""
+        fields = self._differences(row)
+        if not self._is_ours(row):
+            fields |= {"status": self._settings.status(text_of(row, "state"))}
+            fields |= {name: value for name in ("outcome",) if (value := text_of(row, self._settings.case_fields[name]))}
+        if not fields:
+            return None
+        return Change("case", text_of(row, "sys_id"), time_of(row), text_of(row, self._settings.case_key), fields, text_of(row, "sys_updated_by"))
+
+    def _differences(self, row: Row) -> dict[str, Any]:
+        settings, priority, owner = self._settings, text_of(row, "priority"), text_of(row, "assigned_to")
+        band = settings.band(priority) if priority != settings.priority(text_of(row, settings.case_fields["band"])) else None
+        return {**({"band": band} if band else {}), **({"owner": settings.owner(owner)} if owner and owner not in settings.owners.values() else {})}
+
+    def comment(self, row: Row, case_key: str) -> Change | None:
+        text, by = text_of(row, "value"), text_of(row, "sys_created_by")
+        if MARK in text or (by and by == self._user):
+            return None
+        entry = text_of(row, "sys_id")
+        fields = {"comment_id": entry, "text": text, "public": text_of(row, "element") == PUBLIC}
+        return Change("comment", text_of(row, "element_id"), time_of(row, "sys_created_on"), case_key, fields, by, entry)
+
+    def contact(self, row: Row) -> Change | None:
+        found = read_contact(row, self._settings)
+        account = {"account_id": found.account_id} if found.account_id != found.contact_id else {}
+        fields = {**account, "name": found.name, "identities": list(found.identities)}
+        return None if self._is_ours(row) else Change("contact", found.contact_id, time_of(row), fields=fields, by=text_of(row, "sys_updated_by"))
+
+    def account(self, row: Row) -> Change | None:
+        tier = self._settings.tier(text_of(row, self._settings.fact_fields.get("tier", "")))
+        fields = {"tier": tier} if tier else {}
+        return None if self._is_ours(row) else Change("account", text_of(row, "sys_id"), time_of(row), fields=fields, by=text_of(row, "sys_updated_by"))
+
+    def deleted(self, row: Row) -> Change | None:
+        settings = self._settings
+        entities = {settings.case_table: "case", settings.contact_table: "contact", settings.account_table: "account"}
+        entity, by = entities.get(text_of(row, "tablename"), ""), text_of(row, "sys_created_by")
+        return Change("deleted", text_of(row, "documentkey"), time_of(row, "sys_created_on"), fields={"entity": entity}, by=by) if entity else None
+
+    def _is_ours(self, row: Row) -> bool:
+        return bool(self._user) and text_of(row, "sys_updated_by") == self._user
