@@ -185,6 +185,16 @@ def test_wildcards_of_dataverse_are_signs_like_others(org: DynamicsWorld) -> Non
     assert adapter(org).find_account(["x:@%", "x:@a_", "x:@[a]1"]).kind == "none"
 
 
+@pytest.mark.parametrize("stored", ["x:10", "x:10;x:@ann", "x:@ann;x:10", "x:7; x:10; x:8", "x:7;x:10;x:8", "x:7; x:10"])
+def test_a_short_handle_is_not_lost_among_longer_ones(org: DynamicsWorld, stored: str) -> None:
+    for number in range(60):
+        org.add_contact(org.add_account(f"Account {number}"), "Ann", handles=f"x:10{number};x:{number}10")
+    account = org.add_account("Globex")
+    org.add_contact(account, "Ann", handles=stored)
+    found = adapter(org).find_account(["x:10"]).account
+    assert found and found.account_id == account
+
+
 @pytest.mark.parametrize("stored", ["+44 (20) 7946-0000", "020 7946 0000", "0044 20 79460000"])
 def test_a_phone_number_is_found_however_it_is_written(org: DynamicsWorld, stored: str) -> None:
     account = org.add_account("Globex")

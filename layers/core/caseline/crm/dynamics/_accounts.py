@@ -21,7 +21,7 @@ from caseline.signals import isoformat
 # Of these each, more would be a scan: nobody has so many addresses, and an office phone is nobody's. No column that is looked in holds a longer value.
 MAX_WANTED, MAX_CONTACTS, MAX_ACCOUNTS, MAX_LENGTH = 200, 50, 10, 128
 MAX_CONDITIONS = 90  # of one query: Dataverse takes no more than 500, in an address of 64 KB
-LAST_DIGITS = 8
+LAST_DIGITS, SEPARATORS = 8, (";", "; ")
 ACCOUNT = "parentcustomerid_account"
 CONTACT_COLUMNS = ("contactid", "fullname", "_parentcustomerid_value")
 RELATED = {
@@ -85,11 +85,11 @@ class Accounts:
 
     def _conditions(self, wanted: Sequence[str]) -> list[str]:
         emails = [f"{name} eq {quote(email)}" for email in _native(wanted, "email") for name in self._optional.of("contact", self._settings.email_fields)]
-        patterns = [digits_pattern(number[-LAST_DIGITS:]) for number in _native(wanted, "phone")]
-        phones = [f"endswith({name},{pattern})" for pattern in patterns for name in self._optional.of("contact", self._settings.phone_fields)]
+        columns = self._optional.of("contact", self._settings.phone_fields)
+        phones = [condition for number in _native(wanted, "phone") for name in columns for condition in _phone_conditions(name, number)]
         handles = [identity for identity in wanted if not identity.startswith(("email:", "phone:"))]
         kept = self._optional.of("contact", [self._settings.contact_fields["handles"]])
-        return [*emails, *phones, *(f"contains({column},{literal(handle)})" for handle in handles for column in kept)]
+        return [*emails, *phones, *(condition for handle in handles for column in kept for condition in _handle_conditions(column, handle))]
 
     def _account(self, contact: Contact | None, row: Row | None, account_id: str) -> Account:
         person = contact or Contact("", account_id)
@@ -109,6 +109,18 @@ class Accounts:
 
 def _expand(relation: str, columns: Sequence[str], condition: str) -> str:
     return f"{relation}($select={','.join(columns)}{f';$filter={condition}' if condition else ''})"
+
+
+def _phone_conditions(column: str, number: str) -> list[str]:
+    """As it is, or in whatever form that ends in the same digits."""
+    return [f"{column} eq {quote(number)}", f"endswith({column},{digits_pattern(number[-LAST_DIGITS:])})"]
+
+
+def _handle_conditions(column: str, handle: str) -> list[str]:
+    """Whole between its separators: a short id stands in many longer ones, and these would fill the page."""
+    inside = [f"contains({column},{literal(f'{before}{handle};')})" for before in SEPARATORS]
+    last = [f"endswith({column},{literal(f'{before}{handle}')})" for before in SEPARATORS]
+    return [f"{column} eq {quote(handle)}", f"startswith({column},{literal(f'{handle};')})", *inside, *last]
 
 
 def _split(conditions: Sequence[str]) -> list[Sequence[str]]:

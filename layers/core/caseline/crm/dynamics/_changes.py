@@ -80,8 +80,8 @@ class Changes:
 
     def _part(self, stream: Stream, place: Place) -> Part:
         tracked = "odata.track-changes," if self._is_delta and not place.next else ""
-        headers = {"Prefer": f"{tracked}odata.maxpagesize={PAGE},{ANNOTATIONS}"}
-        return Part("GET", place.next or self._query(stream, place), headers=headers)
+        size = f"odata.maxpagesize={PAGE},{ANNOTATIONS}" if place.begun else f"odata.maxpagesize={LISTED}"
+        return Part("GET", place.next or self._query(stream, place), headers={"Prefer": f"{tracked}{size}"})
 
     def _query(self, stream: Stream, place: Place) -> str:
         columns = ",".join(self._reader.columns(stream))
