@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -417,6 +418,46 @@ def test_a_day_without_news_costs_little(there: HubSpotWorld) -> None:
     _, cursor = crm.read_changes()
     there.tick(60)
     assert cost(there, lambda: crm.read_changes(cursor)) == 6
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 40, 73, 169])
+def test_nothing_is_missed_whatever_happens_when(seed: int) -> None:
+    """People and we write, the clock stands or runs, the index is late, polls come at any time: each last word is told, each comment once."""
+    chance, simulator = random.Random(seed), Simulator()
+    there, simulator.url = HubSpotWorld(simulator), "http://127.0.0.1"
+    crm = there.adapter(session=in_process(simulator))
+    ids = [crm.save_case(replace(RECORD, case_key=f"cx-{number}", first=True)).crm_id for number in range(chance.choice([3, 70]))]
+    there.tick(600)
+    _, cursor = crm.read_changes()
+    there.tick(1)
+    simulator.portal.lag = chance.choice([0, 0, 5, 30])
+    wanted, told, comments = dict[str, str](), dict[str, str](), list[str]()
+
+    def set_band(some: list[str]) -> None:
+        for crm_id in some:
+            wanted[crm_id] = chance.choice(["P1", "P2", "P3", "P4"])
+            there.set_band(crm_id, wanted[crm_id])
+
+    def poll() -> None:
+        nonlocal cursor
+        while True:
+            changes, cursor = there.adapter(session=in_process(simulator)).read_changes(cursor)
+            told.update({change.crm_id: change.fields["band"] for change in changes if change.kind == "case"})
+            comments.extend(change.fields["comment_id"] for change in changes if change.kind == "comment")
+            if not changes:
+                return
+
+    deeds = [
+        lambda: set_band([chance.choice(ids)]), lambda: set_band([chance.choice(ids)]), lambda: set_band(ids),
+        lambda: there.comment(chance.choice(ids), "words"), lambda: crm.save_case(later(RECORD, chance.choice(ids), chance.randrange(2, 99))),
+        lambda: there.tick(chance.choice([0.001, 1, 7, 50])), poll,
+    ]  # fmt: skip
+    for _ in range(60):
+        chance.choice(deeds)()
+    for seconds in (60, 200):
+        there.tick(seconds)
+        poll()
+    assert told == wanted and sorted(comments) == sorted(note.id for note in there.portal.live("notes"))
 
 
 # ---- setting up

@@ -97,7 +97,8 @@ class Changes:
         if place.id:  # one instant, row by row
             return go(id=rows[-1]["id"]) if is_full else go(t=place.t + 1, id="")
         if is_full:
-            return go(id="0") if newest == place.t else go(t=newest)
+            reached = max(moments.values())
+            return go(id="0") if reached == place.t else go(t=reached)
         return place.end(newest, moments, self._overlap)
 
     def _columns(self, kind: str) -> list[str]:
