@@ -18,38 +18,22 @@ from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, StoredCase
 from tests.kit.dynamics import CLIENT_ID, CLIENT_SECRET, OPTION_BASE, TENANT, Simulator
-from tests.kit.simulated import serving
+from tests.kit.simulated import FaultyWire, serving
 
 SECRET = {"tenant_id": TENANT, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": 1, "P2": 1, "P3": 2, "P4": 3}
 WEBHOOK_KEY = "a-key-for-the-webhook-of-dataverse"
 TABLES = {"case": "incident", "contact": "contact", "account": "account", "deleted": "incident", "comment": "annotation"}
+BATCH = "POST .*/\\$batch"
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-
-
-class DynamicsWire:
-    reading, writing, noting = "POST .*/\\$batch", "POST .*/\\$batch", "PATCH .*/annotations"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        body = {"error": {"code": "", "message": "ann@example.com is not what it should be"}}
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=body)
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
 
 
 class DynamicsWorld:
     def __init__(self) -> None:
         self.now = NOW
         self.simulator = Simulator(self.clock)
-        self.org, self.wire = self.simulator.org, DynamicsWire(self.simulator)
+        self.org, self.wire = self.simulator.org, FaultyWire(self.simulator.faults, BATCH, BATCH, "PATCH .*/annotations", _error_body)
         self._nobody = self.org.add("account", name="Unknown customers")
 
     def clock(self) -> datetime:
@@ -166,6 +150,10 @@ class DynamicsWorld:
             "InputParameters": [{"key": "Target", "value": target}], "OperationCreatedOn": f"/Date({millis}-0700)/", "OperationId": str(uuid4()),
             "PostEntityImages": [], "PreEntityImages": [], "PrimaryEntityId": record_id, "PrimaryEntityName": table, "Stage": 40, "UserId": self.org.person,
         }  # fmt: skip
+
+
+def _error_body(status: int) -> dict[str, Any]:
+    return {"error": {"code": "", "message": "ann@example.com is not what it should be"}}
 
 
 def _sent(kind: str, crm_id: str) -> dict[str, Any]:

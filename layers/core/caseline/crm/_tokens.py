@@ -12,7 +12,8 @@ from caseline.crm._http import HttpApi
 from caseline.errors import ConfigError, CrmAuthError, CrmUnavailableError
 
 EARLY, UNSAID = timedelta(seconds=60), 600
-_CODE = re.compile(r'"error"\s*:\s*"([a-z_]{1,40})"')
+# Microsoft's number says more than the OAuth word beside it.
+_CODES = (re.compile(r"\b(AADSTS[0-9]{1,9})\b"), re.compile(r'"error"\s*:\s*"([a-z_]{1,40})"'))
 
 
 class Tokens:
@@ -35,7 +36,8 @@ def fetch_token(http: HttpApi, crm: str, path: str, form: Mapping[str, str], hea
     """By an OAuth token endpoint. CrmAuthError where the credentials are refused."""
     answer = http.call("POST", path, form=dict(form), headers=headers)
     if answer.status in (400, 401, 403):
-        found = _CODE.search(answer.content[:2_000].decode("utf-8", "replace"))
+        text = answer.content[:2_000].decode("utf-8", "replace")
+        found = next(filter(None, (code.search(text) for code in _CODES)), None)
         raise CrmAuthError(f"{crm} refused the login: {found[1] if found else answer.status}")
     if answer.status != 200:
         raise answer.error("to the login")

@@ -61,10 +61,5 @@ def _missing(message: str) -> CrmError | None:
 
 
 def _error(answer: Answer) -> Mapping[str, Any]:
-    """An outage answers with a page of HTML: then the status alone counts."""
-    try:
-        body = answer.json()
-    except CrmUnavailableError:
-        return {}
-    error = body.get("error") if isinstance(body, Mapping) else None
+    error = answer.object().get("error")
     return error if isinstance(error, Mapping) else {}
