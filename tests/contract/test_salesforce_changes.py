@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -132,6 +134,12 @@ def test_a_notification_without_its_record_is_refused_by_name() -> None:
 def test_an_event_that_is_none_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(PayloadError):
         MODULE.parse_event(event, SOURCE, received_at=NOW, read=lambda bucket, key: b"")
+
+
+def test_the_door_loads_no_http_client() -> None:
+    """Its layer has none."""
+    code = "import sys, caseline.crm.salesforce; sys.exit(any(name in sys.modules for name in ('requests', 'boto3', 'pydantic', 'jwt')))"
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "layers/core")}, check=False).returncode == 0
 
 
 # ---- reading
