@@ -7,7 +7,7 @@ written without reading (news of our own fields in one call) relies on the outbo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
@@ -47,7 +47,7 @@ class Store(Protocol):
         """With its notes; DuplicateError where there is one, `is_new` false where the CRM updated one instead."""
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
-        """In one call; None where there is no such case."""
+        """None where there is no such case; `status` is "" where the CRM does not tell it."""
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         """Our own fields."""
@@ -104,7 +104,12 @@ class Keeper:
         updated = self._store.update(standing.crm_id, values, notes)
         if updated is None:
             raise CrmConflictError("the case went away while it was being saved")
-        return self._saved(updated)
+        return self._saved(updated if updated.status else replace(updated, status=self._status_after(record, standing, values)))
+
+    def _status_after(self, record: CaseRecord, standing: Standing, values: Mapping[str, Any]) -> str:
+        """Of a CRM that does not tell it when it is written to."""
+        turned = self._store.state(record.status == CLOSED).items() <= values.items()
+        return record.status if turned else standing.status
 
     def _moves(self, record: CaseRecord, standing: Standing) -> dict[str, Any]:
         """What people set too moves only while it is as we left it. A case that a person closed is not touched, nor opened by us."""
