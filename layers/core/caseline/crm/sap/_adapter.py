@@ -6,8 +6,8 @@ Calls, without logins (a technical user's CSRF token is one, of its session):
     V2        3                 1          2            1              2, with notes 3
     C4C       2                 1          1            1              2
 
-A stranger's account is one call. What was read is changed only if nobody changed it since (If-Match); news of our own fields are written unread, under the
-outbox's lease, and the answer shows what stands.
+A stranger's account is one call. A case is written only if nobody changed it since the last answer that this process had of it (If-Match); else it is read, two
+calls more. A process that has seen nothing of it writes news of our own fields unread, under the outbox's lease; the answer shows what stands.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from caseline.crm._batch import BOUNDARY, Item, Part, read_batch, write_batch
 from caseline.crm._http import Answer
 from caseline.crm._marks import MARK, marked
 from caseline.crm.sap._errors import error_of
-from caseline.crm.sap._product import FINE, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, url
+from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, url
 from caseline.crm.sap._rows import Row, read, text_of
 from caseline.crm.sap._session import Session
 from caseline.crm.sap._settings import Settings
-from caseline.errors import CrmConflictError, CrmUnavailableError
+from caseline.errors import CrmUnavailableError
 from caseline.signals import isoformat
 
 ANY = "*"
@@ -32,7 +32,7 @@ _PROPERTY = re.compile(r'<Property\s[^>]*?\bName="(\w+)"')
 class C4c(OData):
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__(session, settings)
-        self._etags: dict[str, str] = {}  # of cases just read
+        self._etags: dict[str, str] = {}  # by case, as the last answer gave it
 
     # ---- the language
 
@@ -80,6 +80,8 @@ class C4c(OData):
         return [self._remember(row) for row in (*one, *(self._page(answers[-1], query).rows if by_key else ()))]
 
     def _remember(self, row: Row) -> Row:
+        if len(self._etags) >= REMEMBERED:
+            self._etags.clear()
         self._etags[text_of(row, self.settings.case_columns["id"])] = text_of(row, "__metadata.etag") or ANY
         return row
 
@@ -96,7 +98,7 @@ class C4c(OData):
 
     def create_case(self, values: Mapping[str, Any], notes: Sequence[Note]) -> Row:
         texts = {self.settings.case_columns["notes"]: [self._text(note) for note in notes]} if notes else {}
-        return self.create("case", {**values, **texts})
+        return self._remember(self.create("case", {**values, **texts}))
 
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
         """One call: case and notes together or not at all, and what stands afterwards."""
@@ -106,11 +108,11 @@ class C4c(OData):
         patch = [Part("PATCH", place, dict(values), {"If-Match": self._etags.pop(crm_id, ANY)})] if values else []
         texts = [Part("POST", self.settings.paths["note"][1:], {columns["case"]: crm_id, **self._text(note)}) for note in notes]
         written, [shown] = self._batch([[*patch, *texts], Part("GET", f"{place}?$format=json")])
-        if any(answer.status == 404 for answer in written) or shown.status == 404:
+        if any(answer.status == 404 for answer in (*written, shown)):
             return None
         for answer in written:
             self._checked(answer, "case", values)
-        return object_of(self._checked(shown), "d", "results")
+        return self._remember(object_of(self._checked(shown), "d", "results"))
 
     def update_records(self, edits: Sequence[Edit]) -> None:
         """Two calls: people know a contact by its number, a change needs its object id."""
@@ -184,8 +186,6 @@ class C4c(OData):
         return answers
 
     def _checked(self, answer: Answer, entity: str = "", columns: Any = ()) -> Answer:
-        if answer.status == 412:
-            raise CrmConflictError("SAP answered 412: the record was changed since it was read")
         if answer.status not in FINE:
             raise error_of(answer, entity, columns)
         return answer

@@ -9,6 +9,7 @@ from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
 from caseline.crm._keeping import Standing
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
+from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._product import Product, Query, quote
 from caseline.crm.sap._rows import Row, text_of
 from caseline.crm.sap._settings import Settings
@@ -25,14 +26,21 @@ class Cases:
 
     def find(self, crm_id: str, case_key: str) -> Sequence[Standing]:
         found = self._optional.attempt(lambda: self._product.find_cases(crm_id, key_of(case_key)), self._required)
-        return [self._standing(row) for row in found if crm_id or text_of(row, self._fields["case_key"]) == key_of(case_key)]
+        standing = [self._standing(row) for row in found]
+        return [each for each in standing if each.crm_id == crm_id or (case_key and each.case_key == key_of(case_key))]
 
     def create(self, record: CaseRecord) -> Standing:
         values = {**self._settings.new_case, **self._native(record), **self.ours(record), self._fields["case_key"]: key_of(record.case_key)}
         return self._standing(self._optional.attempt(lambda: self._product.create_case(self._known(values), record.notes), self._required))
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
-        row = self._optional.attempt(lambda: self._product.update_case(crm_id, self._known(values), notes), self._required)
+        """None also where our own fields alone were to be written and somebody changed the case meanwhile: then it is read."""
+        try:
+            row = self._optional.attempt(lambda: self._product.update_case(crm_id, self._known(values), notes), self._required)
+        except StaleError:
+            if notes:
+                raise
+            return None
         return self._standing(row) if row else None
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:

@@ -15,9 +15,15 @@ _UNKNOWN = re.compile(r"unknown|invalid|unrecogni[sz]ed|not (?:\w+ )?(?:found|de
 _LOCKED = re.compile(r"\block(?:ed)?\b", re.IGNORECASE)
 
 
+class StaleError(CrmConflictError):
+    """Somebody changed the record since the last answer that showed it: it has to be read."""
+
+
 def error_of(answer: Answer, entity: str = "", columns: Iterable[str] = ()) -> CrmError:
     """`columns` are those that were sent or asked for: one that SAP does not know is named in what it answers."""
     texts = list(_texts(answer))
+    if answer.status == 412:
+        return StaleError(f"{answer.crm} answered 412: the record was changed since it was read")
     if answer.status in (400, 404, 422):
         for column in columns:
             if any(_names(text, column) for text in texts) and any(map(_UNKNOWN.search, texts)):

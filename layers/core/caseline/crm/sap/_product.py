@@ -22,6 +22,7 @@ from caseline.payloads import read_time
 
 LONGEST = 512  # of a text in a filter: no key, address or handle is longer
 FINE = (200, 201, 204)
+REMEMBERED = 200  # cases whose ETag is kept from the last answer
 _MILLIS = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/\Z")
 
 
@@ -61,12 +62,12 @@ class Product(Protocol):
 
     def read_many(self, queries: Sequence[Query]) -> list[Page]: ...
     def find_cases(self, crm_id: str, case_key: str) -> list[Row]:
-        """With their notes, that of the id first; what was read is changed only while nobody else changed it."""
+        """With their notes, that of the id first."""
 
     def create(self, entity: str, values: Mapping[str, Any]) -> Row: ...
     def create_case(self, values: Mapping[str, Any], notes: Sequence[Note]) -> Row: ...
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
-        """The case afterwards; None where there is none."""
+        """The case afterwards; None where there is none. StaleError where somebody changed it since the last answer that showed it."""
 
     def update_records(self, edits: Sequence[Edit]) -> None: ...
     def read_comments(self, since: datetime, cases: Sequence[Row]) -> list[Row]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape, unescape
 from typing import Any
@@ -15,7 +16,7 @@ from caseline.crm import Note
 from caseline.crm._http import Answer
 from caseline.crm._marks import join_notes
 from caseline.crm._optional import MissingFieldError
-from caseline.crm.sap._product import Edit, OData, Page, Query, checked_rows, count_of, object_of, time_of, to_body, url
+from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, time_of, to_body, url
 from caseline.crm.sap._rows import Row, read, text_of, write
 from caseline.crm.sap._session import Session
 from caseline.crm.sap._settings import Settings
@@ -27,13 +28,18 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 ANY = "*"
 CHUNK = 40  # ids in a filter
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
-Standing = tuple[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    etag: str
+    notes: list[Any]
 
 
 class V2(OData):
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__(session, settings)
-        self._standing: dict[str, Standing] = {}  # of cases just read: ETag and notes
+        self._standing: dict[str, Standing] = {}  # by case, as the last answer gave it
 
     # ---- the language
 
@@ -72,15 +78,16 @@ class V2(OData):
 
     def _get(self, crm_id: str) -> Row | None:
         try:
-            answer = self.call("GET", f"{self.settings.paths['case']}/{crm_id}")
+            return self._remember(self.call("GET", f"{self.settings.paths['case']}/{crm_id}"))
         except CrmNotFoundError:
             return None
-        return self._remember(answer)
 
     def _remember(self, answer: Answer) -> Row:
         row = object_of(answer, "value")
         notes = read(row, self.settings.case_columns["notes"])
-        self._standing[text_of(row, self.settings.case_columns["id"])] = (answer.headers.get("ETag") or ANY, notes if isinstance(notes, list) else [])
+        if len(self._standing) >= REMEMBERED:
+            self._standing.clear()
+        self._standing[text_of(row, self.settings.case_columns["id"])] = Standing(answer.headers.get("ETag") or ANY, notes if isinstance(notes, list) else [])
         return row
 
     def notes_of(self, row: Row) -> str:
@@ -90,32 +97,34 @@ class V2(OData):
     # ---- writing
 
     def create(self, entity: str, values: Mapping[str, Any]) -> Row:
-        return object_of(self.call("POST", self.settings.paths[entity], entity, values, body=write(values)), "value")
+        return object_of(self._post(entity, values), "value")
 
     def create_case(self, values: Mapping[str, Any], notes: Sequence[Note]) -> Row:
         linked = {self.settings.case_columns["notes"]: [self._note(notes)]} if notes else {}
-        return self.create("case", {**values, **linked})
+        return self._remember(self._post("case", {**values, **linked}))
 
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
         """Notes are sent as the whole list of what is linked, so it has to be known."""
         if not self.is_id("case", crm_id) or (notes and crm_id not in self._standing and self._get(crm_id) is None):
             return None
-        etag, linked = self._standing.pop(crm_id, (ANY, []))
-        both = {self.settings.case_columns["notes"]: [*linked, self._note(notes)]} if notes else {}
-        try:
-            answer = self._patch("case", crm_id, {**values, **both}, etag)
-        except CrmNotFoundError:
+        standing = self._standing.pop(crm_id, Standing(ANY, []))
+        both = {self.settings.case_columns["notes"]: [*standing.notes, self._note(notes)]} if notes else {}
+        answer = self._patch("case", crm_id, {**values, **both}, standing.etag, fine=(*FINE, 404))
+        if answer.status == 404:
             return None
-        return object_of(answer, "value") if answer.content else self._get(crm_id)
+        return self._remember(answer) if answer.content else self._get(crm_id)
 
     def update_records(self, edits: Sequence[Edit]) -> None:
         for edit in edits:
             if self.is_id(edit.entity, edit.record_id):
                 self._patch(edit.entity, edit.record_id, edit.values, ANY)
 
-    def _patch(self, entity: str, record_id: str, values: Mapping[str, Any], etag: str) -> Answer:
+    def _post(self, entity: str, values: Mapping[str, Any]) -> Answer:
+        return self.call("POST", self.settings.paths[entity], entity, values, body=write(values))
+
+    def _patch(self, entity: str, record_id: str, values: Mapping[str, Any], etag: str, fine: Sequence[int] = FINE) -> Answer:
         path, body = f"{self.settings.paths[entity]}/{record_id}", to_body(write(values))
-        return self.call("PATCH", path, entity, values, headers={**MERGE, "If-Match": etag}, form=body)
+        return self.call("PATCH", path, entity, values, fine, headers={**MERGE, "If-Match": etag}, form=body)
 
     def _note(self, notes: Sequence[Note]) -> dict[str, str]:
         columns, html = self.settings.note_columns, escape(join_notes(notes), quote=False).replace("\n", "<br>")
