@@ -21,7 +21,7 @@ ROOT, MOST, LONG, SHORT = "/sap/c4c/odata/v1/c4codataapi", 1_000, 60_000, 255
 STAMPS = ("EntityLastChangedOn", "ChangedBy")
 _STAMPED = {"EntityLastChangedOn": "time", "ChangedBy": "string"}
 _MILLIS = re.compile(r"/Date\((-?\d+)\)/")
-_TARGET = re.compile(r"(\w+Collection)(?:\('((?:[^']|'')*)'\))?")
+_TARGET = re.compile(r"(\w+Collection)(?:\((?:ObjectID=)?'((?:[^']|'')*)'\))?")
 CASES, TEXTS, CONTACTS, ACCOUNTS, LEADS, DEALS, CONTRACTS = (
     "ServiceRequestCollection", "ServiceRequestTextCollectionCollection", "ContactCollection", "CorporateAccountCollection", "LeadCollection",
     "OpportunityCollection", "ContractCollection",
@@ -61,6 +61,29 @@ def tables() -> dict[str, Table]:
     }
 
 
+_METADATA = """<?xml version="1.0" encoding="utf-8"?>
+<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx" xmlns:sap="http://www.sap.com/Protocols/SAPData"
+  xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><edmx:DataServices m:DataServiceVersion="2.0">
+<Schema Namespace="c4codataapi" xmlns="http://schemas.microsoft.com/ado/2008/09/edm">{types}
+<Association Name="Case_Texts">{kinds}</Association>
+<EntityContainer Name="c4codataapi" m:IsDefaultEntityContainer="true">{sets}
+<AssociationSet Name="Case_TextsSet" Association="c4codataapi.Case_Texts">{places}</AssociationSet></EntityContainer>
+</Schema></edmx:DataServices></edmx:Edmx>"""
+_EDM = {"string": 'Type="Edm.String"', "number": 'Type="Edm.Decimal" Precision="28" Scale="6"', "time": 'Type="Edm.DateTimeOffset"'}
+
+
+def _entity_type(table: Table) -> str:
+    properties = "".join(
+        f'<Property Name="{column}" {_EDM[kind]} Nullable="{str(column != table.key).lower()}"/>' for column, kind in table.columns.items() if kind != "list"
+    )
+    link = (
+        f'<NavigationProperty Name="{EXPAND}" Relationship="c4codataapi.Case_Texts" FromRole="ServiceRequest" ToRole="{EXPAND}"/>'
+        if table.name == "ServiceRequest"
+        else ""
+    )
+    return f'<EntityType Name="{table.name}"><Key><PropertyRef Name="{table.key}"/></Key>{properties}{link}</EntityType>'
+
+
 class C4c(Base):
     content_type = "application/json; charset=utf-8"
 
@@ -81,7 +104,7 @@ class C4c(Base):
             self.logins += 1
             cookie, token = self.sessions.begin()
             reply = self._route(call)
-            cookies = f"sap-usercontext=sap-client=041; path=/, SAP_SESSIONID={cookie}; path=/; secure; HttpOnly"
+            cookies = f"SAP_SESSIONID={cookie}; path=/; secure; HttpOnly, sap-usercontext=sap-client=041; path=/"
             return Reply(reply.status, reply.body, {**reply.headers, "x-csrf-token": token, "Set-Cookie": cookies})
         if call.method != "GET" and not self.sessions.may_write(call):
             return Reply(403, "CSRF token validation failed", {"x-csrf-token": "Required", "Content-Type": "text/plain"})
@@ -188,13 +211,12 @@ class C4c(Base):
         return f"W/\"datetimeoffset'{stamp}.{self.tenant.version(row['ObjectID']):07}Z'\""
 
     def _describe(self) -> str:
-        types = "".join(
-            f'<EntityType Name="{table.name}"><Key><PropertyRef Name="ObjectID"/></Key>'
-            + "".join(f'<Property Name="{column}" Type="Edm.String" Nullable="true"/>' for column in table.columns)
-            + "</EntityType>"
-            for table in self.tenant.tables.values()
-        )
-        return f'<?xml version="1.0"?><edmx:Edmx><edmx:DataServices><Schema Namespace="c4codataapi">{types}</Schema></edmx:DataServices></edmx:Edmx>'
+        types = "".join(map(_entity_type, self.tenant.tables.values()))
+        sets = "".join(f'<EntitySet Name="{name}" EntityType="c4codataapi.{table.name}"/>' for name, table in self.tenant.tables.items())
+        ends = [("ServiceRequest", CASES, "1"), ("ServiceRequestTextCollection", TEXTS, "*")]
+        kinds = "".join(f'<End Type="c4codataapi.{name}" Multiplicity="{many}" Role="{name}"/>' for name, _, many in ends)
+        places = "".join(f'<End EntitySet="{place}" Role="{name}"/>' for name, place, _ in ends)
+        return _METADATA.format(types=types, sets=sets, kinds=kinds, places=places)
 
 
 def _read_text(column: str, value: Any) -> str:

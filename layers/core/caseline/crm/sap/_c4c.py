@@ -76,7 +76,7 @@ class C4c(OData):
         by_id = [url(self._address(crm_id), expand)] if self.is_id("case", crm_id) else []
         by_key = [_url(query, self.settings.case_columns["notes"])] if case_key else []
         answers = self._get_all([*by_id, *by_key])
-        one = [object_of(self._checked(answers[0]), "d", "results")] if by_id and answers[0].status != 404 else []
+        one = [_one(self._checked(answers[0]))] if by_id and answers[0].status != 404 else []
         return [self._remember(row) for row in (*one, *(self._page(answers[-1], query).rows if by_key else ()))]
 
     def _remember(self, row: Row) -> Row:
@@ -94,7 +94,7 @@ class C4c(OData):
     # ---- writing
 
     def create(self, entity: str, values: Mapping[str, Any]) -> Row:
-        return object_of(self.call("POST", self.settings.paths[entity], entity, values, body=dict(values)), "d", "results")
+        return _one(self.call("POST", self.settings.paths[entity], entity, values, body=dict(values)))
 
     def create_case(self, values: Mapping[str, Any], notes: Sequence[Note]) -> Row:
         texts = {self.settings.case_columns["notes"]: [self._text(note) for note in notes]} if notes else {}
@@ -112,7 +112,7 @@ class C4c(OData):
             return None
         for answer in written:
             self._checked(answer, "case", values)
-        return self._remember(object_of(self._checked(shown), "d", "results"))
+        return self._remember(_one(self._checked(shown)))
 
     def update_records(self, edits: Sequence[Edit]) -> None:
         """Two calls: people know a contact by its number, a change needs its object id."""
@@ -189,6 +189,12 @@ class C4c(OData):
         if answer.status not in FINE:
             raise error_of(answer, entity, columns)
         return answer
+
+
+def _one(answer: Answer) -> Row:
+    """Cloud for Customer wraps a single record like a list of them; OData v2 itself does not."""
+    body = object_of(answer, "d")
+    return object_of(answer, "d", "results") if "results" in body else body
 
 
 def _url(query: Query, expand: str = "") -> str:
