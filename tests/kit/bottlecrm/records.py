@@ -20,7 +20,7 @@ PHONE = re.compile(r"[\d\s\-().+]{7,25}\Z")
 EMAIL = re.compile(r"[^@\s\"(),:;<>\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """`errors` by field, as a 400 has them."""
 
     def __init__(self, errors: Any) -> None:
@@ -78,7 +78,7 @@ class Org:
         if not errors and any((row["target_model"], row["key"]) == (model, key) for row in self.definitions):
             errors["key"] = [f"a {model} field with key '{key}' already exists"]
         if errors:
-            raise Refused(errors)
+            raise RefusedError(errors)
         row = {
             "id": new_id(), "target_model": model, "key": key, "label": body["label"], "field_type": kind, "options": body.get("options"),
             "is_required": False, "is_filterable": bool(body.get("is_filterable")), "display_order": 0, "is_active": True,
@@ -90,7 +90,7 @@ class Org:
     def custom(self, model: str, given: Any, existing: Mapping[str, Any]) -> Row:
         """What is not defined is dropped without a word; what is not given stays; an empty value takes one away."""
         if not isinstance(given or {}, dict):
-            raise Refused({"custom_fields": {"custom_fields": "must be an object"}})
+            raise RefusedError({"custom_fields": {"custom_fields": "must be an object"}})
         known = {row["key"]: row for row in self.definitions if row["target_model"] == model}
         active = {key for key, row in known.items() if row["is_active"]}
         values = {key: value for key, value in existing.items() if key in known and (key not in (given or {}) or key not in active)}
@@ -106,16 +106,16 @@ class Org:
             else:
                 values[key] = value
         if errors:
-            raise Refused({"custom_fields": errors})
+            raise RefusedError({"custom_fields": errors})
         return values
 
     # Accounts and contacts.
     def write_account(self, member: Member, body: Mapping[str, Any], standing: Row | None = None) -> Row:
         name = body.get("name", (standing or {}).get("name"))
         if not name:
-            raise Refused({"name": ["This field is required."]})
+            raise RefusedError({"name": ["This field is required."]})
         if any(row["name"].lower() == name.lower() and row is not standing for row in self.accounts.values()):
-            raise Refused({"name": ["Account already exists with this name"]})
+            raise RefusedError({"name": ["Account already exists with this name"]})
         base = standing or {"id": new_id(), "created_at": self.now(), "is_active": True, "custom_fields": {}, "annual_revenue": None, "assigned_to": []}
         custom = self.custom("Account", body.get("custom_fields"), base["custom_fields"])
         row = {**base, **{key: body[key] for key in ("annual_revenue", "assigned_to", "is_active") if key in body}, "name": name, "custom_fields": custom}
@@ -138,7 +138,7 @@ class Org:
         if account and account not in self.accounts:
             errors["account"] = ["No such account."]
         if errors:
-            raise Refused(errors)
+            raise RefusedError(errors)
         base = standing or {"id": new_id(), "created_at": self.now(), "is_active": True, "custom_fields": {}, "email": None, "phone": None, "account": None}
         custom = self.custom("Contact", body.get("custom_fields"), base["custom_fields"])
         kept = {name: body[name].strip() or None for name in ("first_name", "last_name", "email", "phone") if name in body}
@@ -153,27 +153,30 @@ class Org:
 
     # Tickets.
     def write_case(self, member: Member, body: Mapping[str, Any], standing: Row | None = None) -> Row:
-        errors: dict[str, list[str]] = {}
-        for name, known in (("status", STATUSES), ("priority", PRIORITIES)):
-            if (name in body or standing is None) and body.get(name) not in known:
-                errors[name] = [f'"{body.get(name)}" is not a valid choice.'] if body.get(name) else ["This field is required."]
-        if "name" in body or standing is None:
-            said = check_text(body.get("name"), 64)
-            if not said and any(row["name"].lower() == str(body["name"]).strip().lower() and row is not standing for row in self.cases.values()):
-                said = ["Case already exists with this name"]
-            errors |= {"name": said} if said else {}
-        if standing is None and body.get("account") and body["account"] not in self.accounts:
-            errors["account"] = ["No such account."]
-        if not errors and standing is not None and "status" in body:
-            errors = _check_move(standing, body["status"])
+        errors = self._check_case(body, standing)
         if errors:
-            raise Refused(errors)
+            raise RefusedError(errors)
         custom = self.custom("Case", body["custom_fields"], (standing or {}).get("custom_fields", {})) if "custom_fields" in body else None
         for name in ("contacts", "assigned_to"):
             for each in body.get(name) or ():
                 if read_id(str(each)) is None:
                     raise BadIdError({name: [f"'{each}' is not a valid id."]})
         return self._changed(member, body, standing, custom) if standing else self._added(member, body, custom or {})
+
+    def _check_case(self, body: Mapping[str, Any], standing: Row | None) -> dict[str, list[str]]:
+        errors: dict[str, list[str]] = {}
+        for name, known in (("status", STATUSES), ("priority", PRIORITIES)):
+            if (name in body or standing is None) and body.get(name) not in known:
+                errors[name] = [f'"{body.get(name)}" is not a valid choice.'] if body.get(name) else ["This field is required."]
+        said = self._check_name(body.get("name"), standing) if "name" in body or standing is None else []
+        errors |= {"name": said} if said else {}
+        if standing is None and body.get("account") and body["account"] not in self.accounts:
+            errors["account"] = ["No such account."]
+        return errors or (_check_move(standing, body["status"]) if standing and "status" in body else {})
+
+    def _check_name(self, name: Any, standing: Row | None) -> list[str]:
+        taken = any(row["name"].lower() == str(name).strip().lower() and row is not standing for row in self.cases.values())
+        return check_text(name, 64) or (["Case already exists with this name"] if taken else [])
 
     def _added(self, member: Member, body: Mapping[str, Any], custom: Row) -> Row:
         row = {
@@ -257,7 +260,7 @@ class Org:
         }  # fmt: skip
 
 
-class BadIdError(Refused):
+class BadIdError(RefusedError):
     """Answered without the usual wrapping."""
 
 

@@ -13,8 +13,8 @@ from caseline.crm.bottlecrm._facts import read_facts
 from caseline.crm.bottlecrm._settings import Settings
 from caseline.identity import normalise_identities
 
-# More would be a scan: nobody has so many addresses, and an office phone is nobody's.
-MAX_WANTED, MAX_ACCOUNTS, NAMED = 16, 10, 20
+# More than these is an office phone, which is nobody's.
+MAX_ACCOUNTS, NAMED = 10, 20
 
 
 class Accounts:
@@ -24,7 +24,7 @@ class Accounts:
 
     def find(self, identities: Sequence[str]) -> Match:
         wanted = normalise_identities(identities)
-        rows = self.finder.find(wanted, MAX_WANTED)
+        rows = self.finder.find(wanted)
         matched = contacts_by_account(wanted, [read_contact(row, self._settings) for row in rows])
         names = dict(account_of(row) for row in rows)
         return to_match([self._account(account_id, names.get(account_id, ""), contact) for account_id, contact in sorted(matched.items())[:MAX_ACCOUNTS]])

@@ -15,7 +15,7 @@ from caseline.crm.bottlecrm._settings import Settings
 from caseline.errors import CrmNotFoundError, CrmUnavailableError
 from caseline.identity import normalise_identities
 
-NAME, NAMELESS, TRIES = 255, "-", 3
+NAME, NAMELESS, TRIES, LOOKED_FOR = 255, "-", 3, 4
 _PHONE = re.compile(r"\+[0-9]{7,15}\Z")
 
 
@@ -34,7 +34,7 @@ class People:
         """A contact of either kind: a ticket of BottleCRM's has contacts and no leads. Looked for by our key, then by what is known of it."""
         key = self._settings.contact_fields["customer_key"]
         standing = self._accounts.finder.by_key(key, fit_text(contact.customer_id, 64))
-        standing = standing or self._accounts.finder.find(normalise_identities(contact.identities), 4)
+        standing = standing or self._accounts.finder.find(normalise_identities(contact.identities)[:LOOKED_FOR])
         return self._accounts.of_contact(standing[0] if standing else self._made(contact))
 
     def _write(self, kind: str, record_id: str, custom: Mapping[str, Any]) -> None:
