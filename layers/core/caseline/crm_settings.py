@@ -29,7 +29,7 @@ def check_crm(data: Mapping[str, Any]) -> Iterator[Problem]:
     try:
         _read_own(name, read_pace(given)[1])
     except ConfigError as error:
-        yield _place(str(error), chosen)
+        yield _exact(error, chosen) or _place(str(error), chosen)
 
 
 def check_crm_secret(key: str, value: Any, config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -90,6 +90,14 @@ def _check_login(key: str, name: str, given: Mapping[str, Any], secret: Mapping[
     except ConfigError as error:
         if str(error).startswith("the secret of"):
             yield (key,), str(error)
+
+
+def _exact(error: ConfigError, chosen: Mapping[str, Any]) -> Problem | None:
+    """Of an error that knows its path below `crm`, and what to write there."""
+    place, said = getattr(error, "place", None), getattr(error, "said", "")
+    if not place:
+        return None
+    return (*(("crm", "settings") if place[0] in (chosen.get("settings") or {}) else ("crm",)), *place), said
 
 
 def _place(text: str, chosen: Mapping[str, Any]) -> Problem:

@@ -35,6 +35,7 @@ class Standing:
     shared: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
     is_new: bool = True
+    url: str = ""
 
 
 class Store(Protocol):
