@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, Change
+from caseline.crm import CLOSED, OPEN, Change, StandingCase
 from caseline.crm._keyset import Position
 from caseline.crm._streams import Streams
 from caseline.crm.sap._accounts import ALONE, Accounts
 from caseline.crm.sap._product import Product, Query, time_of
 from caseline.crm.sap._rows import Row, text_of
 from caseline.crm.sap._settings import PENDING, Settings
+from caseline.crm.sap._store import Store
 from caseline.payloads import read_time
 
 NAMES = ("case", "comment", "contact", "account")
@@ -26,14 +27,17 @@ OUTCOMES = ("valid", "not_an_issue")
 
 
 class Changes:
-    def __init__(self, product: Product, settings: Settings, accounts: Accounts, clock: Callable[[], datetime]) -> None:
-        self._product, self._settings, self._accounts = product, settings, accounts
+    def __init__(self, product: Product, settings: Settings, store: Store, accounts: Accounts, clock: Callable[[], datetime]) -> None:
+        self._product, self._settings, self._store, self._accounts = product, settings, store, accounts
         self._columns = {"case": settings.case_columns, "contact": settings.contact_columns, "account": settings.account_columns}
         overlap = timedelta(seconds=settings.overlap_seconds)
         self._streams = Streams(NAMES, self._fetch, self._place, self._tell, clock, overlap, settings.page)
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         return self._streams.read(cursor)
+
+    def list_cases(self, cursor: str) -> tuple[list[StandingCase], str]:
+        return self._store.page(cursor)
 
     # ---- reading
 

@@ -23,7 +23,7 @@ class People:
     def __init__(self, product: Product, settings: Settings, optional: OptionalFields, accounts: Accounts) -> None:
         self._product, self._settings, self._optional, self._accounts = product, settings, optional, accounts
 
-    def write(self, profile: Profile) -> None:
+    def write_profile(self, profile: Profile) -> None:
         """Two calls. SAP has child records only as custom objects of its own: `events` are not written."""
 
         def send() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
 from caseline.crm._tokens import Tokens, fetch_token, secret_texts
 from caseline.crm.sap._settings import Settings
@@ -20,6 +21,8 @@ _COOKIE = re.compile(r"(?:^|,\s*)([!#$%&'*+.^_`|~\w-]+=[^;,]*)")
 
 class Session:
     """`secret` is {user, password} of a technical user, or {client_id, client_secret}."""
+
+    usage: Usage | None = None  # SAP does not tell
 
     def __init__(self, http: HttpApi, login: HttpApi, secret: Mapping[str, Any], settings: Settings, clock: Callable[[], datetime]) -> None:
         self._http, self._login, self._settings = http, login, settings
