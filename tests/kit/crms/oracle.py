@@ -16,6 +16,7 @@ from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, StoredCase
 from tests.kit.oracle import BRIDGE, CLIENT_ID, CLIENT_SECRET, PERSON, Simulator, by_status, oracle
+from tests.kit.simulated.wire import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
@@ -33,27 +34,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ACCOUNT: {"Tier": "string:40", "ProductTier": "string:80", "Lifecycle": "string:80", **SHARED},
 }  # fmt: skip
 WEBHOOK_SECRET, WEBHOOK_URL = "oracle-webhook-password", "https://hooks.example.com/webhooks/crm/main"
-
-
-class OracleWire:
-    reading, writing, noting = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH) .*/{CASE}", "POST .*11.13.18.05$"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=by_status(status))
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
+READING, WRITING, NOTING = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH) .*/{CASE}", "POST .*11.13.18.05$"
 
 
 class OracleWorld:
     def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self.pod, self.wire = simulator, simulator.pod, OracleWire(simulator)
+        self.simulator, self.pod, self.wire = simulator, simulator.pod, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
         self.now, self.pod.clock = NOW, self.clock
         for resource, fields in OURS.items():
             for name, kind in fields.items():

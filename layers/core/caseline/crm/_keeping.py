@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._marks import missing_notes
+from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
 SHOWN = ("status", "band", "queue", "owner")
@@ -134,3 +135,16 @@ class Keeper:
 
     def _saved(self, standing: Standing, created: bool = False) -> SavedCase:
         return SavedCase(standing.crm_id, standing.number, self._store.link(standing), created, standing.status)
+
+
+class KeptCases:
+    """What an adapter does with cases: they are kept, without fields that the CRM lacks; `required` are those that it may not lack."""
+
+    def __init__(self, keeper: Keeper, optional: OptionalFields, required: Sequence[str] = ()) -> None:
+        self._keeper, self._optional, self._required = keeper, optional, required
+
+    def save(self, record: CaseRecord) -> SavedCase:
+        return self._optional.attempt(lambda: self._keeper.save(record), self._required)
+
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        self._optional.attempt(lambda: self._keeper.add_note(crm_id, Note(note_id, text)), self._required)

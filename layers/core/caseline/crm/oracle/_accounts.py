@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
-from caseline.crm._amounts import add_amounts, nearest_date, read_amount, show_amount
+from caseline.crm._amounts import add_amounts, read_amount, show_amount
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import MissingFieldError, OptionalFields
+from caseline.crm._value import read_renewal
 from caseline.crm.oracle._api import Api, Part, Row, list_path, rows_of
 from caseline.crm.oracle._errors import ForbiddenError
 from caseline.crm.oracle._query import any_of, contains, ends_with, equals, is_value, number_in, quote
@@ -129,11 +130,11 @@ class Accounts:
         currencies = {text_of(each, deals["currency"]) for each in won}
         found["currency"] = next(iter(currencies)) if len(currencies) == 1 else None, f"{settings.deal_resource}.{deals['currency']}"
         theirs = _belonging(values.get(settings.contract_resource, ()), contracts["account"], account_id)
-        active = [each for each in theirs if text_of(each, contracts["status"]) in settings.active_contracts]
-        ends = nearest_date((text_of(each, contracts["ends"]) for each in active), self._clock().date())
-        found["renewal_date"] = ends, f"{settings.contract_resource}.{contracts['ends']}"
-        status = "active" if active else next((text_of(each, contracts["status"]) for each in theirs), None)
-        found["contract_status"] = status, f"{settings.contract_resource}.{contracts['status']}"
+        if theirs:
+            active = [text_of(each, contracts["ends"]) for each in theirs if text_of(each, contracts["status"]) in settings.active_contracts]
+            renewal, status = read_renewal(active, self._clock().date())
+            found["renewal_date"] = renewal, f"{settings.contract_resource}.{contracts['ends']}"
+            found["contract_status"] = status, f"{settings.contract_resource}.{contracts['status']}"
         return {name: Fact(value, f"Oracle {source}", as_of) for name, (value, source) in found.items() if value not in (None, "")}
 
     def _value(self, name: str, text: str) -> Any:

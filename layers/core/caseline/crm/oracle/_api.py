@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
 from caseline.crm._optional import OptionalFields
 from caseline.crm.oracle._errors import Fields, error_of
@@ -32,6 +33,8 @@ class Part:
 
 
 class Api:
+    usage: Usage | None = None  # Fusion does not say what is left
+
     def __init__(self, http: HttpApi, login: Login, settings: Settings, optional: OptionalFields) -> None:
         self._http, self._login, self._optional, self.base_url = http, login, optional, http.base_url
         self._root, self._version = settings.base_path.rstrip("/"), settings.framework_version

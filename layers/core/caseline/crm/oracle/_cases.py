@@ -44,6 +44,7 @@ class CaseStore:
     def __init__(self, api: Api, settings: Settings, optional: OptionalFields) -> None:
         self._api, self._settings, self._optional = api, settings, optional
         self._fields, self._own = settings.case_fields, own_fields(settings)
+        self.required = [f"{CASES}.{self._fields['case_key']}"]
 
     def find(self, crm_id: str, case_key: str) -> Sequence[Standing]:
         key = _key(case_key) if case_key else ""

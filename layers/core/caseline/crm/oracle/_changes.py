@@ -13,11 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.crm import Change
+from caseline.crm import Change, StandingCase
 from caseline.crm._keyset import Position
 from caseline.crm._optional import OptionalFields
 from caseline.crm._streams import Streams
 from caseline.crm.oracle._api import Api, Part, Row, item_path, list_path, rows_of
+from caseline.crm.oracle._cases import CaseStore
 from caseline.crm.oracle._query import after
 from caseline.crm.oracle._rows import (
     ACCOUNTS,
@@ -40,8 +41,8 @@ COLUMNS = {CASES: case_columns, CONTACTS: contact_columns, ACCOUNTS: account_col
 
 
 class Changes:
-    def __init__(self, api: Api, settings: Settings, optional: OptionalFields, user: str, clock: Callable[[], datetime]) -> None:
-        self._api, self._settings, self._optional, self._own = api, settings, optional, own_fields(settings)
+    def __init__(self, api: Api, settings: Settings, optional: OptionalFields, store: CaseStore, user: str, clock: Callable[[], datetime]) -> None:
+        self._store, self._api, self._settings, self._optional, self._own = store, api, settings, optional, own_fields(settings)
         self._teller, self._clock, self._overlap = Teller(settings, user), clock, timedelta(seconds=settings.overlap)
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
@@ -54,6 +55,9 @@ class Changes:
         fresh, moved = self._take(place, sweep)
         changes = sorted([*changes, *(self._comment(each) for each in fresh)], key=lambda change: change.at)
         return changes, json.dumps({"records": rest, "messages": moved.to_json()}, separators=(",", ":"))
+
+    def list_cases(self, cursor: str) -> tuple[list[StandingCase], str]:
+        return self._optional.attempt(lambda: self._store.page(cursor), self._store.required)
 
     def _take(self, place: Position, sweep: _Sweep) -> tuple[list[Row], Position]:
         """While there are more service requests to read, their messages may be older than those that are told now."""

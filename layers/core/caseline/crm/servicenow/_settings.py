@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, TIERS
+from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
+from caseline.crm._value import tier_of
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"u_cx_{name}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
@@ -71,9 +72,7 @@ class Settings:
 
     def tier(self, value: str) -> str | None:
         """The instance's value as one of TIERS; None where it is neither mapped nor one already."""
-        known = {name.casefold(): tier for name, tier in self.tiers.items()}
-        tier = known.get(value.casefold(), value.casefold())
-        return tier if tier in TIERS else None
+        return tier_of(value, self.tiers)
 
     def priority(self, band: str) -> str:
         return self.priorities.get(band, "")
