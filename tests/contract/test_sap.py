@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from caseline.crm import CLOSED, NewContact, Note, sap
-from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmRejectedError, PayloadError
+from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmRejectedError, CrmUnavailableError, PayloadError
 
 from tests.kit.crms import RECORD, open_world
 from tests.kit.crms.sap import V2World
@@ -103,6 +103,32 @@ def test_a_case_that_somebody_touched_is_read_before_it_is_written(world: Any) -
     assert world.calls() - before == 3
 
 
+@pytest.mark.parametrize(("name", "calls"), [("sap", 2), ("sap_c4c", 1)])
+def test_notes_to_a_case_that_nobody_touched_since_are_added_unread(name: str, calls: int) -> None:
+    with open_world(name) as world:
+        crm = world.adapter()
+        saved = crm.save_case(replace(RECORD, first=True, notes=(Note("n-0", "note 0."),)))
+        for version in (2, 3, 4):
+            before = world.calls()
+            crm.save_case(later(saved, version, saved_version=version - 1, notes=(Note(f"n-{version}", f"note {version}."),)))
+            assert world.calls() - before == calls
+        assert [sum(f"note {number}." in note for note in the_case(world).notes) for number in (0, 2, 3, 4)] == [1, 1, 1, 1]
+
+
+def test_notes_are_looked_for_where_an_answer_was_lost_or_somebody_came_between(world: Any) -> None:
+    crm, news = world.adapter(), (Note("n-1", "first words."),)
+    saved = crm.save_case(replace(RECORD, first=True))
+    world.wire.break_off("(PATCH .*/cases|POST .*/.batch)", "drop_after")
+    with pytest.raises(CrmUnavailableError):
+        crm.save_case(later(saved, saved_version=1, notes=news))
+    crm.save_case(later(saved, saved_version=1, notes=news))
+    world.comment(saved.crm_id, "by a person")
+    world.close_case(saved.crm_id)
+    again = crm.save_case(later(saved, 3, saved_version=2, notes=(*news, Note("n-2", "second words."))))
+    notes = the_case(world).notes
+    assert again.status == CLOSED and [sum(text in note for note in notes) for text in ("first", "second", "person")] == [1, 1, 1]
+
+
 def test_who_comes_between_reading_and_writing_notes_is_a_conflict(v2: V2World) -> None:
     crm = adapter(v2)
     saved = crm.save_case(RECORD)
@@ -142,6 +168,11 @@ def test_oauth_needs_no_csrf_token_but_where_it_is_always_wanted(v2: V2World) ->
     assert v2.simulator.logins == 1
     adapter(v2, OAUTH, csrf="always").save_case(replace(RECORD, version=2))
     assert v2.simulator.logins == 3
+
+
+def test_headers_that_a_tenant_wants_go_with_each_call(v2: V2World) -> None:
+    adapter(v2, headers={"x-sap-crm-token": "a-token"}).save_case(RECORD)
+    assert all(call.headers["x-sap-crm-token"] == "a-token" for call in v2.simulator.calls if "/case-service/" in call.path)
 
 
 def test_a_technical_user_with_a_wrong_password_is_not_tried_again(c4c: C4cWorld) -> None:

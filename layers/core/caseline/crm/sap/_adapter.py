@@ -7,7 +7,8 @@ Calls, without logins (a technical user's CSRF token is one, of its session):
     C4C       2                 1          1            1              2
 
 A stranger's account is one call. A case is written only if nobody changed it since the last answer that this process had of it (If-Match); else it is read, two
-calls more. A process that has seen nothing of it writes news of our own fields unread, under the outbox's lease; the answer shows what stands.
+calls more. A process that has seen nothing of it writes news of our own fields unread, under the outbox's lease; the answer shows what stands. One whose own
+write was the last adds notes without reading: one call on C4C, two on V2.
 """
 
 from __future__ import annotations

@@ -114,6 +114,9 @@ class C4c(OData):
             self._checked(answer, "case", values)
         return self._remember(_one(self._checked(shown)))
 
+    def remembers(self, crm_id: str) -> bool:
+        return self._etags.get(crm_id, ANY) != ANY
+
     def update_records(self, edits: Sequence[Edit]) -> None:
         """Two calls: people know a contact by its number, a change needs its object id."""
         known = [edit for edit in edits if self.is_id(edit.entity, edit.record_id)]

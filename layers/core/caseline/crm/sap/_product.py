@@ -69,6 +69,9 @@ class Product(Protocol):
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
         """The case afterwards; None where there is none. StaleError where somebody changed it since the last answer that showed it."""
 
+    def remembers(self, crm_id: str) -> bool:
+        """Whether its ETag is known from the last answer."""
+
     def update_records(self, edits: Sequence[Edit]) -> None: ...
     def read_comments(self, since: datetime, cases: Sequence[Row]) -> list[Row]:
         """Of the cases, or of all: id, at, by, text, public and case_id."""

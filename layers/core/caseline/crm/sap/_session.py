@@ -50,7 +50,9 @@ class Session:
     def _send(self, method: str, path: str, headers: Mapping[str, str] | None, token: str, csrf: str, request: Mapping[str, Any]) -> Answer:
         word, _, cookies = csrf.partition("\n")
         proof = {CSRF: word, **({"Cookie": cookies} if cookies else {})} if csrf else {}
-        return self._http.call(method, self._settings.api_path + path, headers={**(headers or {}), **proof, "Authorization": token}, **request)
+        return self._http.call(
+            method, self._settings.api_path + path, headers={**self._settings.headers, **(headers or {}), **proof, "Authorization": token}, **request
+        )
 
     def _token(self) -> str:
         if not self._is_basic:

@@ -10,7 +10,7 @@ from caseline.crm._keeping import Standing
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.sap._errors import StaleError
-from caseline.crm.sap._product import Product, Query, quote
+from caseline.crm.sap._product import REMEMBERED, Product, Query, quote
 from caseline.crm.sap._rows import Row, text_of
 from caseline.crm.sap._settings import Settings
 
@@ -21,6 +21,7 @@ class Store:
     def __init__(self, product: Product, settings: Settings, optional: OptionalFields, base_url: str) -> None:
         self._product, self._settings, self._optional, self._base_url = product, settings, optional, base_url
         self._columns, self._fields = settings.case_columns, settings.case_fields
+        self._versions: dict[str, float] = {}  # by case, of ours, as the last answer to a write gave it
 
     # ---- as the keeper wants it
 
@@ -31,7 +32,7 @@ class Store:
 
     def create(self, record: CaseRecord) -> Standing:
         values = {**self._settings.new_case, **self._native(record), **self.ours(record), self._fields["case_key"]: key_of(record.case_key)}
-        return self._standing(self._optional.attempt(lambda: self._product.create_case(self._known(values), record.notes), self._required))
+        return self._written(self._optional.attempt(lambda: self._product.create_case(self._known(values), record.notes), self._required))
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
         """None also where our own fields alone were to be written and somebody changed the case meanwhile: then it is read."""
@@ -41,7 +42,11 @@ class Store:
             if notes:
                 raise
             return None
-        return self._standing(row) if row else None
+        return self._written(row) if row else None
+
+    def is_known(self, crm_id: str, version: int) -> bool:
+        """Whether our last write left it at that version, and a write of ours would be refused if anybody changed it since."""
+        return version > 0 and self._versions.get(crm_id) == version and self._product.remembers(crm_id)
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         values = {
@@ -96,6 +101,13 @@ class Store:
             **self.shared(record.band, record.queue, record.owner),
         }
         return {column: value for column, value in values.items() if value}
+
+    def _written(self, row: Row) -> Standing:
+        standing = self._standing(row)
+        if len(self._versions) >= REMEMBERED:
+            self._versions.clear()
+        self._versions[standing.crm_id] = standing.version
+        return standing
 
     def _standing(self, row: Row) -> Standing:
         columns, fields = self._columns, self._fields

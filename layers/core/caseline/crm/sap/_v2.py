@@ -16,7 +16,7 @@ from caseline.crm import Note
 from caseline.crm._http import Answer
 from caseline.crm._marks import join_notes
 from caseline.crm._optional import MissingFieldError
-from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, time_of, to_body, url
+from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, to_body, url
 from caseline.crm.sap._rows import Row, read, text_of, write
 from caseline.crm.sap._session import Session
 from caseline.crm.sap._settings import Settings
@@ -36,6 +36,9 @@ class Standing:
     notes: list[Any]
 
 
+NOBODY = Standing(ANY, [])
+
+
 class V2(OData):
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__(session, settings)
@@ -48,7 +51,7 @@ class V2(OData):
         return column.replace("extensions.", "extensions/", 1)
 
     def contains(self, column: str, value: str) -> str:
-        return self.equals(column, value).replace(f"{self.name(column)} eq ", f"contains({self.name(column)},", 1) + ")"
+        return f"contains({self.name(column)},{quote(value)})"
 
     def since(self, column: str, moment: datetime) -> str:
         return f"{self.name(column)} ge {_time(moment)}"
@@ -107,12 +110,15 @@ class V2(OData):
         """Notes are sent as the whole list of what is linked, so it has to be known."""
         if not self.is_id("case", crm_id) or (notes and crm_id not in self._standing and self._get(crm_id) is None):
             return None
-        standing = self._standing.pop(crm_id, Standing(ANY, []))
+        standing = self._standing.pop(crm_id, NOBODY)
         both = {self.settings.case_columns["notes"]: [*standing.notes, self._note(notes)]} if notes else {}
         answer = self._patch("case", crm_id, {**values, **both}, standing.etag, fine=(*FINE, 404))
         if answer.status == 404:
             return None
         return self._remember(answer) if answer.content else self._get(crm_id)
+
+    def remembers(self, crm_id: str) -> bool:
+        return self._standing.get(crm_id, NOBODY).etag != ANY
 
     def update_records(self, edits: Sequence[Edit]) -> None:
         for edit in edits:
