@@ -94,18 +94,19 @@ def test_a_signal_becomes_a_ticket_with_priority_reasons_and_note(scene: Scene) 
     assert row["priority"] == {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}[case["priority"]["band"]] == "Urgent"
     assert (row["account"]["id"], [each["id"] for each in row["contacts"]], row["status"]) == (account, [contact], "New")
     assert (custom["cx_case_key"], custom["cx_score"], custom["cx_band"]) == (case["case_key"], case["priority"]["score"], "P1")
-    assert all(line["text"] in custom["cx_reasons"] for line in case["priority"]["lines"] if line["points"]) and case["case_key"] in custom["cx_link"]
+    missing = [line for line in case["priority"]["lines"] if line["text"].removesuffix(")") not in custom["cx_reasons"]]
+    assert missing == [] and case["case_key"] in custom["cx_link"], custom["cx_reasons"]
     [note] = ticket["internal_notes"]
     assert ANGRY in note["comment"] and ticket["comments"] == []
 
 
 def test_the_next_signal_is_a_note_of_the_same_ticket(scene: Scene) -> None:
-    scene.say("p-2", "ida", "Still no parcel. I will cancel the contract.")
+    scene.say("p-2", "ida", "Still no parcel, and no answer either. I am furious.")
     scene.dev.settle()
     case = scene.case("ida")
     ticket = until(lambda: _noted(scene, case["crm"]["id"], 2))
     texts = [note["comment"] for note in ticket["internal_notes"]]
-    assert Counter(sum(text.count(words) for text in texts) for words in (ANGRY, "cancel the contract")) == {1: 2}
+    assert Counter(sum(text.count(words) for text in texts) for words in (ANGRY, "I am furious")) == {1: 2}
     assert len(scene.office.tickets()) == 1
 
 
@@ -122,7 +123,7 @@ def test_what_people_do_there_comes_back(scene: Scene) -> None:
     until(lambda: scene.case("ida")["priority"]["band"] == "P4")
     entries = until(lambda: [entry for entry in scene.dev.timeline("email:ida@example.com") if "called Ida" in str(entry.get("text"))])
     assert len(entries) == 1
-    scene.say("p-3", "ida", "And now it is broken, too! This is unacceptable.")
+    scene.say("p-3", "ida", "The parcel is still lost! This is unacceptable.")
     scene.dev.settle()
     until(lambda: _noted(scene, crm_id, 3))
     assert scene.office.ticket(crm_id)["cases_obj"]["priority"] == "Low", "what a person set stands"
