@@ -17,6 +17,7 @@ from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, StoredCase
 from tests.kit.freshdesk import AGENT, API_KEY, ME, Desk, Simulator, by_status, freshdesk
+from tests.kit.simulated import FaultyWire
 
 SECRET, STRANGER = {"api_key": API_KEY}, "caseline-stranger"
 IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
@@ -28,6 +29,7 @@ TYPES = {
     **dict.fromkeys(("reasons", "link"), "custom_paragraph"),
 }  # fmt: skip
 ENTITIES = {"case": "ticket", "contact": "contact", "account": "company"}
+READING, WRITING, NOTING = "/search/contacts", "(POST|PUT) .*/tickets", "POST .*/notes"
 WEBHOOK_SECRET, WEBHOOK_URL = "freshdesk-rule-token-of-ours", "https://hooks.example.com/webhooks/crm/freshdesk"
 
 
@@ -46,25 +48,9 @@ def add_field(desk: Desk, kind: str, name: str) -> None:
     desk.add_field(kind, {"label": f"cx {key.replace('_', ' ')}", "type": "custom_dropdown" if choices else TYPES.get(key, "custom_text"), "choices": choices})
 
 
-class FreshdeskWire:
-    reading, writing, noting = "/search/contacts", "(POST|PUT) .*/tickets", "POST .*/notes"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=by_status(status))
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
-
-
 class FreshdeskWorld:
     def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self.desk, self.wire = simulator, simulator.desk, FreshdeskWire(simulator)
+        self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
         self.now, self.desk.clock = NOW, self.clock
         set_up(self.desk)
         self._owners: dict[str, int] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from caseline.crm._http import Answer, make_error
 from caseline.crm._optional import MissingFieldError
-from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError
 
 WAIT = 60.0
 PEOPLE = frozenset({"requester_id", "company_id", "unique_external_id"})
@@ -28,7 +28,7 @@ class StrangerError(CrmRejectedError):
 
 def error_of(answer: Answer, kind: str = "") -> CrmError:
     """`kind` is what the call was about: ticket, contact or company."""
-    body = read_body(answer)
+    body = answer.members()
     complaints = [each for each in body.get("errors") or () if isinstance(each, Mapping)] if isinstance(body.get("errors"), list) else []
     codes = {str(each.get("field")): _clean(str(each.get("code"))) for each in complaints}
     name = _clean(next(iter(codes), "").rpartition(".")[2])
@@ -47,14 +47,6 @@ def error_of(answer: Answer, kind: str = "") -> CrmError:
 def is_not_found(answer: Answer) -> bool:
     """Freshdesk says so by nothing at all; a page of something between us and it is no proof that a record is gone."""
     return answer.status == 404 and not answer.content.strip()
-
-
-def read_body(answer: Answer) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except CrmUnavailableError:
-        return {}
-    return body if isinstance(body, Mapping) else {}
 
 
 def _existing(complaints: list[Mapping[str, Any]]) -> str:
