@@ -50,9 +50,8 @@ class Session:
     def _send(self, method: str, path: str, headers: Mapping[str, str] | None, token: str, csrf: str, request: Mapping[str, Any]) -> Answer:
         word, _, cookies = csrf.partition("\n")
         proof = {CSRF: word, **({"Cookie": cookies} if cookies else {})} if csrf else {}
-        return self._http.call(
-            method, self._settings.api_path + path, headers={**self._settings.headers, **(headers or {}), **proof, "Authorization": token}, **request
-        )
+        sent = {**self._settings.headers, **(headers or {}), **proof, "Authorization": token}
+        return self._http.call(method, self._settings.api_path + path, headers=sent, **request)
 
     def _token(self) -> str:
         if not self._is_basic:

@@ -47,7 +47,8 @@ class Settings:
     account; on V2 each costs a call and both are off. `new_case` is what every case is made with. `priorities` maps a band, `statuses` new, open,
     pending and closed; `closed_statuses` are all that mean closed besides. `queues` and `owners` map to ids of teams and employees, `tiers` the tenant's own
     words to ours. `default_account` is the id of the account for cases of customers whom SAP does not know. `key_filter` finds cases of ours.
-    `headers` go with each call (x-sap-crm-token, APIKey of a gateway). `csrf` is basic (fetched before the first write of a technical user) or always. `phone_region` ("GB") reads numbers stored without a country's code.
+    `headers` go with each call (x-sap-crm-token, or APIKey of a gateway). `csrf` is basic (fetched before the first write of a technical user) or always.
+    `phone_region` ("GB") reads numbers stored without a country's code.
     `case_link` is where people see a case ({id}, {number}). `overlap_seconds` is how late a change may become visible.
     """
 
