@@ -92,11 +92,11 @@ def test_a_quote_in_a_value_is_doubled(fusion: OracleWorld) -> None:
 
 
 def test_notes_are_messages_in_base64_of_the_right_kind(fusion: OracleWorld) -> None:
-    saved = fusion.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", "inside"), Note("n-2", "to the customer 😀", public=True))))
+    saved = fusion.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", "inside"), Note("n-2", "<b>to</b> the customer 😀", public=True))))
     body = fusion.simulator.api_calls()[0].body or json.loads(fusion.simulator.api_calls()[0].raw)
     assert base64.b64decode(body["messages"][0]["MessageContent"]).decode() == "inside\n[cx:n-1]"
     kinds = [(message["MessageTypeCd"], message["MessageContent"]) for message in fusion.pod.messages(fusion.pod.find(CASE, saved.crm_id))]
-    assert kinds == [("ORA_SVC_INTERNAL_NOTE", "inside\n[cx:n-1]"), ("ORA_SVC_RESPONSE", "to the customer 😀\n[cx:n-2]")]
+    assert kinds == [("ORA_SVC_INTERNAL_NOTE", "inside\n[cx:n-1]"), ("ORA_SVC_RESPONSE", "&lt;b&gt;to&lt;/b&gt; the customer 😀<br>\n[cx:n-2]")]
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(fusion: OracleWorld) -> None:
@@ -171,6 +171,15 @@ def test_messages_of_customers_and_of_ours_are_no_comments(fusion: OracleWorld) 
     assert comments == [f"ORA_SVC_RESPONSE {PERSON}"]
 
 
+def test_a_response_is_read_without_its_tags(fusion: OracleWorld) -> None:
+    saved = fusion.adapter().save_case(RECORD)
+    cursor = fusion.adapter().read_changes()[1]
+    fusion.tick(5)
+    fusion.comment(saved.crm_id, "<div>We are <b>sorry</b>.</div><p>Ann &amp; Bob</p>", public=True)
+    [comment] = [change for change in fusion.adapter().read_changes(cursor)[0] if change.kind == "comment"]
+    assert (comment.fields["text"], comment.fields["public"]) == ("We are sorry.\nAnn & Bob", True)
+
+
 def test_an_old_message_is_not_told_again_when_its_case_changes(fusion: OracleWorld) -> None:
     saved = fusion.adapter().save_case(RECORD)
     cursor = fusion.adapter().read_changes()[1]
@@ -211,6 +220,15 @@ def test_queues_and_owners_are_routed_by_number(fusion: OracleWorld) -> None:
     saved = fusion.adapter(queues={"senior-care": "77"}, owners={"ann": "88"}).save_case(replace(RECORD, first=True, owner="ann"))
     row = fusion.pod.find(CASE, saved.crm_id)
     assert (row["QueueId"], row["AssigneeResourceId"]) == (77, 88)
+
+
+def test_addresses_can_be_looked_for_as_they_stand(fusion: OracleWorld) -> None:
+    fusion.add_contact(fusion.add_account("Globex"), "Ann", "ann@example.com")
+    assert fusion.adapter(fold_emails=False).find_account(["email:Ann@example.com"]).kind == "exact"
+
+
+def test_check_wants_to_know_whose_writes_are_ours(fusion: OracleWorld) -> None:
+    assert [finding.name for finding in fusion.adapter(user="").check(_schema())] == ["crm.user"]
 
 
 def test_check_tells_of_resources_that_are_hidden(fusion: OracleWorld) -> None:

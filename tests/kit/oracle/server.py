@@ -139,6 +139,8 @@ class Simulator(Base):
     # Lists.
     def _list(self, resource: str, query: Mapping[str, str]) -> dict[str, Any]:
         found = self.pod.rows(resource)
+        if query.get("expand") and query.get("fields"):
+            raise AdfError(400, "URL request parameter expand cannot be used with fields.", "27521")
         if query.get("q"):
             test = parse_rowmatch(query["q"], lambda name: self.pod.check(resource, name))
             found = [row for row in found if test(row)]

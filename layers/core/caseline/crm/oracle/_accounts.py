@@ -58,7 +58,7 @@ class Accounts:
         if not is_value(value) or not any(map(str.isalnum, value)):
             return []
         if namespace == "email":
-            return [f"UPPER(EmailAddress) = {quote(value.upper())}"]
+            return [f"UPPER(EmailAddress) = {quote(value.upper())}" if self._settings.fold_emails else equals("EmailAddress", value)]
         if namespace == "phone":
             return [ends_with(name, value[-ENDING:]) for name in self._settings.phone_fields]
         return [contains(name, f"{namespace}:{value}") for name in self._optional.of(CONTACTS, [self._settings.handles_field])]

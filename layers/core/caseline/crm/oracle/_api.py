@@ -69,9 +69,9 @@ class Api:
 
 
 def list_path(resource: str, condition: str, fields: Iterable[str], limit: int, order: str = "", children: Mapping[str, Sequence[str]] | None = None) -> str:
-    """A page of a resource's records; of `children` these fields come with each."""
+    """A page of a resource's records; of `children` these fields come with each (and no `expand`, which goes with no `fields`)."""
     named = [",".join(dict.fromkeys(filter(None, fields))), *(f"{child}:{','.join(names)}" for child, names in (children or {}).items())]
-    params = {"q": condition, "fields": ";".join(named), "onlyData": "true", "limit": str(limit), "orderBy": order, "expand": ",".join(children or {})}
+    params = {"q": condition, "fields": ";".join(named), "onlyData": "true", "limit": str(limit), "orderBy": order}
     return f"/{resource}?" + urlencode({name: value for name, value in params.items() if value}, errors="replace")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
@@ -136,9 +137,10 @@ class CaseStore:
         return {name: " ".join([*standing, *(_short(note.note_id) for note in notes)][-REMEMBERED:])} if name and notes else {}
 
     def _message(self, note: Note) -> dict[str, str]:
-        """Its content is a large object, which goes in base64."""
-        kind = self._settings.messages["public" if note.public else "internal"]
-        return {"MessageTypeCd": kind, "MessageContent": base64.b64encode(marked(note).encode()).decode()}
+        """Its content is a large object, which goes in base64; of some kinds it is HTML."""
+        kind, text = self._settings.messages["public" if note.public else "internal"], marked(note)
+        text = escape(text, quote=False).replace("\n", "<br>\n") if kind in self._settings.html_messages else text
+        return {"MessageTypeCd": kind, "MessageContent": base64.b64encode(text.encode()).decode()}
 
     # Reading.
 

@@ -37,7 +37,7 @@ class Oracle(Adapter):
             return HttpApi("Oracle", host, session, limits, clock=clock)
 
         login = Login(connect, secret, settings, clock)
-        api = Api(connect(settings.instance_url), login, settings, optional)
+        api, user = Api(connect(settings.instance_url), login, settings, optional), settings.user or login.user
         accounts, store = Accounts(api, settings, optional, clock), CaseStore(api, settings, optional)
-        people, changes = People(api, settings, optional, accounts), Changes(api, settings, optional, store, settings.user or login.user, clock)
-        super().__init__(api, accounts, KeptCases(CaseKeeper(store), optional, store.required), people, changes, SetUp(api, settings))
+        people, changes = People(api, settings, optional, accounts), Changes(api, settings, optional, store, user, clock)
+        super().__init__(api, accounts, KeptCases(CaseKeeper(store), optional, store.required), people, changes, SetUp(api, settings, user))

@@ -10,6 +10,7 @@ from caseline.crm import Change
 from caseline.crm._match import Contact
 from caseline.crm.oracle._settings import Settings
 from caseline.identity import normalise_identities, normalise_identity
+from caseline.markup import strip_tags
 
 Row = Mapping[str, Any]
 CASES, CONTACTS, ACCOUNTS = "serviceRequests", "contacts", "accounts"
@@ -87,13 +88,13 @@ class Teller:
         return Change("case", text_of(row, "SrNumber"), time_of(row), key, fields, text_of(row, "LastUpdatedBy")) if fields else None
 
     def _differences(self, row: Row) -> dict[str, Any]:
-        settings, severity, owner = self._settings, text_of(row, SEVERITY), text_of(row, OWNER)
-        band = settings.band(severity) if severity != settings.priority(text_of(row, settings.case_fields["band"])) else None
-        return {**({"band": band} if band else {}), **({"owner": settings.owner(owner)} if owner and owner not in settings.owners.values() else {})}
+        band, owner = text_of(row, self._settings.case_fields["band"]), text_of(row, OWNER)
+        return dict(self._settings.differences(text_of(row, SEVERITY), band, owner))
 
     def comment(self, row: Row, crm_id: str, case_key: str, text: str) -> Change:
-        entry = text_of(row, "MessageId")
-        fields = {"comment_id": entry, "text": text, "public": text_of(row, "MessageTypeCd") == self._settings.messages["public"]}
+        entry, kind = text_of(row, "MessageId"), text_of(row, "MessageTypeCd")
+        words = strip_tags(text) if kind in self._settings.html_messages else text
+        fields = {"comment_id": entry, "text": words, "public": kind == self._settings.messages["public"]}
         return Change("comment", crm_id, time_of(row, "CreationDate"), case_key, fields, text_of(row, "CreatedBy"), entry)
 
     def contact(self, row: Row) -> Change | None:

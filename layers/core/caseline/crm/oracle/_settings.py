@@ -6,13 +6,12 @@ Lookup codes are a tenant's own data: the defaults are those that Oracle ships.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._value import tier_of
+from caseline.crm._words import Words
 from caseline.errors import ConfigError
 
 
@@ -35,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `instance_url` is the pod's, `login_url` and `scope` those of its identity domain (not needed for Basic). `user` is the login name of our own user
@@ -43,8 +42,9 @@ class Settings:
     Caseline writes, `fact_fields` those of the account, `deal_fields` and `contract_fields` those of the resources that value is read from; "" switches
     one off, as it does a whole resource. `statuses` maps new, open, pending and closed to status codes, `closed_statuses` are all that mean closed,
     `final_statuses` those in which Fusion lets nothing be changed, `closing` is written with it. `queues` maps a queue to a QueueId, `owners` an owner to
-    a resource id, `tiers` the tenant's words to ours. `messages` are the types of a note that customers do not see, and of one that they do.
-    `overlap` is in seconds.
+    a resource id, `tiers` the tenant's words to ours. `messages` are the types of a note that customers do not see, and of one that they do,
+    `comments` the types that are read as what agents said, `html_messages` those whose text is HTML. `fold_emails`: addresses are looked for without regard
+    to case (UPPER in a query). `overlap` is in seconds.
     """
 
     instance_url: str = ""
@@ -78,28 +78,19 @@ class Settings:
     owners: Mapping[str, str] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=lambda: {"internal": "ORA_SVC_INTERNAL_NOTE", "public": "ORA_SVC_RESPONSE"})
     comments: tuple[str, ...] = ("ORA_SVC_INTERNAL_NOTE", "ORA_SVC_RESPONSE")
+    html_messages: tuple[str, ...] = ("ORA_SVC_RESPONSE",)
+    fold_emails: bool = True
     channel: str = "ORA_SVC_WEB"
     phone_country_code: str = ""
     overlap: int = 120
 
-    def tier(self, value: str) -> str | None:
-        """The tenant's value as one of TIERS; None where it is neither mapped nor one already."""
-        return tier_of(value, self.tiers)
+    @property
+    def closed_words(self) -> Sequence[str]:
+        return (*self.closed_statuses, self.statuses["closed"])
 
-    def priority(self, band: str) -> str:
-        return self.priorities.get(band, "")
-
-    def band(self, severity: str) -> str | None:
-        """The most urgent band that the severity stands for."""
-        return next((band for band in sorted(self.priorities) if self.priorities[band] == severity), None)
-
-    def status(self, code: str) -> str:
-        """open, pending or closed; a code that is not known is open."""
-        return CLOSED if code in (*self.closed_statuses, self.statuses["closed"]) else "pending" if code == self.statuses["pending"] else OPEN
-
-    def owner(self, resource_id: str) -> str:
-        """Caseline's word for a resource, or the id itself."""
-        return next((name for name, known in self.owners.items() if known == resource_id), resource_id)
+    @property
+    def pending_word(self) -> str:
+        return self.statuses["pending"]
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

@@ -24,11 +24,13 @@ HOW = "Application Composer > Standard Objects > {object} > Fields, in a sandbox
 
 
 class SetUp:
-    def __init__(self, api: Api, settings: Settings) -> None:
-        self._api, self._settings = api, settings
+    def __init__(self, api: Api, settings: Settings, user: str) -> None:
+        self._api, self._settings, self._user = api, settings, user
 
     def check(self, schema: Sequence[SchemaField]) -> list[Finding]:
-        return [finding for resource in OBJECTS for finding in self._check(resource, schema)]
+        fix = "set it to the login name of the integration user"
+        unknown = [] if self._user else [Finding("warning", "crm.user", "our own writes come back as changes", fix)]
+        return [*unknown, *(finding for resource in OBJECTS for finding in self._check(resource, schema))]
 
     def plan(self, schema: Sequence[SchemaField]) -> list[Step]:
         found = {resource: self._attributes(resource) for resource in OBJECTS}

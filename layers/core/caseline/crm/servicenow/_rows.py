@@ -76,9 +76,8 @@ class Teller:
         return Change("case", text_of(row, "sys_id"), time_of(row), text_of(row, self._settings.case_key), fields, text_of(row, "sys_updated_by"))
 
     def _differences(self, row: Row) -> dict[str, Any]:
-        settings, priority, owner = self._settings, text_of(row, "priority"), text_of(row, "assigned_to")
-        band = settings.band(priority) if priority != settings.priority(text_of(row, settings.case_fields["band"])) else None
-        return {**({"band": band} if band else {}), **({"owner": settings.owner(owner)} if owner and owner not in settings.owners.values() else {})}
+        band, owner = text_of(row, self._settings.case_fields["band"]), text_of(row, "assigned_to")
+        return dict(self._settings.differences(text_of(row, "priority"), band, owner))
 
     def comment(self, row: Row, case_key: str) -> Change | None:
         text, by = text_of(row, "value"), text_of(row, "sys_created_by")

@@ -6,13 +6,12 @@ States, priorities and resolution codes are an instance's own data: the defaults
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._value import tier_of
+from caseline.crm._words import Words
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"u_cx_{name}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
@@ -29,7 +28,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}(\.[a-z][a-z0-9_]{0,79}){0,3}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `user` is the login name of our own user there, whose writes are no news; it is taken from the secret where that has one.
@@ -70,24 +69,13 @@ class Settings:
     phone_country_code: str = ""
     overlap: int = 120
 
-    def tier(self, value: str) -> str | None:
-        """The instance's value as one of TIERS; None where it is neither mapped nor one already."""
-        return tier_of(value, self.tiers)
+    @property
+    def closed_words(self) -> Sequence[str]:
+        return (*self.closed_states, self.states["closed"])
 
-    def priority(self, band: str) -> str:
-        return self.priorities.get(band, "")
-
-    def band(self, priority: str) -> str | None:
-        """The most urgent band that the priority stands for."""
-        return next((band for band in sorted(self.priorities) if self.priorities[band] == priority), None)
-
-    def status(self, state: str) -> str:
-        """open, pending or closed; a state that is not known is open."""
-        return CLOSED if state in (*self.closed_states, self.states["closed"]) else "pending" if state == self.states["pending"] else OPEN
-
-    def owner(self, user: str) -> str:
-        """Caseline's word for a user, or the sys_id itself."""
-        return next((name for name, known in self.owners.items() if known == user), user)
+    @property
+    def pending_word(self) -> str:
+        return self.states["pending"]
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
