@@ -136,8 +136,9 @@ class Changes:
 
     # Contacts and companies.
     def _contacts(self, place: Place) -> list[Change]:
-        since = f"{isoformat(place.contacts.at)[:19]}Z"
-        rows = list(self._paged("/contacts", _updated_since=since))
+        if not self._settings.contacts_since:
+            return []
+        rows = list(self._paged("/contacts", **{self._settings.contacts_since: f"{isoformat(place.contacts.at)[:19]}Z"}))
         known = [{"id": text(row, "id"), "at": isoformat(moment(row, "updated_at"))} for row in rows if moment(row, "updated_at") >= place.contacts.at]
         fresh, place.contacts = place.contacts.take(known, _place, False, self._overlap)
         news = {row["id"] for row in fresh}

@@ -37,6 +37,7 @@ class Settings:
     `source` is where tickets come from, `tag` marks them; `stranger` is the external id of the contact that stands for customers whom Freshdesk does not know,
     `ticket_type` is set where the account demands one. `lag_seconds` is how late Freshdesk's search may be, `overlap_seconds` how late its lists,
     `echo_seconds` how long after our own write a record may say that it was changed. `rate_window` is that of the account's limit, in seconds.
+    `contacts_since` is the parameter by which contacts are listed that changed since, "" where they are not to be watched.
     `companies` also looks for companies that changed, a page at each reading.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     overlap_seconds: int = 120
     echo_seconds: float = 0.9
     rate_window: int = 3_600
+    contacts_since: str = "_updated_since"
     companies: bool = True
 
     def status(self, status: Any) -> str:
