@@ -363,3 +363,19 @@ def test_an_event_of_something_else_says_nothing(v2: V2World, c4c: C4cWorld) -> 
         assert sap.parse(*v2.basic(body)) == []
     with pytest.raises(PayloadError):
         sap.parse(*c4c.basic({"event": "SERVICE_REQUEST.Root-Deleted", "businessObjectId": "1"}))
+
+
+@pytest.mark.parametrize(("name", "calls"), [("sap", 3), ("sap_c4c", 2)])
+def test_a_poll_takes_few_calls(name: str, calls: int) -> None:
+    with open_world(name) as world:
+        crm = world.adapter()
+        saved = crm.save_case(RECORD)
+        world.tick(3600)
+        cursor = crm.read_changes("")[1]
+        before = world.calls()
+        assert crm.read_changes(cursor)[0] == [] and world.calls() - before == calls
+        world.tick(60)
+        world.comment(saved.crm_id, "called back")
+        before = world.calls()
+        assert [change.fields["text"] for change in crm.read_changes(cursor)[0] if change.kind == "comment"] == ["called back"]
+        assert world.calls() - before == calls + 1

@@ -21,8 +21,8 @@ from caseline.crm.sap._settings import PENDING, Settings
 from caseline.crm.sap._store import Store
 from caseline.payloads import read_time
 
-NAMES = ("case", "comment", "contact", "account")
-CATCHING_UP = timedelta(days=1)
+RECORDS = ("case", "contact", "account")
+CATCHING_UP, MOST = timedelta(days=1), 50_000  # rows of one instant: no import is larger
 OUTCOMES = ("valid", "not_an_issue")
 
 
@@ -31,7 +31,7 @@ class Changes:
         self._product, self._settings, self._store, self._accounts = product, settings, store, accounts
         self._columns = {"case": settings.case_columns, "contact": settings.contact_columns, "account": settings.account_columns}
         overlap = timedelta(seconds=settings.overlap_seconds)
-        self._streams = Streams(NAMES, self._fetch, self._place, self._tell, clock, overlap, settings.page)
+        self._streams = Streams((*RECORDS, "comment"), self._fetch, self._place, self._tell, clock, overlap, settings.page)
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         return self._streams.read(cursor)
@@ -42,25 +42,30 @@ class Changes:
     # ---- reading
 
     def _fetch(self, places: Mapping[str, Position]) -> dict[str, Sequence[Row]]:
-        pages: dict[str, Sequence[Row]] = {name: self._page(name, places[name]) for name in ("case", "contact", "account")}
+        pages = self._pages(places)
         # While the cases are read page by page, what was written to a later one may be older than what was told of an earlier.
         since = places["comment"].at - (CATCHING_UP if places["case"].row_id else timedelta())
         ours = [row for row in pages["case"] if text_of(row, self._settings.case_fields["case_key"])]
         comments = self._product.read_comments(since, ours)
         return {**pages, "comment": sorted(comments, key=lambda row: (str(row["at"]), str(row["id"])))}
 
-    def _page(self, name: str, place: Position) -> list[Row]:
-        """What comes after the place, in the order of time and id. SAP compares one column at a time, so what shares the place's time is read again."""
-        columns, size = self._columns[name], self._settings.page
-        changed = self._product.name(columns["changed_at"])
-        found: list[Row] = []
-        for skip in range(0, 1_000 * size, size):
-            query = Query(self._settings.paths[name], self._product.since(columns["changed_at"], place.at), f"{changed},{columns['id']}", size, skip)
-            [page] = self._product.read_many([query])
-            found += [row for row in page.rows if self._place(name, row) > (place.at, place.row_id)]
-            if len(page.rows) < size or len(found) >= size:
+    def _pages(self, places: Mapping[str, Position]) -> dict[str, Sequence[Row]]:
+        """What comes after each place, in the order of time and id. SAP compares one column at a time, so what shares the place's time is read again."""
+        found: dict[str, list[Row]] = {name: [] for name in RECORDS}
+        waiting, size = list(RECORDS), self._settings.page
+        for skip in range(0, MOST, size):
+            pages = dict(zip(waiting, self._product.read_many([self._query(name, places[name], skip) for name in waiting]), strict=True))
+            for name, page in pages.items():
+                found[name] += [row for row in page.rows if self._place(name, row) > (places[name].at, places[name].row_id)]
+            waiting = [name for name, page in pages.items() if len(page.rows) == size and len(found[name]) < size]
+            if not waiting:
                 break
-        return found[:size]
+        return {name: rows[:size] for name, rows in found.items()}
+
+    def _query(self, name: str, place: Position, skip: int) -> Query:
+        columns = self._columns[name]
+        order = f"{self._product.name(columns['changed_at'])},{columns['id']}"
+        return Query(self._settings.paths[name], self._product.since(columns["changed_at"], place.at), order, self._settings.page, skip)
 
     def _place(self, name: str, row: Row) -> tuple[datetime, str]:
         if name == "comment":
