@@ -342,6 +342,12 @@ class Wiring:
 
         return Reconciler(self.table, self.crm, self.clock, self.stack)
 
+    def ask_count(self) -> None:
+        """By the queue: the count may take longer than a request may."""
+        from caseline.reconciling import REQUEST
+
+        self.send_changes(REQUEST)
+
     @property
     def scopes(self) -> list[str]:
         """The prefixes that identities may have: none, or each brand."""
@@ -444,6 +450,7 @@ class Wiring:
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, self.scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
+            config.crm.name, self.ask_count,
         )
 
     @cached_property
