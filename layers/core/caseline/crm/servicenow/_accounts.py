@@ -15,7 +15,7 @@ from caseline.crm._value import read_renewal
 from caseline.crm.servicenow._api import Api, Part, Row, checked, count_part, list_part, rows_of
 from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
 from caseline.crm.servicenow._query import any_group, id_in, is_value
-from caseline.crm.servicenow._rows import PHONES, contact_columns, read_contact, text_of
+from caseline.crm.servicenow._rows import contact_columns, read_contact, text_of
 from caseline.crm.servicenow._settings import Settings
 from caseline.identity import normalise_identities
 from caseline.signals import isoformat
@@ -56,7 +56,7 @@ class Accounts:
         if namespace == "email":
             return [f"email={value}"]
         if namespace == "phone":
-            return [f"{name}ENDSWITH{value[-ENDING:]}" for name in PHONES]
+            return [f"{name}ENDSWITH{value[-ENDING:]}" for name in self._settings.phone_fields]
         handles = self._settings.handles_field
         return [f"{handles}LIKE{namespace}:{value}"] if handles else []
 

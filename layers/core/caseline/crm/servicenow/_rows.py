@@ -13,7 +13,6 @@ from caseline.crm.servicenow._settings import Settings
 from caseline.identity import normalise_identities, normalise_identity
 
 Row = Mapping[str, Any]
-PHONES = ("phone", "mobile_phone")
 JOURNAL, DELETIONS = "sys_journal_field", "sys_audit_delete"
 PUBLIC, INTERNAL = "comments", "work_notes"
 
@@ -37,7 +36,7 @@ def case_columns(settings: Settings) -> list[str]:
 
 
 def contact_columns(settings: Settings) -> list[str]:
-    return ["sys_id", "name", "account", "email", *PHONES, settings.handles_field, "sys_updated_on", "sys_updated_by"]
+    return ["sys_id", "name", "account", "email", *settings.phone_fields, settings.handles_field, "sys_updated_on", "sys_updated_by"]
 
 
 def account_columns(settings: Settings) -> list[str]:
@@ -47,7 +46,7 @@ def account_columns(settings: Settings) -> list[str]:
 def read_contact(row: Row, settings: Settings) -> Contact:
     """A contact without account stands for itself."""
     emails = [f"email:{text_of(row, 'email')}"]
-    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in PHONES]
+    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
     handles = text_of(row, settings.handles_field).split(";")
     contact_id = text_of(row, "sys_id")
     return Contact(contact_id, text_of(row, "account") or contact_id, text_of(row, "name"), normalise_identities([*emails, *phones, *handles]))

@@ -34,6 +34,7 @@ class Settings(Words):
     `user` is the login name of our own user there, whose writes are no news; it is taken from the secret where that has one.
     `case_fields`, `contact_profile`, `account_profile` name the fields Caseline writes, `fact_fields` those of the account that facts are read from,
     `contract_fields` those of the contracts; "" switches one off, as it does a whole table. `case_key` is correlation_id, or a field of yours.
+    Who serves consumers sets `contact_table` to csm_consumer, `contact_reference` (the field of a case that names one) to consumer, and `phone_fields`.
     `states` maps new, open, pending and closed, `closed_states` are all that mean closed, `closing` is written with it (resolution code and notes).
     `queues` maps a queue to the sys_id of an assignment group, `owners` an owner to that of a user, `tiers` the instance's words to ours.
     `currency` is what contracts are in, `phone_country_code` ("44") reads numbers stored without one. `overlap` is in seconds.
@@ -54,6 +55,8 @@ class Settings(Words):
     account_profile: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_PROFILE))
     fact_fields: Mapping[str, str] = field(default_factory=lambda: dict(FACT_FIELDS))
     contract_fields: Mapping[str, str] = field(default_factory=lambda: dict(CONTRACT_FIELDS))
+    contact_reference: str = "contact"
+    phone_fields: tuple[str, ...] = ("phone", "mobile_phone")
     handles_field: str = "u_cx_handles"
     customer_key_field: str = "u_cx_customer_key"
     tiers: Mapping[str, str] = field(default_factory=dict)
@@ -83,10 +86,11 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     settings = read_fields(Settings, "servicenow", given)
     groups = (settings.case_fields, settings.contact_profile, settings.account_profile, settings.fact_fields, settings.contract_fields)
     tables = (settings.case_table, settings.contact_table, settings.account_table, settings.contract_table, settings.purchase_table)
-    names = [*(name for group in groups for name in group.values()), *tables, *settings.closing, settings.handles_field, settings.customer_key_field]
-    for name in filter(None, [*names, settings.case_key]):
+    single = (settings.case_key, settings.contact_reference, settings.handles_field, settings.customer_key_field)
+    names = [*(name for group in groups for name in group.values()), *tables, *settings.closing, *settings.phone_fields, *single]
+    for name in filter(None, names):
         if not _NAME.match(name):
             raise ConfigError(f"crm: {name!r} is no name of a table or field; write it as in the dictionary, such as u_cx_tier")
-    if not (settings.case_key and settings.case_table and settings.contact_table):
-        raise ConfigError("crm: case_key, case_table and contact_table cannot be left out")
+    if not (settings.case_key and settings.case_table and settings.contact_table and settings.phone_fields):
+        raise ConfigError("crm: case_key, case_table, contact_table and phone_fields cannot be left out")
     return settings
