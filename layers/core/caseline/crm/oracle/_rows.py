@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caseline.crm import Change
-from caseline.crm._match import Contact
+from caseline.crm._match import Contact, stored_phone
 from caseline.crm.oracle._settings import Settings
-from caseline.identity import normalise_identities, normalise_identity
+from caseline.identity import normalise_identities
 from caseline.markup import strip_tags
 
 Row = Mapping[str, Any]
@@ -59,16 +59,10 @@ def own_fields(settings: Settings) -> dict[str, Sequence[str]]:
 
 def read_contact(row: Row, settings: Settings) -> Contact:
     """A contact without account stands for itself."""
-    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
+    phones = [stored_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
     identities = [f"email:{text_of(row, 'EmailAddress')}", *phones, *text_of(row, settings.handles_field).split(";")]
     contact_id = text_of(row, "PartyId")
     return Contact(contact_id, text_of(row, "AccountPartyId") or contact_id, text_of(row, "ContactName"), normalise_identities(identities))
-
-
-def _phone(stored: str, code: str) -> str:
-    """As an identity; a number without country code is read as the tenant's own country's."""
-    digits = "".join(filter(str.isdigit, stored)).lstrip("0")
-    return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code and digits else "")
 
 
 class Teller:

@@ -8,9 +8,9 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._marks import MARK
-from caseline.crm._match import Contact
+from caseline.crm._match import Contact, stored_phone
 from caseline.crm.servicenow._settings import Settings
-from caseline.identity import normalise_identities, normalise_identity
+from caseline.identity import normalise_identities
 
 Row = Mapping[str, Any]
 JOURNAL, DELETIONS = "sys_journal_field", "sys_audit_delete"
@@ -46,16 +46,10 @@ def account_columns(settings: Settings) -> list[str]:
 def read_contact(row: Row, settings: Settings) -> Contact:
     """A contact without account stands for itself."""
     emails = [f"email:{text_of(row, 'email')}"]
-    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
+    phones = [stored_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
     handles = text_of(row, settings.handles_field).split(";")
     contact_id = text_of(row, "sys_id")
     return Contact(contact_id, text_of(row, "account") or contact_id, text_of(row, "name"), normalise_identities([*emails, *phones, *handles]))
-
-
-def _phone(stored: str, code: str) -> str:
-    """As an identity; a number without country code is read as the instance's own country's."""
-    digits = "".join(filter(str.isdigit, stored)).lstrip("0")
-    return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code and digits else "")
 
 
 class Teller:
