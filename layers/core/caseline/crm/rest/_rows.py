@@ -129,5 +129,3 @@ class Reader:
 
     def _is_ours(self, by: str) -> bool:
         return bool(by) and by == self.mapped.user
-
-
