@@ -56,7 +56,10 @@ class Org:
         return self.clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def note(self, member: Member, model: str, record: Row, action: str, **metadata: Any) -> None:
+        """Of a ticket the name is cut, of others it is not: one that does not fit breaks it."""
         name = record.get("name") or f"{record.get('first_name', '')} {record.get('last_name', '')}".strip()
+        if len(name) > 255:
+            raise BrokenError
         self.activities.append({
             "id": new_id(), "member": member, "action": action, "entity_type": model, "entity_id": record["id"], "entity_name": name[:255], "description": "",
             "metadata": metadata, "created_at": self.now(),
@@ -146,9 +149,9 @@ class Org:
         return self._store(member, self.contacts, "Contact", base, row, standing is None)
 
     def _store(self, member: Member, table: dict[str, Row], model: str, base: Row, row: Row, is_new: bool) -> Row:
+        self.note(member, model, row, "CREATE" if is_new else "UPDATE")
         base.update(row)
         table[base["id"]] = base
-        self.note(member, model, base, "CREATE" if is_new else "UPDATE")
         return base
 
     # Tickets.
@@ -258,6 +261,10 @@ class Org:
             "won_count": len(won), "open_deal_count": 0, "open_tickets": open_tickets, "first_won_on": None, "won_amount": total if won else "0",
             "open_pipeline": "0", "overdue_amount": "0", "by_currency": by_currency,
         }  # fmt: skip
+
+
+class BrokenError(Exception):
+    """A fault of BottleCRM's own: 500."""
 
 
 class BadIdError(RefusedError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.kit.bottlecrm.members import DENIED, PAGE, Member
-from tests.kit.bottlecrm.records import OPEN_STATUSES, PRIORITIES, STATUSES, BadIdError, Org, RefusedError, Row, new_id, read_id
+from tests.kit.bottlecrm.records import OPEN_STATUSES, PRIORITIES, STATUSES, BadIdError, BrokenError, Org, RefusedError, Row, new_id, read_id
 from tests.kit.simulated import Call, Reply, Simulator
 
 LINE = 4_094  # bytes of a request's first line
@@ -67,6 +67,8 @@ class Simulated(Simulator):
             return Reply(400, error.errors)
         except RefusedError as error:
             return Reply(400, {"error": True, "errors": error.errors})
+        except BrokenError:
+            return Reply(500, PAGE.format("Server Error (500)"), {"Content-Type": "text/html"})
 
     def _member(self, header: str) -> Member | None:
         members = [self.person] if self.refused else [self.person, self.caseline]

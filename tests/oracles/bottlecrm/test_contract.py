@@ -10,7 +10,12 @@ from tests.contract.test_crms_notes import *
 from tests.contract.test_crms_people import *
 from tests.contract.test_crms_setup import *
 from tests.contract.test_crms_strangers import *
-from tests.contract.test_crms_wire import *
+from tests.contract.test_crms_wire import (  # noqa: F401
+    test_a_reply_lost_after_a_note_makes_no_second_note,
+    test_a_reply_that_comes_too_late_makes_no_second_case,
+    test_no_redirect_is_followed,
+    test_wrong_credentials_are_neither_tried_again_nor_for_ever,
+)
 
 # More than its feed of activities shows, and not so many that a ticket of so many comments takes minutes.
 test_crms_changes.MANY = 55

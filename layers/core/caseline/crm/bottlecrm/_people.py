@@ -15,7 +15,7 @@ from caseline.crm.bottlecrm._settings import Settings
 from caseline.errors import CrmNotFoundError, CrmUnavailableError
 from caseline.identity import normalise_identities
 
-NAME, NAMELESS, TRIES, LOOKED_FOR = 255, "-", 3, 4
+NAME, NAMELESS, TRIES, LOOKED_FOR = 100, "-", 3, 4  # both names together have to fit into 255, or BottleCRM breaks
 _PHONE = re.compile(r"\+[0-9]{7,15}\Z")
 
 
