@@ -136,9 +136,12 @@ def test_a_token_of_no_administrator_is_found(there: BottleWorld) -> None:
     assert [finding.severity for finding in quick(there).check(SCHEMA)] == ["error"]
 
 
-@pytest.mark.parametrize("settings", [{"case_fields": {"case_key": ""}}, {"account_fields": {"tier": "Bad Key"}}, {"instance_url": "http://crm.example.com"}, {"x": 1}])
+WRONG = ({"case_fields": {"case_key": ""}}, {"account_fields": {"tier": "Bad Key"}}, {"instance_url": "http://crm.example.com"}, {"x": 1})
+
+
+@pytest.mark.parametrize("settings", WRONG)
 def test_wrong_settings_say_what_to_write(settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="write|without"):
+    with pytest.raises(ConfigError, match=r"write|without"):
         bottlecrm.create({"instance_url": "https://crm.example.com", **settings}, {"token": "bcrm_pat_x"})
 
 
