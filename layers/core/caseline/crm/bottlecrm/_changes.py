@@ -27,7 +27,7 @@ from caseline.signals import isoformat, parse_time
 
 TICKETS, CONTACTS, ACCOUNTS = "Case", "Contact", "Account"
 FEED, OWN_FEED, SWEEP = 50, 200, 50
-GONE = "DELETE"
+GONE, DUPLICATE = "DELETE", "Duplicate"  # which a ticket becomes by merging alone
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ class Changes:
 
     def _read_act(self, act: Act, data: Row, body: Row) -> tuple[str, dict[str, Any]]:
         if act.action in ("STATUS_CHANGED", "REOPENED"):
-            return "case", self._status(text_of(data, "after") or text_of(data, "to_status"), body)
+            status = text_of(data, "after") or text_of(data, "to_status")
+            return ("case", self._status(status, body)) if status != DUPLICATE else ("", {})
         if act.action == "PRIORITY_CHANGED":
             band = self._settings.band(text_of(data, "after"))
             return ("case", {"band": band}) if band else ("", {})
