@@ -162,7 +162,7 @@ def test_saves_that_are_killed_and_repeated_make_no_second_ticket(scene: Scene) 
         until(lambda many=round_: len(scene.office.tickets("New")) > many)
         scene.dev.stop(signal.SIGKILL)
         scene.dev.start()
-    scene.dev.settle(PATIENCE)
+    scene.dev.settle(2 * PATIENCE)  # who died held a lease, and is waited for longer and longer
     until(lambda: all(scene.case(who)["crm"].get("sync") == "synced" for who in people))
     keys = Counter(ticket["custom_fields"]["cx_case_key"] for ticket in scene.office.tickets())
     assert set(keys.values()) == {1} and {scene.case(who)["case_key"] for who in people} <= set(keys)
