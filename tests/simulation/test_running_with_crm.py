@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from caseline.crm._guard import OPENS_AT
-from caseline.signals import isoformat
 
 from tests.kit.crms.salesforce import SECRET, WEBHOOK_SECRET, SalesforceWorld
 from tests.kit.dev import Dev
