@@ -39,7 +39,7 @@ function caseline_allowed() {
 
 /** Must-use plugins are never activated: role and table are made once. */
 function caseline_install() {
-	if ( '1' === get_option( 'caseline_installed' ) ) {
+	if ( wp_installing() || '1' === get_option( 'caseline_installed' ) ) {
 		return;
 	}
 	global $wpdb;
