@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from caseline.configuration import read_config
 from caseline.crm import Note, rest
-from caseline.crm.rest._mapping import read_mapping
+from caseline.crm.rest._checks import read_mapping
 from caseline.crm.rest._reading import MappingError
 from caseline.crm.rest._template import OddValueError, Template
 from caseline.crm.rest._template import Path as UrlPath

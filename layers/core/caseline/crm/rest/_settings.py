@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm.rest._mapping import Mapped, read_mapping
+from caseline.crm.rest._checks import read_mapping
+from caseline.crm.rest._mapping import Mapped
 from caseline.errors import ConfigError
 
 
