@@ -136,7 +136,7 @@ def test_both_sides_are_counted_and_each_difference_is_named(dev: Dev, world: Sa
     done = dev.run("crm", "reconcile", "--json")
     [difference] = json.loads(done.stdout)["differences"]
     assert done.returncode == 1 and (difference["kind"], difference["crm_id"]) == ("unknown", stray)
-    assert dev.api("crm")["reconciliation"]["count"] == 1 and "1 differences at the count" in dev.run("doctor").stdout
+    assert dev.api("crm")["reconciliation"]["count"] == 1 and "1 difference at the count" in dev.run("doctor").stdout
 
 
 def test_the_live_crm_is_checked_and_set_up(dev: Dev, world: SalesforceWorld) -> None:

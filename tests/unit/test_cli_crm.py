@@ -131,5 +131,5 @@ def test_a_count_on_a_stack_is_made_by_its_function(stack, monkeypatch):
     call = crm_place.StackPlace._call
     monkeypatch.setattr(crm_place.StackPlace, "_call", lambda place, service, use: use(Function()) if service == "lambda" else call(place, service, use))
     done = run("reconcile", *stack)
-    assert done.exit_code == 1 and "2 cases here, 1 there, 1 differences" in done.output and "missing  case-1" in done.output
+    assert done.exit_code == 1 and "2 cases here, 1 there, 1 difference" in done.output and "missing  case-1" in done.output
     assert [(request["FunctionName"], json.loads(request["Payload"])) for request in asked] == [("SyncCrmFunction", {"job": "reconcile"})]
