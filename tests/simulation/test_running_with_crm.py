@@ -124,8 +124,11 @@ def test_its_silence_loses_nothing_and_is_seen_everywhere(dev: Dev, world: Sales
     status, page = dev.ask("GET", "/console/channels", headers={"authorization": f"Bearer {token}"})
     assert status == 200 and b"CRM: Salesforce is down" in page
     world.simulator.faults.clear()
-    until(lambda: len(world.cases()) == before + OPENS_AT and dev.api("crm")["unsynced"] == 0, 150)
-    assert len({stored.case_key for stored in world.cases()}) == before + OPENS_AT and dev.api("crm")["state"] == "up"
+    until(lambda: dev.api("crm")["state"] == "up", 150)  # the next poll finds that it answers again
+    for case in dev.api("crm")["waiting"]:  # the watcher comes back to them within minutes; who works one need not wait
+        dev.api(f"cases/{case['case_key']}", {"note": "Sorry for the delay."})
+    until(lambda: len(world.cases()) == before + OPENS_AT and dev.api("crm")["unsynced"] == 0)
+    assert len({stored.case_key for stored in world.cases()}) == before + OPENS_AT
 
 
 def test_both_sides_are_counted_and_each_difference_is_named(dev: Dev, world: SalesforceWorld) -> None:
