@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from caseline.configuration import read_config
 from caseline.crm import Note, rest
-from caseline.crm.rest._checks import read_mapping
-from caseline.crm.rest._reading import MappingError
-from caseline.crm.rest._template import OddValueError, Template
-from caseline.crm.rest._template import Path as UrlPath
+from caseline.crm._mapped._checks import read_mapping
+from caseline.crm._mapped._reading import MappingError
+from caseline.crm._mapped._template import OddValueError, Template
+from caseline.crm._mapped._template import Path as UrlPath
 from caseline.errors import ConfigError, CrmAuthError, CrmRejectedError, CrmUnavailableError, SignatureError
 from caseline.signals import isoformat, parse_time
 from caseline.sources import Source

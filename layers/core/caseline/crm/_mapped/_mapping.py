@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from caseline.crm.rest._expression import Expression
-from caseline.crm.rest._template import Path, Template
+from caseline.crm._mapped._expression import Expression
+from caseline.crm._mapped._template import Path, Template
 
 KINDS = ("cases", "comments", "people", "accounts", "deleted")
 

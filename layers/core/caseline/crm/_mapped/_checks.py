@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from caseline.crm.rest._mapping import KINDS, Cases, Changes, Mapped, Request, Webhook
-from caseline.crm.rest._reading import MappingError, Place, read
-from caseline.crm.rest._template import Path
+from caseline.crm._mapped._mapping import KINDS, Cases, Changes, Mapped, Request, Webhook
+from caseline.crm._mapped._reading import MappingError, Place, read
+from caseline.crm._mapped._template import Path
 
 PEOPLE = frozenset("emails phones phone_digits handles handle_names customer_key".split())
 OURS = frozenset("version score band headline reasons category queue link".split())
