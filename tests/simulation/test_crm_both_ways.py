@@ -406,7 +406,7 @@ def test_two_hours_down_lose_nothing(remote):
     (case,) = remote.cases()
     assert case["crm"]["sync"] == "failed" and not remote.crm.created
     remote.crm.fail = []
-    remote.live(remote.now + timedelta(minutes=90))
+    remote.live(remote.now + timedelta(minutes=8))
     (case,) = remote.cases()
     assert (case["crm"]["sync"], case["noted"], remote.crm.created) == ("synced", 3, 1)
     assert case["priority"]["band"] == "P1"

@@ -10,14 +10,14 @@ from itertools import islice
 from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
 from caseline.cases.rescoring import rescore_case
-from caseline.errors import CrmError, UnavailableError
+from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs
 from caseline.signals import isoformat
 from caseline.table import Item, Table
 
 BATCH = 100
-LONGEST_WAIT = timedelta(hours=1)
+LONGEST_WAIT, SOON = timedelta(hours=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,14 @@ class Watcher:
         self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
-        """What is due goes out; a case whose account could not be read is judged again, now that the CRM answers."""
+        """What is due goes out; a case whose account could not be read is judged again, now that the CRM answers. While the CRM is down or wants to be
+        left alone it is tried each minute: its guard sees to it that this costs no call."""
         self._postpone(row)
         try:
             case = self.outbox.push(row["PK"].partition("#")[2])
+        except (CrmUnavailableError, CrmRateLimitError):
+            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(self.clock() + SOON))
+            return
         except CrmError:
             return
         if case.get("unread"):
