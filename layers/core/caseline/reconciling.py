@@ -91,8 +91,8 @@ def _unlike(here: dict[str, Item], there: dict[str, list[StandingCase]]) -> Iter
         for case in islice(there.get(case_key, ()), 1):
             if case.status != row["status"]:
                 yield _difference("status", case_key, case.crm_id, f"{row['status']} here, {case.status} in the CRM")
-            elif case.version is not None and case.version < row["pushed_version"]:
-                yield _difference("version", case_key, case.crm_id, f"version {row['pushed_version']} was written, {case.version} stands in the CRM")
+            elif case.version is not None and case.version < row.get("wrote", 0):  # what came from there raises our version alone
+                yield _difference("version", case_key, case.crm_id, f"version {row['wrote']} was written, {case.version} stands in the CRM")
 
 
 def _difference(kind: str, case_key: str, crm_id: str, text: str) -> dict[str, Any]:

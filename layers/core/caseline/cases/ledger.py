@@ -81,7 +81,7 @@ def change_case(
 
 
 # What the outbox keeps on a case, and judgement never touches.
-PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sending", "sent", "noted", "noted_version", "pushed_at"})
+PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sending", "sent", "noted", "noted_version", "wrote", "pushed_at"})
 
 
 def crm_case_key(crm: str, crm_id: str) -> Item:

@@ -108,7 +108,7 @@ class Outbox:
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
         due = () if case.get("unread") else DUE  # the watcher comes back to what the CRM did not tell of yet
         self._mark(
-            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at",
+            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, wrote = :version, pushed_at = :at",
             ("lease_until", "upto", "sending", "push", *due),
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip

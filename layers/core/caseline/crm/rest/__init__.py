@@ -8,8 +8,8 @@ write one, with a whole example. Values go into a request by placeholders, which
 from __future__ import annotations
 
 from caseline.crm._adapter import opener
-from caseline.crm._mapped._settings import Place, read_settings
 from caseline.crm._mapped._webhook import Hook
+from caseline.crm.rest._settings import Place, read_settings
 
 __all__ = ["create", "parse", "verify"]
 
