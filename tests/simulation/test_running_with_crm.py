@@ -103,6 +103,16 @@ def test_what_people_do_there_comes_back_by_its_webhooks(dev: Dev, world: Salesf
     assert dev.ask("POST", HOOK.replace("salesforce", "hubspot"), b"{}")[0] == 404
 
 
+def test_what_no_webhook_told_of_comes_back_by_polling(dev: Dev, world: SalesforceWorld) -> None:
+    case = the_case(dev)
+    until(lambda: dev.api("crm")["last_poll"], 90)  # the first poll says from when on changes are news
+    dev.stop()
+    world.close_case(case["crm"]["id"], "valid")
+    dev.start()  # the schedule runs at once
+    until(lambda: standing(dev, case["case_key"])["status"] == "closed", 90)
+    assert not dev.cases("email:ines@brightwater.example") and dev.api("crm")["last_poll"]
+
+
 def test_its_silence_loses_nothing_and_is_seen_everywhere(dev: Dev, world: SalesforceWorld) -> None:
     before = len(world.cases())
     world.simulator.faults.add("answer", match="/services/data", status=503, body=REFUSED, times=1_000_000)
