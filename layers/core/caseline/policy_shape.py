@@ -27,11 +27,12 @@ class Part(BaseModel):
 
 
 class Bands(Part):
-    """The lowest score of each band; P4 is what is below P3."""
+    """The lowest score of each band; P4 is what is below P3. A priority falls when it has been lower for `fall_after_minutes`."""
 
     P1: Points
     P2: Points
     P3: Points
+    fall_after_minutes: Minutes = 30
 
     def band_of(self, score: int) -> Band:
         return next((band for band in BANDS[:3] if score >= getattr(self, band)), "P4")
@@ -165,6 +166,23 @@ class NeedRules(Part):
     event_kinds: list[str]
 
 
+class OwnCategory(Part):
+    """`like` is a general category: its points, floors and queues count, unless the policy names this one there itself."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    like: str = "unknown"
+    phrases: dict[str, list[str]]
+    exceptions: Annotated[list[str], Field(alias="except")] = []
+
+
+class Categories(Part):
+    """How issues are recognised: shipped example taxonomies by name, phrases of the tenant's own, and general categories that are not wanted."""
+
+    examples: list[Literal["airline", "app", "finance"]] = []
+    own: list[OwnCategory] = []
+    without: list[str] = []
+
+
 class Join(Part):
     hours: Annotated[int, Field(ge=0)]
     by: Literal["category", "customer"]
@@ -224,6 +242,7 @@ class Policy(Part):
     identities: Identities
     retention: Retention
     crm: CrmRules = CrmRules()
+    categories: Categories = Categories()
 
     @field_validator("version", mode="before")
     @classmethod
@@ -238,6 +257,10 @@ class Policy(Part):
     @property
     def policy_version(self) -> str:
         return f"{self.version}+{self.weight_hash[:8]}"
+
+    @property
+    def fall_after(self) -> timedelta:
+        return timedelta(minutes=self.bands.fall_after_minutes)
 
     @property
     def join_window(self) -> timedelta:

@@ -12,6 +12,7 @@ from typing import Any
 from caseline.abandonment import CartNotes
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
+from caseline.assessment.rules import Rules
 from caseline.cases.merging import settle_merges
 from caseline.customers import Claimed, link, new_nodes
 from caseline.errors import UnavailableError
@@ -59,7 +60,7 @@ class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
     `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
-    `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
+    `rules` are those of the policy's categories, the shipped ones by default. `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
     table: Table
@@ -72,6 +73,7 @@ class Recorder:
     ask: Callable[[Mapping[str, Any]], None] | None = None
     carts: CartNotes | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
+    rules: Rules | None = None
 
     @property
     def retention(self) -> timedelta:
@@ -117,11 +119,11 @@ class Recorder:
     def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
         signals = [entry.signal for entry in entries]
         try:
-            return assess_signals(self.analyser, signals)
+            return assess_signals(self.analyser, signals, self.rules)
         except UnavailableError:
             if self.fallback is None:
                 raise
-            return assess_signals(self.fallback, signals)
+            return assess_signals(self.fallback, signals, self.rules)
 
     def _row(self, entry: Entry) -> Item:
         brand = entry.message.envelope["brand"]

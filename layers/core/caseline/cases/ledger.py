@@ -89,6 +89,11 @@ def crm_case_key(crm: str, crm_id: str) -> Item:
     return key(f"CRMCASE#{crm}#{crm_id}", "CASE")
 
 
+def rest(case: Mapping[str, Any]) -> Item:
+    """The keys of a case that the CRM has as it is: open, it is looked at again at `look_at`."""
+    return {"due_shard": "look", "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
+
+
 def due(now: str) -> Item:
     """The keys that put a row on the list of what the watcher reads."""
     return {"due_shard": "due", "due_at": now}

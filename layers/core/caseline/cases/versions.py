@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from caseline.cases.evidence import Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
+from caseline.cases.looks import falls_since, look_again
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -17,6 +19,8 @@ from caseline.table import Item
 from caseline.timeline import LIVE
 
 ALERT_BAND = "P1"
+KEPT = ("look_at", "lower_since")  # judgement's own notes, which are no news to anybody
+BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 
 def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, opener: Item, fresh: list[Item], scene: Scene) -> Item:
@@ -28,18 +32,29 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
         "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}", "author_name": opener.get("author_name") or "",
         "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
     }
-    return row | _judged(policy, run, row, judge(policy, fresh, category, scene, None), fresh, scene)
+    priority, weighs = judge(policy, fresh, category, scene, None)
+    return row | _judged(policy, run, row, priority, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
 
 
 def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
-    """The case with `fresh` in it and its priority settled over `rows`; the same case where nothing changes."""
-    live = [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
+    """The case with `fresh` in it and its priority settled over `rows`; the same case, but for when to look again, where nothing changes."""
+    live = live_of(rows)
     previous = priority_from_json(case["priority"], case["queue"])
-    priority = settle(previous, judge(policy, live, case["category"], scene, previous.override)) if live else previous
-    changed = case | _judged(policy, run, case, priority, fresh, scene)
-    if all(case.get(name) == changed[name] for name in changed if name not in ("updated_at", "due_shard", "due_at")):
-        return case
+    found, weighs = judge(policy, live, case["category"], scene, previous.override) if live else (previous, case.get("weighs", ""))
+    lower = falls_since(policy, case, previous, found, scene)
+    settled = settle(previous, found, may_fall=bool(lower) and lower <= isoformat(scene.now - policy.fall_after))
+    taken = settled.score == found.score
+    kept = {"weighs": weighs if taken else case.get("weighs", weighs), "lower_since": "" if taken else lower}
+    changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
+    changed |= {"look_at": look_again(policy, changed, live, scene)}
+    if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
+        return case | {name: changed[name] for name in KEPT}
     return changed | {"version": case["version"] + 1}
+
+
+def live_of(rows: Sequence[Item]) -> list[Item]:
+    """Those that the case rests on."""
+    return [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
 
 
 def summarise(case: Item) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: lis
     alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
     now = isoformat(scene.now)
-    gathered = _gathered(case, fresh) | _known(case, scene.account) | _unread(case, scene)
+    gathered = _gathered(case, fresh) | _known(case, scene.account)
     return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
 
 
@@ -71,12 +86,6 @@ def _known(case: Item, account: Account | None) -> Item:
     if account is None:
         return {"account_id": case.get("account_id", ""), "contact_id": case.get("contact_id", "")}
     return {"account_id": account.account_id, "contact_id": account.contact_id}
-
-
-def _unread(case: Item, scene: Scene) -> Item:
-    """A case that was judged without the account, because the CRM did not answer, is judged again when it does."""
-    unread = scene.stale and scene.account is None
-    return {"unread": unread} if unread or case.get("unread") else {}
 
 
 def _channels(case: Item, fresh: list[Item]) -> list[str]:

@@ -35,13 +35,14 @@ def route(policy: Policy, category: str, account: Account | None, band: str) -> 
     return policy.routing.default
 
 
-def settle(previous: Priority | None, fresh: Priority) -> Priority:
-    """What stands after `fresh` was computed for a case that had `previous`: a priority rises at once and is never lowered by a retry or an
-    older signal; a human's band stands (the newer one, where two are known)."""
+def settle(previous: Priority | None, fresh: Priority, may_fall: bool = False) -> Priority:
+    """What stands after `fresh` was computed for a case that had `previous`: a priority rises at once, and falls only where `may_fall` says that it has
+    been lower for long enough; a human's band stands (the newer one, where two are known)."""
     if previous is None:
         return fresh
     override = max(filter(None, (previous.override, fresh.override)), key=lambda o: str(o.get("at", "")), default=None)
-    return replace(fresh if fresh.score > previous.score else previous, override=override)
+    taken = fresh.score > previous.score or (may_fall and fresh.score < previous.score)
+    return replace(fresh if taken else previous, override=override)
 
 
 # ---- impact
