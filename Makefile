@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench docs crm-packages sam validate build lock clean
+.PHONY: help setup run test test-bottlecrm lint bench docs crm-packages sam validate build lock clean
 
 PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check
@@ -21,6 +21,10 @@ run: setup ## start the product on 127.0.0.1:8787 and play the demo story
 
 test: lint ## everything that must pass
 	@$(TEST)/python -m pytest -n 2
+
+test-bottlecrm: .tools/test/.ready ## a real CRM, BottleCRM, keeps the contract, and the whole product works with it
+	@infra/setup/bottlecrm.sh
+	@$(TEST)/python -m pytest tests/oracles/bottlecrm
 
 lint: .tools/test/.ready ## style and types
 	@$(TEST)/ruff check .

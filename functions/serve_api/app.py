@@ -63,6 +63,17 @@ def read_stats() -> Response[str]:
     return answer(desk().read_stats())
 
 
+@app.get("/api/v1/crm")
+def show_crm() -> Response[str]:
+    return answer(desk().show_crm())
+
+
+@app.post("/api/v1/crm/reconcile")
+def reconcile() -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().reconcile(), HTTPStatus.ACCEPTED)
+
+
 @app.post("/api/v1/crm/import")
 def import_accounts() -> Response[str]:
     check_writer(app.current_event.raw_event)

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from caseline.crm import crm_names
 
-from tests.kit.crms import World, open_world
+from tests.kit.crms import World, kit_names, open_world
 from tests.kit.platforms import Platform, run_platform
 
 
-@pytest.fixture(params=crm_names())
+@pytest.fixture(params=kit_names())
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     with open_world(request.param) as found:
         yield found
 
 
-@pytest.fixture(params=[name for name in crm_names() if name != "builtin"])
+@pytest.fixture(params=[name for name in kit_names() if name != "builtin"])
 def remote(request: pytest.FixtureRequest) -> Iterator[Any]:
     """One that is reached over HTTP."""
     with open_world(request.param) as found:

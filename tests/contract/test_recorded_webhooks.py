@@ -14,7 +14,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 EVENTS = Path(__file__).parents[2] / "events" / "crm"
-SAMPLES = [path for crm in ("servicenow", "oracle") for path in sorted((EVENTS / crm).glob("*.json"))]
+SAMPLES = [path for crm in ("servicenow", "oracle", "sap") for path in sorted((EVENTS / crm).glob("*.json"))]
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from caseline.crm import CLOSED, Note
+from caseline.crm import CLOSED, NewContact, Note
 from caseline.crm import servicenow as adapter
 from caseline.crm.servicenow._query import is_value
 from caseline.errors import ConfigError, CrmAuthError, CrmRateLimitError, CrmRejectedError, PayloadError
@@ -123,11 +123,11 @@ def test_logs_that_may_not_be_read_are_done_without(snow: ServiceNowWorld) -> No
 
 
 def test_check_names_tables_that_are_hidden_and_a_wrong_time_zone(snow: ServiceNowWorld) -> None:
-    assert snow.adapter().check([]) == []
+    assert snow.adapter().check([]) == [] and [finding.name for finding in snow.adapter(user="").check([])] == ["crm.user"]
     snow.simulator.hidden = {"sys_journal_field", CONTACT}
     snow.instance.rows("sys_user")[0]["time_zone"] = "Europe/Berlin"
     found = {finding.name: finding.severity for finding in snow.adapter().check([])}
-    assert found == {"sys_journal_field": "warning", CONTACT: "error", f"time zone of {BRIDGE}": "error"}
+    assert found == {"sys_journal_field": "warning", CONTACT: "error", f"time zone of {BRIDGE}": "warning"}
 
 
 def test_many_changes_in_one_second_are_read_page_by_page(snow: ServiceNowWorld) -> None:
@@ -152,6 +152,18 @@ def test_contract_value_is_the_sum_of_the_active_ones(snow: ServiceNowWorld) -> 
     assert found and {name: found.facts[name].value for name in ("deal_value", "currency", "renewal_date", "contract_status")} == {
         "deal_value": "3000.5", "currency": "EUR", "renewal_date": "2026-12-15", "contract_status": "active",
     }  # fmt: skip
+
+
+def test_consumers_are_contacts_without_account(snow: ServiceNowWorld) -> None:
+    for name in ("handles", "customer_key"):
+        snow.instance.add_field("csm_consumer", f"u_cx_{name}")
+    crm = snow.adapter(contact_table="csm_consumer", contact_reference="consumer", phone_fields=["mobile_phone", "business_phone"])
+    made = crm.create_contact(NewContact("contact", "cu-1", "Cleo Marsh", ("email:cleo@example.com", "phone:+442079460077"), "x"))
+    found = crm.find_account(["phone:+442079460077"]).account
+    assert found and (found.contact_id, found.account_id, found.name) == (made.contact_id, "", "Cleo Marsh")
+    saved = crm.save_case(replace(RECORD, first=True, contact_id=made.contact_id))
+    row = snow.instance.find(CASE, saved.crm_id)
+    assert row["consumer"] == made.contact_id and "contact" not in row
 
 
 def test_settings_that_cannot_be_are_refused(snow: ServiceNowWorld) -> None:

@@ -231,6 +231,12 @@ def test_a_user_whom_the_index_does_not_show_yet_is_no_second_user(there: Zendes
     assert there.adapter().create_contact(NewContact("contact", "cu-1", "Ann", ("email:ann@example.com",), "x")).contact_id and there.contacts() == 1
 
 
+def test_an_organization_that_does_not_come_along_is_read(there: ZendeskWorld) -> None:
+    there.add_contact(there.add_account("Globex", tier="smb"), "Ann", "ann@example.com")
+    found = there.adapter(sideloads="").find_account(["email:ann@example.com"]).account
+    assert found and (found.name, found.facts["tier"].value) == ("Globex", "smb")
+
+
 # ---- errors and logins
 
 

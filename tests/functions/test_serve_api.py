@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from caseline.cases.outbox import Outbox
+from caseline.crm import StandingCase
+from caseline.crm._guard import OPENS_AT, GuardedCrm
 from caseline.customers import Claimed, link
-from caseline.errors import UnavailableError
+from caseline.errors import CrmAuthError, CrmUnavailableError, UnavailableError
 from caseline.quarantine import quarantine_row
+from caseline.reconciling import Reconciler
 from caseline.signals import isoformat
 from caseline.table import Table
 from caseline.views import Gauges
@@ -385,3 +390,90 @@ def test_quarantine_is_listed_shown_replayed_and_dropped(office: Office, call: C
     assert call.post(f"/quarantine/{quarantine_id}/drop")[0] == 200
     assert call("/quarantine")["quarantine"] == [] and call(f"/quarantine/{quarantine_id}")["raw"] is None
     assert call.post(f"/quarantine/{quarantine_id}/replay")[0] == 409
+
+
+# ---- the CRM
+
+
+def test_a_crm_that_is_well_says_little(office: Office, call: Caller) -> None:
+    furnish(office)
+    call.use(office.desk(crm_name="salesforce"))
+    seen = call("/crm")
+    assert (seen["name"], seen["remote"], seen["state"], seen["unsynced"], seen["waiting"], seen["last_poll"]) == ("salesforce", True, "up", 0, [], None)
+    assert seen["since"] is seen["until"] is seen["remaining"] is seen["reconciliation"] is None and seen["as_of"] == isoformat(office.now)
+
+
+def test_a_crm_that_is_down_says_since_when_and_what_waits(office: Office, call: Caller) -> None:
+    customer_id = office.customer("Ines Falk", ["x:41"])
+    case_key = office.case(customer_id, [office.signal("x:41", 12, "Down again")], "outage", push=False)
+    seen = break_down(office, call)
+    assert seen["state"] == "down" and seen["since"] == isoformat(office.now) and seen["why"] == "CrmAuthError"
+    assert seen["unsynced"] == 1 and seen["errors"] == {"CrmAuthError": 1}
+    assert [(case["case_key"], case["error"]) for case in seen["waiting"]] == [(case_key, "CrmAuthError")]
+
+
+def test_a_crm_that_wants_less_says_until_when_and_what_is_left(office: Office, call: Caller) -> None:
+    until = int(office.now.timestamp()) + 90
+    office.table.put({"PK": "CRM#hubspot", "SK": "LIMITS", "until": until, "remaining": 900, "allowed": 10_000, "usage_until": until})
+    office.table.put({"PK": "CURSOR#crm/hubspot", "SK": "CURSOR", "polled_at": until - 120})
+    call.use(office.desk(crm_name="hubspot"))
+    seen = call("/crm")
+    assert seen["state"] == "limited" and seen["until"] == isoformat(office.now + timedelta(seconds=90)) and seen["since"] is None
+    assert (seen["remaining"], seen["allowed"], seen["scarce"]) == (900, 10_000, True)
+    assert seen["last_poll"] == isoformat(office.now - timedelta(seconds=30))
+
+
+def test_the_last_count_is_told_with_its_differences_and_when_the_next_failed(office: Office, call: Caller) -> None:
+    furnish(office)
+    call.use(office.desk(crm_name="other"))
+    Reconciler(office.table, Standing([StandingCase("c-9", "case-strange", "open")]), lambda: office.now).reconcile()
+    report = call("/crm")["reconciliation"]
+    assert (report["at"], report["here"], report["there"], report["count"]) == (isoformat(office.now), 1, 1, 1)
+    assert [(found["kind"], found["case_key"]) for found in report["differences"]] == [("unknown", "case-strange")]
+    with pytest.raises(CrmUnavailableError):
+        Reconciler(office.table, Standing(None), lambda: office.now).reconcile()
+    after = call("/crm")["reconciliation"]
+    assert after == report | {"failed_at": isoformat(office.now), "why": "CrmUnavailableError"}
+    call.use(office.desk(crm_name="builtin"))
+    assert call("/crm")["reconciliation"] is None, "it was another CRM's"
+
+
+def test_writers_have_both_sides_counted(office: Office, call: Caller) -> None:
+    asked: list[str] = []
+    call.use(office.desk(crm_name="salesforce", ask_count=lambda: asked.append("count")))
+    status, answer = call.post("/crm/reconcile", {}, **TOKEN)
+    assert (status, answer, asked) == (202, {"asked_at": isoformat(office.now)}, ["count"])
+    assert call.post("/crm/reconcile", {}, roles="viewer")[0] == 403 and asked == ["count"]
+    call.use(office.desk())
+    assert call.post("/crm/reconcile", {}, **TOKEN)[0] == 409
+
+
+class Standing:
+    """A CRM in which these cases stand; None if it does not answer."""
+
+    name = "other"
+
+    def __init__(self, cases: list[StandingCase] | None) -> None:
+        self.cases = cases
+
+    def list_cases(self, cursor: str) -> tuple[list[StandingCase], str]:
+        if self.cases is None:
+            raise CrmUnavailableError("down")
+        return self.cases, ""
+
+
+def break_down(office: Office, call: Caller) -> dict[str, Any]:
+    """What the API says after a case could not be saved a few times."""
+
+    class Refusing:
+        name, native_upsert, usage = "salesforce", True, None
+
+        def save_case(self, record: Any) -> Any:
+            raise CrmAuthError("who are you?")
+
+    [case] = call("/cases")["cases"]
+    for _ in range(OPENS_AT):
+        with pytest.raises(CrmAuthError):
+            Outbox(office.table, GuardedCrm(Refusing(), office.table, lambda: office.now), lambda: office.now, str).push(case["case_key"])
+    call.use(office.desk(crm_name="salesforce"))
+    return call("/crm")

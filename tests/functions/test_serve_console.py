@@ -275,6 +275,37 @@ def test_empty_pages_say_what_to_do(office: Office, visit: Visit) -> None:
     assert "config.yaml" in channels and "Nothing is in quarantine" in channels and "Everything accepted is accounted for" in channels
 
 
+def test_a_remote_crm_has_a_section_of_what_waits_and_what_differs(office: Office, visit: Visit) -> None:
+    assert "CRM:" not in visit("/channels").plain, "the built-in one is in our own table"
+    customer_id, _ = furnish(office)
+    case_key = office.case(customer_id, [office.signal("x:41", 2, HOSTILE)], "defect", push=False)
+    failed = {"name": "salesforce", "sync": "failed", "error": "CrmAuthError"}
+    office.table.update(f"CASE#{case_key}", "CASE", "SET crm = :crm, subject = :subject", crm=failed, subject=HOSTILE)
+    down = {"failures": 5, "since": isoformat(office.ago(40)), "why": "CrmAuthError", "usage_until": 2**40, "remaining": 40, "allowed": 1000}
+    office.table.put({"PK": "CRM#salesforce", "SK": "LIMITS", **down})
+    difference = {"kind": "missing", "case_key": "case-<b>", "crm_id": "", "text": "open here and not in the CRM"}
+    report = {"crm": "salesforce", "at": isoformat(office.ago(700)), "here": 1001, "there": 1000, "count": 1, "differences": [difference]}
+    office.table.put({"PK": "RECONCILIATION", "SK": "REPORT", **report, "failed_at": isoformat(office.ago(3)), "why": "CrmAuthError"})
+    visit.use(office.desk(crm_name="salesforce"))
+    page = visit("/channels")
+    for words in (
+        "CRM: Salesforce is down", "Since 40 min ago: it refuses our credentials", "40 of 1,000 calls left, kept for P1 cases.", "1 case not there yet as here",
+        "CrmAuthError", "The count 3 min ago could not be made", "1 difference at the last count", "1,001 cases here, 1,000 there", "Not in the CRM case-<b>",
+    ):  # fmt: skip
+        assert words in page.plain, words
+    assert '<script>alert("x")' not in page.html
+    assert {"href": f"/console/cases/{case_key}", "data-row": None} in page.all("a")
+
+
+def test_a_crm_that_answers_or_asks_for_a_pause_says_so(office: Office, visit: Visit) -> None:
+    visit.use(office.desk(crm_name="salesforce"))
+    assert "CRM: Salesforce answers Changes were last asked for never. Both sides are counted each night; not yet." in visit("/channels").plain
+    office.table.put({"PK": "CRM#salesforce", "SK": "LIMITS", "until": int(office.now.timestamp()) + 600})
+    report = {"crm": "salesforce", "at": isoformat(office.now), "here": 2, "there": 2, "count": 0, "differences": []}
+    office.table.put({"PK": "RECONCILIATION", "SK": "REPORT", **report})
+    assert "asks for a pause Until 14:40 UTC: it wants to be called less." in visit("/channels").plain and "No differences" in visit("/channels").plain
+
+
 def test_people_find_customers_by_what_they_type(office: Office, visit: Visit) -> None:
     customer_id, _ = furnish(office)
     for typed in ("x:41", "ines@halden.example", "INES@halden.example", "email:ines@halden.example"):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from caseline.crm import crm_names
 
-from tests.kit.crms import open_world
+from tests.kit.crms import kit_names, open_world
 from tests.kit.dying import play
 
 RUNS = 60  # of each CRM; `make bench` does thousands
 
 
-@pytest.mark.parametrize("name", crm_names())
+@pytest.mark.parametrize("name", kit_names())
 def test_deaths_while_saving_lose_and_double_nothing(name: str) -> None:
     with open_world(name) as world:
         outcome = play(world, [f"{name}-{number}" for number in range(RUNS)])

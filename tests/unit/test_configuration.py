@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from caseline.configuration import read_config, read_secrets
+from caseline.crm import crm_names
 from caseline.errors import ConfigError
 from caseline.settings import DEFAULT_URL, Config
 
@@ -57,6 +58,49 @@ def test_mistake_is_named_with_its_place(old: str, new: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+SALESFORCE = """brands: {acme: {}}
+sources: []
+crm:
+  name: salesforce
+  instance_url: https://acme.my.salesforce.example
+  queues: {senior care: 00G5g000000ABCDEAA}
+  settings: {tiers: {Gold: strategic}}
+  changes_minutes: 2
+"""
+ADDRESS = "instance_url: https://acme.my.salesforce.example"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("queues: {senior care", "queue: {senior care", "config.yaml:6:3: crm.queue: salesforce has no setting 'queue'; did you mean 'queues'?"),
+        ("changes", "chang", "config.yaml:8:3: crm.chang_minutes: salesforce has no setting 'chang_minutes'; did you mean 'changes_minutes'?"),
+        ("changes_minutes: 2", "changes_minutes: soon", "config.yaml:8:3: crm.changes_minutes: write a number of minutes from 0 to 10080"),
+        ("00G5g000000ABCDEAA", "[1]", "config.yaml:6:12: crm.queues.senior care: write a text"),
+        ("tiers: {Gold: strategic}", "tiers: Gold", "config.yaml:7:14: crm.settings.tiers: write a mapping"),
+        (ADDRESS, "instance_url: http://acme.example", "config.yaml:5:3: crm.instance_url: write https://, plain http goes to this machine only"),
+        (ADDRESS, "instance_url: acme", "config.yaml:5:3: crm.instance_url: write https://host"),
+        (f"  {ADDRESS}\n", "", "config.yaml:3:1: crm.instance_url: salesforce needs it; write https://host"),
+        ("changes_minutes: 2", "handles_field: a b", "config.yaml:3:1: crm: 'a b' is no field name; write an API name such as CX_Tier__c"),
+    ],
+)
+def test_a_crms_settings_are_checked_by_its_own_reader(old: str, new: str, said: str) -> None:
+    assert read_config(SALESFORCE)["crm"]["name"] == "salesforce"
+    with pytest.raises(ConfigError) as caught:
+        read_config(SALESFORCE.replace(old, new, 1))
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("name", [name for name in crm_names() if name != "builtin"])
+def test_each_crm_says_what_its_login_lacks(name: str) -> None:
+    config = {"crm": {"name": name, "instance_url": "https://crm.example"}}
+    with pytest.raises(ConfigError, match=rf"^secrets\.json:1:2: crm/{name}: the secret of crm {name} lacks \w+"):
+        read_secrets(f'{{"crm/{name}": {{}}}}', config)
+    with pytest.raises(ConfigError, match="did you mean") as caught:
+        read_config(f"brands: {{}}\nsources: []\ncrm: {{name: {name}, instance_url: https://crm.example, changes_minute: 1}}\n")
+    assert "config.yaml:3:" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "1", "- a", "a: b: c", "a: 1\na: 2\nbrands: {}\nsources: []", "\t", "{", "brands: [1]\nsources: {}"])
 def test_any_text_is_a_config_error(text: str) -> None:
     with pytest.raises(ConfigError, match=r"config\.yaml:\d+:\d+: "):
@@ -72,6 +116,9 @@ def test_any_text_is_a_config_error(text: str) -> None:
         ('{"x/acme-care": "0123456789abcdef"}', "newest first"),
         ("[]", "the secrets are an object"),
         ('{"crm/salesforce": []}', "is an object"),
+        ('{"crm/sailforce": {}}', "secrets.json:1:2: crm/sailforce: there is no CRM 'sailforce'; did you mean 'salesforce'?"),
+        ('{"crm/salesforce": {"webhook_secrets": "0123456789abcdef"}}', "secrets.json:1:21: crm/salesforce.webhook_secrets: these are a list, newest first"),
+        ('{"crm/salesforce": {"webhook_secrets": ["short"]}}', "secrets.json:1:41: crm/salesforce.webhook_secrets.0: this secret is too short"),
         ('{"x/acme-care": ["0123456789abcdef"', "secrets.json:1:"),
     ],
 )

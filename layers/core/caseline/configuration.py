@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from caseline.channels import channel_names, open_channel
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.crm import crm_names
+from caseline.crm_settings import check_crm, check_crm_secret
 from caseline.errors import ConfigError
 from caseline.phones import is_region
 
@@ -69,12 +70,15 @@ def read_config(text: str, name: str = "config.yaml") -> dict[str, Any]:
 
 
 def read_secrets(text: str, config: Mapping[str, Any], name: str = "secrets.json") -> dict[str, Any]:
-    """`{"<channel>/<source>": [newest, older], "crm/<name>": {...}}`. Raises ConfigError; a secret itself is never in its text."""
+    """`{"<channel>/<source>": [newest, older], "crm/<name>": {..., "webhook_secrets": [newest, older]}}`.
+
+    Raises ConfigError; a secret itself is never in its text.
+    """
     data = read_yaml(text, name) if text.strip() else {}
     if not isinstance(data, dict):
         raise ConfigError(f'{name}:1:1: the secrets are an object; write {{"<channel>/<source>": ["newest", "older"]}}')
     known = {f"{source['channel']}/{source.get('name', 'default')}" for source in config.get("sources") or ()}
-    problems = [problem for key, value in data.items() for problem in _check_secret(str(key), value, known)]
+    problems = [problem for key, value in data.items() for problem in _check_secret(str(key), value, known, config)]
     if problems:
         raise ConfigError(report_problems(problems, text, name))
     return data
@@ -151,13 +155,14 @@ def _check_regions(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield ("sources", index, "settings", "region"), f"{region!r} is no country; write two letters of ISO 3166, such as GB"
 
 
-_CHECKS: Sequence[Callable[[Mapping[str, Any]], Iterator[Problem]]] = (_check_channels, _check_sources, _check_settings, _check_regions, _check_adapters)
+_CHECKS: Sequence[Callable[[Mapping[str, Any]], Iterator[Problem]]] = (
+    _check_channels, _check_sources, _check_settings, _check_regions, _check_adapters, check_crm,
+)  # fmt: skip
 
 
-def _check_secret(key: str, value: Any, sources: set[str]) -> Iterator[Problem]:
+def _check_secret(key: str, value: Any, sources: set[str], config: Mapping[str, Any]) -> Iterator[Problem]:
     if key.startswith("crm/"):
-        if not isinstance(value, dict):
-            yield (key,), "a CRM's secret is an object with the fields it logs in with"
+        yield from check_crm_secret(key, value, config)
     elif key not in sources:
         yield (key,), f"there is no source {key!r} in the configuration{suggest(key, sorted(sources))}"
     elif not isinstance(value, list) or not all(isinstance(secret, str | dict) for secret in value):

@@ -12,6 +12,7 @@ from typing import Any
 from caseline import views
 from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
+from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
@@ -25,7 +26,8 @@ _SHOWN = ("id", "channel", "source", "brand", "reason", "field", "whole", "recei
 class Desk:
     """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
 
-    `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM.
+    `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM, named
+    `crm_name`, `ask_count()` has it counted against what is here.
     """
 
     table: Table
@@ -36,6 +38,8 @@ class Desk:
     replay: Callable[[Item], Any]
     clock: Callable[[], datetime]
     crm: Callable[[], Any] = lambda: None
+    crm_name: str = BUILTIN
+    ask_count: Callable[[], None] = lambda: None
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
         return views.find_customers(self.table, identity, self.scopes)
@@ -79,6 +83,16 @@ class Desk:
         report = asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
         rescore_cases(self.table, report.pop("touched"), self.scopes, isoformat(self.clock()))
         return report
+
+    def show_crm(self) -> dict[str, Any]:
+        return views.show_crm(self.table, self.crm_name, self.clock())
+
+    def reconcile(self) -> dict[str, Any]:
+        """`{"asked_at"}`: the report of `show_crm` is as new once both sides are counted."""
+        if self.crm_name == BUILTIN:
+            raise ConflictError("the built-in CRM stands in Caseline's own table: there is nothing to count against")
+        self.ask_count()
+        return {"asked_at": isoformat(self.clock())}
 
     def list_quarantine(self, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         """`{"quarantine": [...], "next"}`, newest first, without the payloads."""

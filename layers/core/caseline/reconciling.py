@@ -1,7 +1,8 @@
-"""Nightly: both sides are counted, and each difference is reported. Nothing is mended by guess; what was never pushed is pushed again."""
+"""Nightly, and when somebody asks: both sides are counted, and each difference is reported. Nothing is mended by guess; what was not pushed is pushed again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 from caseline.cases.ledger import CLOSED, OPEN, load_cases
 from caseline.crm import Crm, StandingCase
+from caseline.errors import CrmError
 from caseline.metrics import emit
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item, Table
@@ -18,6 +20,7 @@ LISTED = 200  # differences that the report names; the counts go on
 PAGES = 1_000
 SETTLED = timedelta(minutes=60)  # a case younger than this may be on its way
 REPORT = ("RECONCILIATION", "REPORT")
+REQUEST = json.dumps({"v": 1, "changes": [], "reconcile": True})  # on the queue of the CRM's changes
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,18 @@ class Reconciler:
     stack: str = ""
 
     def reconcile(self) -> dict[str, Any]:
-        """The report, which the desk shows until the next: counts of both sides and `differences` of the kinds missing, unknown, doubled, status, version."""
+        """The report, which the desk shows until the next: counts of both sides and `differences` of the kinds missing, unknown, doubled, status, version.
+
+        CrmError where the CRM cannot be counted now; the report before stays, and says that.
+        """
+        try:
+            return self._report()
+        except CrmError as error:
+            at, why = isoformat(self.clock()), type(error).__name__
+            self.table.update(*REPORT, "SET failed_at = :at, why = :why, crm = if_not_exists(crm, :crm)", at=at, why=why, crm=self.crm.name)
+            raise
+
+    def _report(self) -> dict[str, Any]:
         there: dict[str, list[StandingCase]] = {}
         for case in self._standing():
             there.setdefault(case.case_key, []).append(case)
@@ -83,6 +97,11 @@ def _unlike(here: dict[str, Item], there: dict[str, list[StandingCase]]) -> Iter
 
 def _difference(kind: str, case_key: str, crm_id: str, text: str) -> dict[str, Any]:
     return {"kind": kind, "case_key": case_key, "crm_id": crm_id, "text": text}
+
+
+def is_request(body: str) -> bool:
+    """Whether a message of the queue asks for a count."""
+    return bool(json.loads(body).get("reconcile"))
 
 
 def read_report(table: Table) -> Item | None:

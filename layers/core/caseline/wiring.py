@@ -289,12 +289,12 @@ class Wiring:
         from caseline.crm._guard import GuardedCrm
         from caseline.crm._pace import read_pace
 
-        key = f"crm/{self.config.crm.name}"
-        if key not in self._clients:
-            settings = read_pace(self.config.crm.settings)[1]
-            adapter = open_crm(self.config.crm.name).create(settings=settings, secret=self.secret(key) or {}, table=self.table, clock=self.clock)
-            self._clients[key] = GuardedCrm(adapter, self.table, self.clock) if self.has_remote_crm else adapter
-        crm: Crm = self._clients[key]
+        chosen, key = self.config.crm, f"crm/{self.config.crm.name}"
+        made_of, known = (chosen, self.secret(key) or {}), self._clients.get(key)
+        if not known or known[0] != made_of:  # a new secret, or a change of settings, asks for a new adapter
+            adapter = open_crm(chosen.name).create(settings=read_pace(chosen.settings)[1], secret=made_of[1], table=self.table, clock=self.clock)
+            self._clients[key] = known = made_of, GuardedCrm(adapter, self.table, self.clock) if self.has_remote_crm else adapter
+        crm: Crm = known[1]
         return crm
 
     @property
@@ -319,9 +319,11 @@ class Wiring:
     @property
     def crm_source(self) -> Source:
         """The CRM as the sender of its own webhooks; their secrets stand in its secret as `webhook_secrets`, newest first."""
+        from caseline.crm._pace import read_pace
+
         chosen = self.config.crm
         known = self.secret(f"crm/{chosen.name}") or {}
-        return Source(chosen.name, "", (), tuple(map(str, known.get("webhook_secrets") or ())), chosen.settings)
+        return Source(chosen.name, "", (), tuple(map(str, known.get("webhook_secrets") or ())), read_pace(chosen.settings)[1])
 
     def send_changes(self, body: str) -> None:
         self._call("sqs", "send_message", QueueUrl=self.environ["CRM_QUEUE_URL"], MessageBody=body)
@@ -339,6 +341,12 @@ class Wiring:
         from caseline.reconciling import Reconciler
 
         return Reconciler(self.table, self.crm, self.clock, self.stack)
+
+    def ask_count(self) -> None:
+        """By the queue: the count may take longer than a request may."""
+        from caseline.reconciling import REQUEST
+
+        self.send_changes(REQUEST)
 
     @property
     def scopes(self) -> list[str]:
@@ -442,6 +450,7 @@ class Wiring:
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, self.scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
+            config.crm.name, self.ask_count,
         )
 
     @cached_property

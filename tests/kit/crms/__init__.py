@@ -18,6 +18,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+VARIANTS = {"sap_c4c": "sap"}  # a second product that the same adapter speaks to, by the name of its kit
 RECORD = CaseRecord(
     case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
     reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",
@@ -111,6 +112,7 @@ class World(Protocol):
 
 
 def kit_names() -> list[str]:
+    """Of the CRMs, and of their variants beside them."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 

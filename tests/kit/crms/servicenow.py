@@ -16,6 +16,7 @@ from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, StoredCase
 from tests.kit.servicenow import BRIDGE, CLIENT_ID, CLIENT_SECRET, PERSON, Simulator, by_status, servicenow
+from tests.kit.simulated.wire import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
@@ -34,27 +35,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 LENGTHS = {"headline": 255, "reasons": 32_768, "category": 255, "queue": 80, "band": 40, "customer_key": 64, "handles": 4_096, "channels": 255}
 WEBHOOK_SECRET, WEBHOOK_URL = "servicenow-webhook-secret", "https://hooks.example.com/webhooks/crm/main"
-
-
-class ServiceNowWire:
-    reading, writing, noting = "GET .*/table/customer_contact", f"(POST|PATCH) .*/table/{CASE}", f"PATCH .*/table/{CASE}"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=by_status(status))
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
+READING, WRITING, NOTING = "GET .*/table/customer_contact", f"(POST|PATCH) .*/table/{CASE}", f"PATCH .*/table/{CASE}"
 
 
 class ServiceNowWorld:
     def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self.instance, self.wire = simulator, simulator.instance, ServiceNowWire(simulator)
+        self.simulator, self.instance, self.wire = simulator, simulator.instance, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
         self.now, self.instance.clock = NOW, self.clock
         for table, fields in OURS.items():
             for name, kind in fields.items():

@@ -18,6 +18,7 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, StoredCase
+from tests.kit.simulated import FaultyWire
 from tests.kit.zendesk import AGENT, CLIENT_ID, CLIENT_SECRET, ME, Desk, Simulator, by_status, zendesk
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
@@ -33,6 +34,7 @@ TYPES = {
     **dict.fromkeys(("reasons", "noted", "handles"), "textarea"),
 }  # fmt: skip
 ENTITIES = {"case": "ticket_field", "contact": "user_field", "account": "organization_field"}
+READING, WRITING, NOTING = "/search", "(POST|PUT) .*/tickets", "PUT .*/tickets/"
 WEBHOOK_SECRET, WEBHOOK_URL = "zendesk-webhook-signing-secret", "https://hooks.example.com/webhooks/crm/zendesk"
 
 
@@ -51,25 +53,9 @@ def add_field(desk: Desk, kind: str, name: str, choice: str, key: str = "") -> N
     desk.add_field(kind, values if kind == "ticket_field" else {**values, "key": key or f"cx_{name}"})
 
 
-class ZendeskWire:
-    reading, writing, noting = "/search", "(POST|PUT) .*/tickets", "PUT .*/tickets/"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._faults = simulator.faults
-
-    def answer(self, match: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
-        self._faults.add("answer", match, status=status, headers=dict(headers or {}), times=times, body=by_status(status))
-
-    def break_off(self, match: str, kind: str, **values: Any) -> None:
-        if kind == "redirect":
-            self.answer(match, 302, {"Location": "http://localhost:9/elsewhere"})
-        else:
-            self._faults.add(kind, match, **values)
-
-
 class ZendeskWorld:
     def __init__(self, simulator: Simulator) -> None:
-        self.simulator, self.desk, self.wire = simulator, simulator.desk, ZendeskWire(simulator)
+        self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
         self.now, self.desk.clock = NOW, self.clock
         set_up(self.desk)
         self._owners: dict[str, int] = {}

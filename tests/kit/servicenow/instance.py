@@ -121,7 +121,7 @@ class Instance:
         row |= {"sys_updated_on": self._now(), "sys_updated_by": user, "sys_mod_count": str(int(row["sys_mod_count"]) + 1)}
         if table == "sn_customerservice_case":
             row["active"] = "false" if row["state"] in CLOSED else "true"
-        if table == "customer_contact":
+        if table in ("customer_contact", "csm_consumer"):
             row["name"] = " ".join(filter(None, [row.get("first_name", ""), row.get("last_name", "")]))
 
     def _learn(self, row: Row) -> None:

@@ -21,7 +21,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "opened_at": "glide_date_time",
     },
     "sn_customerservice_case": {
-        "account": "reference>customer_account", "contact": "reference>customer_contact", "contact_type": "string", "resolution_code": "integer",
+        "account": "reference>customer_account", "contact": "reference>customer_contact", "consumer": "reference>csm_consumer",
+        "contact_type": "string", "resolution_code": "integer",
     },
     "sys_user": {
         "name": "string", "first_name": "string:50", "last_name": "string:50", "email": "string:100", "phone": "string:40", "mobile_phone": "string:40",
@@ -43,6 +44,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "sys_choice": {"name": "string", "element": "string", "value": "string", "label": "string", "sequence": "integer"},
     "incident": {},
+    "csm_consumer": {
+        "name": "string", "first_name": "string:50", "last_name": "string:50", "email": "string:100", "mobile_phone": "string:40",
+        "business_phone": "string:40", "home_phone": "string:40",
+    },
 }  # fmt: skip
 JOURNALS = ("comments", "work_notes")
 PREFIX = {"sn_customerservice_case": "CS", "customer_account": "ACCT", "incident": "INC", "ast_contract": "CNTR"}

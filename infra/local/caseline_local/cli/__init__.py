@@ -14,7 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "trigger": ("trigger", "Sign a sample event and post it; --follow shows it becoming a case."),
     "explain": ("explain", "Why a case has its priority, line by line."),
     "replay": ("replay", "Post a CSV or JSONL file of messages as signals."),
-    "crm": ("crm", "The built-in CRM: import accounts and contacts."),
+    "crm": ("crm", "The CRM: check it, set it up, how it is doing, count both sides; import into the built-in one."),
     "channels": ("channels", "What there is to listen to; begin a new channel."),
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),

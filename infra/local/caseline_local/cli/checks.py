@@ -6,7 +6,7 @@ import importlib.metadata as metadata
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ class Patient:
 
     @cached_property
     def totals(self) -> dict[str, int]:
-        return dict(self._ask("stats")["total"])
+        return dict(self.ask("stats")["total"])
 
     def list(self, name: str, cursor: str, **query: Any) -> list[dict[str, Any]]:
         try:
@@ -70,7 +70,7 @@ class Patient:
         except OSError as error:
             raise Bad(f"{self.home}/{name}: {error.strerror}", f"caseline dev --home {self.home}   (writes what is missing)") from None
 
-    def _ask(self, *path: str) -> Any:
+    def ask(self, *path: str) -> Any:
         try:
             return self.api.get(*path)
         except (FindingsError, UnreachableError) as error:
@@ -137,6 +137,9 @@ def check_secrets(patient: Patient) -> str:
     except ConfigError as error:
         raise Bad(str(error), f"edit {file}; for a new secret: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'") from None
     missing = [key for source in config["sources"] if not any(secrets.get(key := f"{source['channel']}/{source.get('name', 'default')}") or ())]
+    login = f"crm/{(config.get('crm') or {}).get('name') or 'builtin'}"
+    if login != "crm/builtin" and not secrets.get(login):
+        raise Bad(f"none for {login}: no case can be saved there", f'add "{login}": {{...}} to {file}; the CRM\'s README says what it holds')
     if missing:
         raise Bad(f"none for {', '.join(missing)}: their requests are refused", f'add "{missing[0]}": ["..."] to {file}, with the secret that the platform has')
     return f"one for each of {len(config['sources'])} sources"
@@ -191,11 +194,26 @@ def check_dead_letters(patient: Patient) -> str:
 
 
 def check_crm(patient: Patient) -> str:
-    failed = [case for case in patient.list("cases", "after", limit=200) if case["crm"].get("sync") == "failed"]
-    if failed:
-        cause = f"{len(failed)} cases were refused: {failed[0]['crm'].get('error')}"
-        raise Bad(cause, f"mend the CRM's settings in {patient.home}/config.yaml; the cases are sent again by themselves")
-    return "takes the cases"
+    """Whether it answers, takes every case, and has what is here."""
+    crm = patient.ask("crm")
+    name, home, waiting = crm["name"], patient.home, f"{crm['unsynced']} cases wait for it, and go out by themselves"
+    if crm["state"] == "down":
+        cause = f"{name} is down since {crm['since']} ({crm['why']}); {waiting}"
+        raise Bad(cause, f"caseline crm check --home {home}   (says whether it is the login; else see the CRM's status page)")
+    if crm["state"] == "limited":
+        raise Bad(f"{name} wants to be called less until {crm['until']}; {waiting}", f"wait, or raise coalesce_minutes under crm: in {home}/config.yaml")
+    if crm["errors"]:
+        causes = ", ".join(f"{count} with {error}" for error, count in crm["errors"].items())
+        raise Bad(f"cases that {name} did not take: {causes}", f"caseline crm check --home {home}   (what it lacks; once mended, they are sent again)")
+    return _check_count(crm, home)
+
+
+def _check_count(crm: Mapping[str, Any], home: Path) -> str:
+    report = crm["reconciliation"] or {}
+    if report.get("count"):
+        raise Bad(f"{report['count']} differences at the count of {report['at']}", f"caseline crm status --home {home}   (names them)")
+    left = f", {crm['remaining']} of {crm['allowed']} calls left" if crm["allowed"] else ""
+    return f"{crm['name']} takes the cases{left}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`caseline crm import`: accounts and contacts for the built-in CRM, while the product runs or not."""
+"""`caseline crm`: the CRM's set-up and state; and `import`, accounts and contacts for the built-in one, while the product runs or not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from caseline_local.cli.api import Api, is_running
+from caseline_local.cli.crm_setup import apply_steps, check, plan
+from caseline_local.cli.crm_status import reconcile, status
 from caseline_local.cli.terminal import FindingsError, home_option, json_option, say, show, show_json
 
 RECORDS_A_CALL = 1000  # the API answers within half a minute
@@ -20,7 +22,11 @@ Report = dict[str, Any]
 
 @click.group()
 def crm() -> None:
-    """The built-in CRM."""
+    """The CRM: check and set up the live one, see how it is doing, count both sides; import into the built-in one."""
+
+
+for _command in (check, plan, apply_steps, status, reconcile):
+    crm.add_command(_command)
 
 
 @crm.command("import")

@@ -94,9 +94,9 @@ class Console:
         return self.frame.render("customer.html", "customers", customer=customer, facts=_facts(customer), days=days, next=page["next"], paged=paged)
 
     def show_channels(self, query: Mapping[str, str], problem: str = "", saved: str = "") -> str:
-        """Counts for each source, whether they balance, and what was not understood."""
+        """Counts for each source, whether they balance, how the CRM is, and what was not understood."""
         channels, stats, held = self.desk.list_channels(), self.desk.read_stats(), self.desk.list_quarantine(PAGE, query.get("before"))
-        return self.frame.render("channels.html", "channels", channels=channels, stats=stats, held=held, problem=problem, saved=saved)
+        return self.frame.render("channels.html", "channels", channels=channels, stats=stats, crm=self.desk.show_crm(), held=held, problem=problem, saved=saved)
 
     def show_quarantined(self, quarantine_id: str) -> str:
         item = self.desk.show_quarantined(quarantine_id)
@@ -147,7 +147,9 @@ def _templates() -> Environment:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "channel": wording.say_channel, "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "mood": wording.mood_of,
-        "name": wording.name_of, "rating": wording.say_rating, "safe_url": wording.safe_url,
+        "name": wording.name_of, "rating": wording.say_rating, "safe_url": wording.safe_url, "trouble": wording.say_trouble,
     }
-    environment.globals |= {"band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS, "told_words": wording.TOLD_WORDS}
+    environment.globals |= {
+        "band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS, "told_words": wording.TOLD_WORDS, "difference_words": wording.DIFFERENCE_WORDS,
+    }
     return environment

@@ -12,6 +12,16 @@ from caseline.signals import parse_time
 BAND_WORDS = {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}
 SYNC_WORDS = {"synced": "in the CRM", "pending": "on its way", "failed": "not saved"}
 TOLD_WORDS = {"sync": "Saved in the CRM", "joined": "Another signal", "override": "Band"}
+DIFFERENCE_WORDS = {
+    "missing": "Not in the CRM", "unknown": "Not known here", "doubled": "Twice in the CRM", "status": "Another status", "version": "An older version",
+}  # fmt: skip
+_TROUBLES = {
+    "CrmAuthError": "it refuses our credentials: put a new secret, or give its user the rights it had",
+    "CrmUnavailableError": "it does not answer: look at its status page",
+    "CrmRateLimitError": "it wants to be called less",
+    "CrmRejectedError": "it refuses a value of the case: the CRM check says which fields are missing or too short",
+    "CrmConflictError": "somebody else was writing the same record",
+}
 _CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£"}
 _ACRONYMS = frozenset({"sla", "smb", "crm", "nps", "csat", "ces"})
 _MAGNITUDES = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
@@ -110,6 +120,11 @@ def mood_of(assessment: Mapping[str, Any] | None) -> dict[str, str]:
     balance = float(found.get("positive", 0)) - float(found.get("negative", 0))
     sentiment, number = str(found["sentiment"]), f"{balance:+.2f}".replace("-", "−") if round(balance, 2) else "0"
     return {"word": sentiment, "number": number, "tone": sentiment, "why": f"confidence {float(found.get('confidence', 0)):.2f}"}
+
+
+def say_trouble(error: str | None) -> str:
+    """What an error class of the CRM means to people, and what to do."""
+    return _TROUBLES.get(error or "", "the logs of save_case say why")
 
 
 def say_rating(rating: Mapping[str, Any] | None) -> str:

@@ -144,7 +144,8 @@ def join_marks(standing: Sequence[str], notes: Sequence[Note]) -> str:
 
 
 def split_marks(text: Any) -> tuple[str, ...]:
-    return tuple(f"{MARK}{part}" for part in str(text or "").split(MARK)[1:])
+    """The marks in a text, be it a list of them or what was said."""
+    return tuple(f"{MARK}{part.partition(']')[0]}]" for part in str(text or "").split(MARK)[1:])
 
 
 def join_notes(notes: Sequence[Note]) -> str:

@@ -15,7 +15,7 @@ from caseline.payloads import read_time
 from caseline.signals import isoformat
 
 log = logging.getLogger(__name__)
-AMOUNTS, COUNTS = ("deal_value", "annual_revenue"), ("purchases",)
+AMOUNTS, COUNTS = ("deal_value", "annual_revenue"), ("purchases", "open_cases")
 
 
 def read_fields(

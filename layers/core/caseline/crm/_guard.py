@@ -1,7 +1,8 @@
 """A CRM's limits, kept by all workers together: how long it wants to be left alone, whether it is down, what is left of its quota.
 
 The row `CRM#<name> / LIMITS` holds `until` (epoch seconds, after a 429), `failures` (in a row), `probe_at` (when the breaker lets one call through again)
-and the usage as the CRM told it last. It is read before a call and written only when something went wrong, got well, or the usage moved.
+with `since` and `why` (the class of the last failure), and the usage as the CRM told it last. It is read before a call and written only when something
+went wrong, got well, or the usage moved.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Limits:
     remaining: int | None = None
     allowed: int | None = None
     since: str = ""
+    why: str = ""
 
     @property
     def is_scarce(self) -> bool:
@@ -46,7 +48,7 @@ def read_limits(table: Table, name: str, now: datetime) -> Limits:
     row = table.get(f"CRM#{name}", "LIMITS", consistent=False) or {}
     until, failures = float(row.get("until", 0)), int(row.get("failures", 0))
     state = DOWN if failures >= OPENS_AT else LIMITED if until > now.timestamp() else UP
-    return Limits(state, until, failures, *_usage(row, now), since=row.get("since", ""))
+    return Limits(state, until, failures, *_usage(row, now), since=row.get("since", ""), why=row.get("why", ""))
 
 
 def _usage(row: Item, now: datetime) -> tuple[int | None, int | None]:
@@ -108,11 +110,11 @@ class GuardedCrm:
         except CrmRateLimitError as error:
             self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
             raise
-        except (CrmUnavailableError, CrmAuthError):
-            self._count_failure(limits)
+        except (CrmUnavailableError, CrmAuthError) as error:
+            self._count_failure(limits, type(error).__name__)
             raise
         if limits.failures:
-            self._set("SET failures = :none REMOVE probe_at, since", none=0)
+            self._set("SET failures = :none REMOVE probe_at, since, why", none=0)
         self._note_usage(limits)
         return answer
 
@@ -133,14 +135,14 @@ class GuardedCrm:
             return False
         return True
 
-    def _count_failure(self, limits: Limits) -> None:
+    def _count_failure(self, limits: Limits, why: str) -> None:
         """The one that opens the breaker also says since when, and when to try again."""
-        now, expression = self._clock(), "SET failures = if_not_exists(failures, :none) + :one"
+        now, expression = self._clock(), "SET why = :why, failures = if_not_exists(failures, :none) + :one"
         if limits.failures + 1 < OPENS_AT:
-            self._set(expression, none=0, one=1)
+            self._set(expression, none=0, one=1, why=why)
             return
         probe_at = int(now.timestamp()) + PROBE_SECONDS
-        self._set(f"{expression}, probe_at = :probe, since = if_not_exists(since, :since)", none=0, one=1, probe=probe_at, since=isoformat(now))
+        self._set(f"{expression}, probe_at = :probe, since = if_not_exists(since, :since)", none=0, one=1, why=why, probe=probe_at, since=isoformat(now))
 
     def _note_usage(self, limits: Limits) -> None:
         usage = self._crm.usage

@@ -80,6 +80,14 @@ class Answer:
             return {}
         return body if isinstance(body, Mapping) else {}
 
+    def members(self) -> Mapping[str, Any]:
+        """Of the object that it is, none of anything else: an outage is answered with a page of HTML, and then the status alone counts."""
+        try:
+            body = self.json()
+        except CrmUnavailableError:
+            return {}
+        return body if isinstance(body, Mapping) else {}
+
     def error(self, detail: str = "", field_name: str = "") -> CrmError:
         """The error that this status stands for."""
         kind = _BY_STATUS.get(self.status) or _BY_HUNDRED.get(self.status // 100, CrmUnavailableError)

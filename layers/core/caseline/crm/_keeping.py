@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._marks import missing_notes
+from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
 SHOWN = ("status", "band", "queue", "owner")
@@ -35,6 +36,7 @@ class Standing:
     shared: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
     is_new: bool = True
+    url: str = ""
 
 
 class Store(Protocol):
@@ -77,8 +79,16 @@ class Keeper:
 
     def add_note(self, crm_id: str, note: Note) -> None:
         standing = self._find(crm_id, "")
-        if standing is None or (missing_notes([note], standing.notes) and self._store.update(crm_id, {}, [note]) is None):
+        if standing is None or (self._missing([note], standing) and self._update(standing, {}, [note]) is None):
             raise CrmNotFoundError("the CRM has no such case")
+
+    def _missing(self, notes: Sequence[Note], standing: Standing) -> list[Note]:
+        """Those that the case has not yet; by their marks in what is written there, unless a CRM keeps them otherwise."""
+        return missing_notes(notes, standing.notes)
+
+    def _update(self, standing: Standing, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
+        """Of a case that was read."""
+        return self._store.update(standing.crm_id, values, notes)
 
     def _find(self, crm_id: str, case_key: str) -> Standing | None:
         """Where it was saved, else where its key is."""
@@ -97,11 +107,11 @@ class Keeper:
 
     def _settle(self, record: CaseRecord, standing: Standing) -> SavedCase:
         """A newer version than what stands is written; notes that are not there yet are written in any case."""
-        notes = missing_notes(record.notes, standing.notes)
+        notes = self._missing(record.notes, standing)
         values = {**self._store.ours(record), **self._moves(record, standing)} if standing.version < record.version else {}
         if not values and not notes:
             return self._saved(standing)
-        updated = self._store.update(standing.crm_id, values, notes)
+        updated = self._update(standing, values, notes)
         if updated is None:
             raise CrmConflictError("the case went away while it was being saved")
         return self._saved(updated if updated.status else replace(updated, status=self._status_after(record, standing, values)))
@@ -125,3 +135,16 @@ class Keeper:
 
     def _saved(self, standing: Standing, created: bool = False) -> SavedCase:
         return SavedCase(standing.crm_id, standing.number, self._store.link(standing), created, standing.status)
+
+
+class KeptCases:
+    """What an adapter does with cases: they are kept, without fields that the CRM lacks; `required` are those that it may not lack."""
+
+    def __init__(self, keeper: Keeper, optional: OptionalFields, required: Sequence[str] = ()) -> None:
+        self._keeper, self._optional, self._required = keeper, optional, required
+
+    def save(self, record: CaseRecord) -> SavedCase:
+        return self._optional.attempt(lambda: self._keeper.save(record), self._required)
+
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        self._optional.attempt(lambda: self._keeper.add_note(crm_id, Note(note_id, text)), self._required)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from caseline.crm import Account, Match
+from caseline.identity import normalise_identity
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,12 @@ class Contact:
     account_id: str
     name: str = ""
     identities: Sequence[str] = ()
+
+
+def stored_phone(stored: str, code: str) -> str:
+    """A number as a CRM has it, as an identity; without a country code it is read as of the country with this one, "" where none is known."""
+    digits = "".join(filter(str.isdigit, stored)).lstrip("0")
+    return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code and digits else "")
 
 
 def contacts_by_account(wanted: Sequence[str], contacts: Iterable[Contact]) -> dict[str, Contact | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caseline.views.cases import list_cases, show_case, summarise_open
+from caseline.views.crm import show_crm
 from caseline.views.customers import find_customers, show_customer
 from caseline.views.stats import Gauges, list_channels, read_stats
 from caseline.views.timeline import read_timeline
@@ -15,6 +16,7 @@ __all__ = [
     "read_stats",
     "read_timeline",
     "show_case",
+    "show_crm",
     "show_customer",
     "summarise_open",
 ]

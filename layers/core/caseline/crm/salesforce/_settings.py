@@ -57,6 +57,7 @@ class Settings:
     `phone_search` looks phone numbers up in the search index, one call more, where there are too many contacts for a scan.
     `closing` are fields that the org demands of a closed case. `replies` are where agents' words are read from; FeedItem may be added.
     `overlap` is for how many seconds before the newest change is read again, for rows whose transaction ended late.
+    `organization_id` (00D) holds webhooks to one org, `user_id` (005) is our own user there, whose changes are no news.
     """
 
     instance_url: str = ""
@@ -86,6 +87,8 @@ class Settings:
     phone_search: bool = False
     allow_duplicates: bool = True
     leads: bool = False
+    organization_id: str = ""
+    user_id: str = ""
 
     def tier(self, value: str) -> str | None:
         """The org's value as one of TIERS; None where it is neither mapped nor one already."""

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
-from caseline.crm._amounts import add_amounts, nearest_date, read_amount, show_amount
+from caseline.crm._amounts import add_amounts, read_amount, show_amount
 from caseline.crm._http import Answer
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import OptionalFields
+from caseline.crm._value import read_renewal
 from caseline.crm.servicenow._api import Api, Part, Row, checked, count_part, list_part, rows_of
 from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
 from caseline.crm.servicenow._query import any_group, id_in, is_value
-from caseline.crm.servicenow._rows import PHONES, contact_columns, read_contact, text_of
+from caseline.crm.servicenow._rows import contact_columns, read_contact, text_of
 from caseline.crm.servicenow._settings import Settings
 from caseline.identity import normalise_identities
 from caseline.signals import isoformat
@@ -55,7 +56,7 @@ class Accounts:
         if namespace == "email":
             return [f"email={value}"]
         if namespace == "phone":
-            return [f"{name}ENDSWITH{value[-ENDING:]}" for name in PHONES]
+            return [f"{name}ENDSWITH{value[-ENDING:]}" for name in self._settings.phone_fields]
         handles = self._settings.handles_field
         return [f"{handles}LIKE{namespace}:{value}"] if handles else []
 
@@ -110,17 +111,17 @@ class Accounts:
         return text
 
     def _contract_facts(self, contracts: Sequence[Row]) -> dict[str, tuple[Any, str]]:
+        """No contract at all says nothing: they may not be used here."""
+        if not contracts:
+            return {}
         settings, fields, table = self._settings, self._settings.contract_fields, self._settings.contract_table
-        states = [text_of(each, fields["state"]) for each in contracts]
         active = [each for each in contracts if text_of(each, fields["state"]) in settings.active_contracts]
-        value, renewal = add_amounts(text_of(each, fields["value"]) for each in active), None
-        renewal = nearest_date((text_of(each, fields["ends"]) for each in active), self._clock().date())
+        value = add_amounts(text_of(each, fields["value"]) for each in active)
+        renewal, status = read_renewal([text_of(each, fields["ends"]) for each in active], self._clock().date())
         return {
-            "deal_value": (value, f"{table}.{fields['value']}"),
-            "currency": (settings.currency if value else None, "settings crm.currency"),
-            "renewal_date": (renewal, f"{table}.{fields['ends']}"),
-            "contract_status": ("active" if active else next(iter(states), None), f"{table}.{fields['state']}"),
-        }
+            "deal_value": (value, f"{table}.{fields['value']}"), "currency": (settings.currency if value else None, "settings crm.currency"),
+            "renewal_date": (renewal, f"{table}.{fields['ends']}"), "contract_status": (status, f"{table}.{fields['state']}"),
+        }  # fmt: skip
 
     def _link(self, table: str, sys_id: str) -> str:
         return record_link(self._api.base_url, table, sys_id) if sys_id else ""

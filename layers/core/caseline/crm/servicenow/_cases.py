@@ -42,13 +42,13 @@ class CaseStore:
     def create(self, record: CaseRecord) -> Standing:
         settings = self._settings
         state = self.state(is_closed=True) if record.status == CLOSED else {"state": settings.states["new"]}
-        links = {"account": record.account_id, "contact": record.contact_id}
+        links = {"account": record.account_id, settings.contact_reference: record.contact_id}
         values = {
             settings.case_key: _key(record.case_key), "correlation_display": settings.display, "contact_type": settings.contact_type,
             "short_description": fit_text(" ".join(record.subject.split()), 160) or record.case_key,
             "description": fit_text("\n".join([record.headline, *record.reasons, record.url]), 4_000),
             **self.ours(record), **self.shared(record.band, record.queue, record.owner), **state, **_journals(record.notes),
-            **{name: sys_id for name, sys_id in links.items() if is_id(sys_id)},
+            **{name: sys_id for name, sys_id in links.items() if name and is_id(sys_id)},
         }  # fmt: skip
         sent = {name: value for name, value in values.items() if value != ""}
         row = row_of(self._api.call("POST", self._path(), self._table, sent))

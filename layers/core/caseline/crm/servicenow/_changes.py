@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.crm import Change
+from caseline.crm import Change, StandingCase
 from caseline.crm._keyset import Position
 from caseline.crm._optional import OptionalFields
 from caseline.crm._streams import Streams
 from caseline.crm.servicenow._api import Api, Part, Row, checked, list_part, rows_of
+from caseline.crm.servicenow._cases import CaseStore
 from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
 from caseline.crm.servicenow._query import after, id_in, in_order
 from caseline.crm.servicenow._rows import DELETIONS, INTERNAL, JOURNAL, PUBLIC, Teller, account_columns, case_columns, contact_columns, text_of, time_of
@@ -27,8 +28,8 @@ LOGS = (JOURNAL, DELETIONS)
 
 
 class Changes:
-    def __init__(self, api: Api, settings: Settings, optional: OptionalFields, user: str, clock: Callable[[], datetime]) -> None:
-        self._api, self._settings, self._optional, self._teller = api, settings, optional, Teller(settings, user)
+    def __init__(self, api: Api, settings: Settings, optional: OptionalFields, store: CaseStore, user: str, clock: Callable[[], datetime]) -> None:
+        self._store, self._api, self._settings, self._optional, self._teller = store, api, settings, optional, Teller(settings, user)
         self._tellers: Mapping[str, Callable[[Mapping[str, Any]], Change | None]] = {
             settings.case_table: self._teller.case, settings.contact_table: self._teller.contact, settings.account_table: self._teller.account,
             DELETIONS: self._teller.deleted,
@@ -38,6 +39,9 @@ class Changes:
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         return self._streams.read(cursor)
+
+    def list_cases(self, cursor: str) -> tuple[list[StandingCase], str]:
+        return self._store.page(cursor)
 
     def _fetch(self, places: Mapping[str, Position]) -> dict[str, list[Row]]:
         parts = [self._part(name, place) for name, place in places.items() if self._optional.has(name)]

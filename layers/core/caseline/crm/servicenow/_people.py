@@ -67,7 +67,8 @@ class People:
         emails, phones = ([each.partition(":")[2] for each in known if each.startswith(space)] for space in ("email:", "phone:"))
         first, _, last = fit_text(" ".join(contact.name.split()), 80).rpartition(" ")
         values = {
-            "first_name": first, "last_name": last or "Unknown", "email": next(iter(emails), ""), "phone": next(iter(phones), ""),
+            "first_name": first, "last_name": last or "Unknown", "email": next(iter(emails), ""),
+            self._settings.phone_fields[0]: next(iter(phones), ""),
             self._settings.handles_field: fit_text(";".join(each for each in known if not each.startswith(("email:", "phone:"))), 4_000),
             self._settings.customer_key_field: key,
         }  # fmt: skip

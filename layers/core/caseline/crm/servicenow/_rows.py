@@ -8,12 +8,11 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._marks import MARK
-from caseline.crm._match import Contact
+from caseline.crm._match import Contact, stored_phone
 from caseline.crm.servicenow._settings import Settings
-from caseline.identity import normalise_identities, normalise_identity
+from caseline.identity import normalise_identities
 
 Row = Mapping[str, Any]
-PHONES = ("phone", "mobile_phone")
 JOURNAL, DELETIONS = "sys_journal_field", "sys_audit_delete"
 PUBLIC, INTERNAL = "comments", "work_notes"
 
@@ -37,7 +36,7 @@ def case_columns(settings: Settings) -> list[str]:
 
 
 def contact_columns(settings: Settings) -> list[str]:
-    return ["sys_id", "name", "account", "email", *PHONES, settings.handles_field, "sys_updated_on", "sys_updated_by"]
+    return ["sys_id", "name", "account", "email", *settings.phone_fields, settings.handles_field, "sys_updated_on", "sys_updated_by"]
 
 
 def account_columns(settings: Settings) -> list[str]:
@@ -47,16 +46,10 @@ def account_columns(settings: Settings) -> list[str]:
 def read_contact(row: Row, settings: Settings) -> Contact:
     """A contact without account stands for itself."""
     emails = [f"email:{text_of(row, 'email')}"]
-    phones = [_phone(text_of(row, name), settings.phone_country_code) for name in PHONES]
+    phones = [stored_phone(text_of(row, name), settings.phone_country_code) for name in settings.phone_fields]
     handles = text_of(row, settings.handles_field).split(";")
     contact_id = text_of(row, "sys_id")
     return Contact(contact_id, text_of(row, "account") or contact_id, text_of(row, "name"), normalise_identities([*emails, *phones, *handles]))
-
-
-def _phone(stored: str, code: str) -> str:
-    """As an identity; a number without country code is read as the instance's own country's."""
-    digits = "".join(filter(str.isdigit, stored)).lstrip("0")
-    return normalise_identity(f"phone:{stored}") or (f"phone:+{code}{digits}" if code and digits else "")
 
 
 class Teller:
@@ -76,9 +69,8 @@ class Teller:
         return Change("case", text_of(row, "sys_id"), time_of(row), text_of(row, self._settings.case_key), fields, text_of(row, "sys_updated_by"))
 
     def _differences(self, row: Row) -> dict[str, Any]:
-        settings, priority, owner = self._settings, text_of(row, "priority"), text_of(row, "assigned_to")
-        band = settings.band(priority) if priority != settings.priority(text_of(row, settings.case_fields["band"])) else None
-        return {**({"band": band} if band else {}), **({"owner": settings.owner(owner)} if owner and owner not in settings.owners.values() else {})}
+        band, owner = text_of(row, self._settings.case_fields["band"]), text_of(row, "assigned_to")
+        return dict(self._settings.differences(text_of(row, "priority"), band, owner))
 
     def comment(self, row: Row, case_key: str) -> Change | None:
         text, by = text_of(row, "value"), text_of(row, "sys_created_by")

@@ -6,12 +6,12 @@ States, priorities and resolution codes are an instance's own data: the defaults
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, TIERS
 from caseline.crm._settings import read_settings as read_fields
+from caseline.crm._words import Words
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"u_cx_{name}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
@@ -28,12 +28,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}(\.[a-z][a-z0-9_]{0,79}){0,3}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `user` is the login name of our own user there, whose writes are no news; it is taken from the secret where that has one.
     `case_fields`, `contact_profile`, `account_profile` name the fields Caseline writes, `fact_fields` those of the account that facts are read from,
     `contract_fields` those of the contracts; "" switches one off, as it does a whole table. `case_key` is correlation_id, or a field of yours.
+    Who serves consumers sets `contact_table` to csm_consumer, `contact_reference` (the field of a case that names one) to consumer, and `phone_fields`.
     `states` maps new, open, pending and closed, `closed_states` are all that mean closed, `closing` is written with it (resolution code and notes).
     `queues` maps a queue to the sys_id of an assignment group, `owners` an owner to that of a user, `tiers` the instance's words to ours.
     `currency` is what contracts are in, `phone_country_code` ("44") reads numbers stored without one. `overlap` is in seconds.
@@ -54,6 +55,8 @@ class Settings:
     account_profile: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_PROFILE))
     fact_fields: Mapping[str, str] = field(default_factory=lambda: dict(FACT_FIELDS))
     contract_fields: Mapping[str, str] = field(default_factory=lambda: dict(CONTRACT_FIELDS))
+    contact_reference: str = "contact"
+    phone_fields: tuple[str, ...] = ("phone", "mobile_phone")
     handles_field: str = "u_cx_handles"
     customer_key_field: str = "u_cx_customer_key"
     tiers: Mapping[str, str] = field(default_factory=dict)
@@ -69,26 +72,13 @@ class Settings:
     phone_country_code: str = ""
     overlap: int = 120
 
-    def tier(self, value: str) -> str | None:
-        """The instance's value as one of TIERS; None where it is neither mapped nor one already."""
-        known = {name.casefold(): tier for name, tier in self.tiers.items()}
-        tier = known.get(value.casefold(), value.casefold())
-        return tier if tier in TIERS else None
+    @property
+    def closed_words(self) -> Sequence[str]:
+        return (*self.closed_states, self.states["closed"])
 
-    def priority(self, band: str) -> str:
-        return self.priorities.get(band, "")
-
-    def band(self, priority: str) -> str | None:
-        """The most urgent band that the priority stands for."""
-        return next((band for band in sorted(self.priorities) if self.priorities[band] == priority), None)
-
-    def status(self, state: str) -> str:
-        """open, pending or closed; a state that is not known is open."""
-        return CLOSED if state in (*self.closed_states, self.states["closed"]) else "pending" if state == self.states["pending"] else OPEN
-
-    def owner(self, user: str) -> str:
-        """Caseline's word for a user, or the sys_id itself."""
-        return next((name for name, known in self.owners.items() if known == user), user)
+    @property
+    def pending_word(self) -> str:
+        return self.states["pending"]
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
@@ -96,10 +86,11 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     settings = read_fields(Settings, "servicenow", given)
     groups = (settings.case_fields, settings.contact_profile, settings.account_profile, settings.fact_fields, settings.contract_fields)
     tables = (settings.case_table, settings.contact_table, settings.account_table, settings.contract_table, settings.purchase_table)
-    names = [*(name for group in groups for name in group.values()), *tables, *settings.closing, settings.handles_field, settings.customer_key_field]
-    for name in filter(None, [*names, settings.case_key]):
+    single = (settings.case_key, settings.contact_reference, settings.handles_field, settings.customer_key_field)
+    names = [*(name for group in groups for name in group.values()), *tables, *settings.closing, *settings.phone_fields, *single]
+    for name in filter(None, names):
         if not _NAME.match(name):
             raise ConfigError(f"crm: {name!r} is no name of a table or field; write it as in the dictionary, such as u_cx_tier")
-    if not (settings.case_key and settings.case_table and settings.contact_table):
-        raise ConfigError("crm: case_key, case_table and contact_table cannot be left out")
+    if not (settings.case_key and settings.case_table and settings.contact_table and settings.phone_fields):
+        raise ConfigError("crm: case_key, case_table, contact_table and phone_fields cannot be left out")
     return settings

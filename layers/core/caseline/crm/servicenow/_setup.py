@@ -109,12 +109,14 @@ class SetUp:
         return found
 
     def _check_zone(self, asked: Mapping[str, Any]) -> list[Finding]:
-        """Times in queries are read in the user's own zone."""
+        """Some instances read times in the user's own zone; and whose writes are ours must be known."""
+        if not self._user:
+            return [Finding("warning", "crm.user", "our own writes come back as changes", "set it to the login name of the integration user")]
         rows = rows_of(asked[USERS]) if USERS in asked and asked[USERS].status == 200 else []
         zone = text_of(rows[0], "time_zone") if rows else ""
         if zone in ("", "GMT", "UTC", "Etc/UTC"):
             return []
-        return [Finding("error", f"time zone of {self._user}", "changes are read by UTC times", "set the integration user's time zone to GMT")]
+        return [Finding("warning", f"time zone of {self._user}", "changes are read by UTC times", "set the integration user's time zone to GMT")]
 
     def _step(self, field: SchemaField) -> Step:
         table, name = self._table(field), self._name(field)

@@ -1,7 +1,7 @@
 """Who an identity belongs to in Zendesk, and what the organization is worth.
 
-Users are searched by e-mail address and, in a field of ours, by handle; by phone number only where neither finds anybody. The organizations come along;
-the open tickets of a sole one are counted. A search shows what was written a minute or so ago.
+Users are searched by e-mail address and, in a field of ours, by handle; by phone number only where neither finds anybody. The organizations come along,
+or are read one by one where they do not; the open tickets of a sole one are counted. A search shows what was written a minute or so ago.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class Accounts:
         who = (person.contact_id, person.name, person.identities)
         if account_id.startswith(ALONE):
             return Account("", person.name, *who, {}, self._link("users", person.contact_id))
+        organization = organization or self._api.find(f"/organizations/{account_id}.json", "organization")
         values = (organization or {}).get("organization_fields") or {}
         facts = read_fields(values, self._settings.account_fields, "Zendesk Organization", self._clock(), self._settings.tier, self._settings.currency)
         return Account(account_id, text(organization or {}, "name"), *who, facts, self._link("organizations", account_id))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.crm._http import Answer, make_error
-from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmConflictError, CrmError, CrmRateLimitError, CrmRejectedError
 
 # Limits of one ticket come without Retry-After; the account's own begins anew each minute.
 WAIT = 60.0
@@ -31,7 +31,7 @@ class DuplicateError(CrmConflictError):
 
 
 def error_of(answer: Answer) -> CrmError:
-    body = read_body(answer)
+    body = answer.members()
     code, details = code_of(body), body.get("details")
     fields = {str(name): texts_of(complaints) for name, complaints in details.items()} if isinstance(details, Mapping) else {}
     if answer.status == 429:
@@ -56,15 +56,7 @@ def _refused(plain: str, fields: Mapping[str, str]) -> CrmError:
 
 def is_not_found(answer: Answer) -> bool:
     """Whether Zendesk itself says so: an answer of something between us and it is no proof that a record is gone."""
-    return answer.status == 404 and code_of(read_body(answer)) in ("RecordNotFound", "NotFound")
-
-
-def read_body(answer: Answer) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except CrmUnavailableError:
-        return {}
-    return body if isinstance(body, Mapping) else {}
+    return answer.status == 404 and code_of(answer.members()) in ("RecordNotFound", "NotFound")
 
 
 def code_of(body: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from caseline.crm._http import HttpApi
-from caseline.crm.zendesk._errors import error_of, read_body
+from caseline.crm.zendesk._errors import error_of
 from caseline.errors import ConfigError, CrmAuthError, CrmUnavailableError
 
 WAYS = (("access_token",), ("email", "api_token"), ("client_id", "client_secret"))
@@ -40,7 +40,7 @@ class Login:
             raise CrmAuthError(f"Zendesk answered {answer.status} to the login")
         if answer.status not in (200, 201):
             raise error_of(answer)
-        token, seconds = read_body(answer).get("access_token"), read_body(answer).get("expires_in")
+        token, seconds = answer.members().get("access_token"), answer.members().get("expires_in")
         if not isinstance(token, str) or not token:
             raise CrmUnavailableError("Zendesk answered a login without a token")
         self._header, self._until = f"Bearer {token}", self._clock() + timedelta(seconds=seconds if isinstance(seconds, int) else LASTING) - EARLY

@@ -1,0 +1,344 @@
+"""The parts of a mapping, as they stand under `crm.mapping`. Whatever is left out is done without.
+
+An `Expression` is JMESPath on one row of an answer; a request's own placeholders are in `NAMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from caseline.crm.rest._expression import Expression
+from caseline.crm.rest._reading import MappingError, Place, read
+from caseline.crm.rest._template import Path, Template
+
+PEOPLE = frozenset("emails phones phone_digits handles handle_names customer_key".split())
+OURS = frozenset("version score band headline reasons category queue link".split())
+CHANGED = OURS | frozenset("crm_id case_key priority group owner status resolution notes answers".split())
+MADE = CHANGED | frozenset("subject description account_id contact_id brand channels signal_count opened_at".split()) - {"crm_id"}
+PROFILE = frozenset("sentiment sentiment_trend last_nps last_csat last_ces unanswered channels last_contact health".split())
+KEYSET = frozenset("after after_id limit".split())
+NAMES: Mapping[str, frozenset[str]] = {
+    "people.find": PEOPLE, "people.profile": PROFILE | {"contact_id", "account_id", "events"}, "accounts.profile": PROFILE | {"contact_id", "account_id"},
+    "people.create": frozenset("customer_key kind name first_name last_name email phone handles origin".split()),
+    "accounts.read": frozenset(("account_id", "account_ids")), "cases.find": frozenset(("case_key",)), "cases.read": frozenset(("crm_id",)),
+    "cases.notes": frozenset(("crm_id",)), "cases.create": MADE, "cases.update": CHANGED, "cases.note": frozenset(("crm_id", "text", "public")),
+    "cases.list": KEYSET, **{f"changes.{kind}": KEYSET for kind in ("cases", "comments", "people", "accounts", "deleted")}, "check": frozenset(),
+}  # fmt: skip
+LOGINS, METHODS = ("bearer", "basic", "header", "oauth", "none"), ("GET", "POST", "PUT", "PATCH", "DELETE")
+PAGINGS, PROOFS = ("cursor", "page", "offset", "link", "after"), ("hmac", "header", "credentials")
+KINDS = ("cases", "comments", "people", "accounts", "deleted")
+MEANINGS = ("duplicate", "conflict", "missing", "rejected", "stranger", "auth", "rate", "unavailable")
+
+
+@dataclass(frozen=True)
+class Login:
+    """The secret has `token` (bearer, header), `username` and `password` (basic), or `client_id` and `client_secret` (oauth, at `path`)."""
+
+    kind: str
+    header: str = "X-Api-Key"
+    path: str = "/oauth/token"
+    scope: str = ""
+
+
+@dataclass(frozen=True)
+class Paging:
+    """cursor: `next` is the token for `parameter`; page and offset: numbers, in pages of `size`; link: the header `Link`; after: the last row's id."""
+
+    kind: str
+    parameter: str = ""
+    next: Expression | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    method: str = "GET"
+    query: Mapping[str, Template] = field(default_factory=dict)
+    body: Template | None = None
+    form: Mapping[str, Template] = field(default_factory=dict)
+    rows: Expression = field(default_factory=lambda: Expression("@"))
+    row: Expression = field(default_factory=lambda: Expression("@"))
+    paging: Paging | None = None
+
+    @property
+    def names(self) -> set[str]:
+        parts = [*self.query.values(), *self.form.values(), *([self.body] if self.body else [])]
+        return Path(self.path).names.union(*(part.names for part in parts))
+
+
+@dataclass(frozen=True)
+class PersonFields:
+    id: Expression
+    name: Expression | None = None
+    emails: Expression | None = None
+    phones: Expression | None = None
+    handles: Expression | None = None
+    account_id: Expression | None = None
+    account: Expression | None = None
+    customer_key: Expression | None = None
+    at: Expression | None = None
+    by: Expression | None = None
+
+
+@dataclass(frozen=True)
+class AccountFields:
+    id: Expression
+    name: Expression | None = None
+    url: Expression | None = None
+    facts: Mapping[str, Expression] = field(default_factory=dict)
+    at: Expression | None = None
+    by: Expression | None = None
+
+
+@dataclass(frozen=True)
+class CaseFields:
+    id: Expression
+    key: Expression
+    status: Expression
+    number: Expression | None = None
+    url: Expression | None = None
+    version: Expression | None = None
+    band: Expression | None = None
+    queue: Expression | None = None
+    priority: Expression | None = None
+    group: Expression | None = None
+    owner: Expression | None = None
+    notes: Expression | None = None
+    outcome: Expression | None = None
+    merged_into: Expression | None = None
+    at: Expression | None = None
+    by: Expression | None = None
+
+
+@dataclass(frozen=True)
+class CommentFields:
+    id: Expression
+    case_id: Expression
+    text: Expression
+    at: Expression
+    case_key: Expression | None = None
+    public: Expression | None = None
+    by: Expression | None = None
+
+
+@dataclass(frozen=True)
+class DeletedFields:
+    """`entity` gives one of case, contact, account by `entities`."""
+
+    id: Expression
+    entity: Expression
+    at: Expression
+    record_id: Expression | None = None
+    by: Expression | None = None
+
+
+@dataclass(frozen=True)
+class People:
+    find: tuple[Request, ...]
+    fields: PersonFields
+    create: Request | None = None
+    profile: Request | None = None
+
+
+@dataclass(frozen=True)
+class Accounts:
+    fields: AccountFields
+    read: Request | None = None
+    profile: Request | None = None
+
+
+@dataclass(frozen=True)
+class Cases:
+    """`unique`: the CRM itself refuses a second case of one key, as `errors` says (`is: duplicate`)."""
+
+    fields: CaseFields
+    find: Request
+    read: Request
+    create: Request
+    update: Request
+    list: Request
+    notes: Request | None = None
+    note: Request | None = None
+    unique: bool = False
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`keyset`: requests ask for what comes after {after} and {after_id}, in this order, {limit} at most. Without it all pages since {after} are read."""
+
+    cases: Request | None = None
+    comments: Request | None = None
+    people: Request | None = None
+    accounts: Request | None = None
+    deleted: Request | None = None
+    comment: CommentFields | None = None
+    deletion: DeletedFields | None = None
+    keyset: bool = True
+    limit: int = 200
+    overlap: int = 120
+
+
+@dataclass(frozen=True)
+class Words:
+    """Caseline's words to the CRM's; `tiers`, `outcomes` and `entities` the other way round. `statuses` has open, pending, closed and, for a
+    case just made, new; `closed` are all statuses that mean closed, `resolution` is what goes with it."""
+
+    priorities: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=lambda: {"open": "open", "pending": "pending", "closed": "closed"})
+    closed: tuple[str, ...] = ()
+    resolution: str = ""
+    queues: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    entities: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ErrorRule:
+    """An error that says more than its status. `is` is one of MEANINGS, `field` what the CRM calls the wrong field."""
+
+    is_: str
+    status: int
+    when: Expression | None = None
+    field: Expression | None = None
+
+
+@dataclass(frozen=True)
+class UsageHeaders:
+    remaining: str
+    allowed: str
+    window: int = 3_600
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where `when` is true of an event, `row` of it is what a row of that `is` (cases, comments, people, accounts, deleted) is when polled."""
+
+    is_: str
+    when: Expression
+    row: Expression = field(default_factory=lambda: Expression("@"))
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """hmac: a header with `prefix` and the HMAC of the body, with `time` of `<time>.<body>`; header: a secret of ours; credentials: Basic, or ?token=."""
+
+    kind: str
+    events: tuple[Event, ...]
+    header: str = ""
+    prefix: str = ""
+    encoding: str = "hex"
+    algorithm: str = "sha256"
+    time: str = ""
+    rows: Expression = field(default_factory=lambda: Expression("[@]"))
+    id: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Mapped:
+    login: Login
+    people: People
+    accounts: Accounts
+    cases: Cases
+    changes: Changes = field(default_factory=Changes)
+    words: Words = field(default_factory=Words)
+    errors: tuple[ErrorRule, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    usage: UsageHeaders | None = None
+    webhook: Webhook | None = None
+    check: Request | None = None
+    user: str = ""
+    case_url: str = ""
+
+
+def read_mapping(value: Any, place: Place = ("mapping",)) -> Mapped:
+    """MappingError with the place of what is wrong."""
+    mapped = read(Mapped, value, place)
+    for where, request in requests_of(mapped):
+        _check_request((*place, *where), request, NAMES[".".join(part for part in where if isinstance(part, str))])
+    _check_choices(mapped, place)
+    _check_link(mapped.case_url, place)
+    _check_notes(mapped.cases, place)
+    return mapped
+
+
+def requests_of(mapped: Mapped) -> Iterator[tuple[Place, Request]]:
+    for part in ("people", "accounts", "cases", "changes"):
+        held = getattr(mapped, part)
+        for each in fields(held):
+            value = getattr(held, each.name)
+            if isinstance(value, Request):
+                yield (part, each.name), value
+            elif isinstance(value, tuple):
+                yield from (((part, each.name, number), request) for number, request in enumerate(value))
+    if mapped.check:
+        yield ("check",), mapped.check
+
+
+def _check_request(place: Place, request: Request, known: frozenset[str]) -> None:
+    try:
+        unknown = request.names - known
+    except ValueError as error:
+        raise MappingError((*place, "path"), str(error)) from None
+    if unknown:
+        raise MappingError(place, f"{{{min(unknown)}}} is no placeholder of this request; it has {', '.join(sorted(known)) or 'none'}")
+    for name, template in request.query.items():
+        if "text" in template.quotings:
+            raise MappingError((*place, "query", name), "text within a query is quoted as its language does: odata, backslash, json or url")
+    _one_of((*place, "method"), request.method, METHODS)
+    if request.paging:
+        _one_of((*place, "paging", "kind"), request.paging.kind, PAGINGS)
+        if request.paging.kind == "cursor" and not request.paging.next:
+            raise MappingError((*place, "paging"), "'next' is missing; write the expression that gives the next page's token")
+        if request.paging.kind != "link" and not request.paging.parameter:
+            raise MappingError((*place, "paging"), "'parameter' is missing; write the name that the page has in the query")
+
+
+def _check_choices(mapped: Mapped, place: Place) -> None:
+    _one_of((*place, "login", "kind"), mapped.login.kind, LOGINS)
+    for name in ("open", "closed"):
+        if name not in mapped.words.statuses:
+            raise MappingError((*place, "words", "statuses"), f"{name!r} is missing; write the CRM's own word for it")
+    for number, rule in enumerate(mapped.errors):
+        _one_of((*place, "errors", number, "is"), rule.is_, MEANINGS)
+    if mapped.changes.comments and not mapped.changes.comment:
+        raise MappingError((*place, "changes"), "'comment' is missing; write the fields of a comment")
+    if mapped.changes.deleted and not mapped.changes.deletion:
+        raise MappingError((*place, "changes"), "'deletion' is missing; write the fields of a deletion")
+    if mapped.webhook:
+        _check_webhook(mapped.webhook, mapped.changes, (*place, "webhook"))
+
+
+def _check_webhook(webhook: Webhook, changes: Changes, place: Place) -> None:
+    _one_of((*place, "kind"), webhook.kind, PROOFS)
+    _one_of((*place, "encoding"), webhook.encoding, ("hex", "base64"))
+    _one_of((*place, "algorithm"), webhook.algorithm, ("sha256", "sha512", "sha1"))
+    if webhook.kind != "credentials" and not webhook.header:
+        raise MappingError(place, "'header' is missing; write the name of the header that proves the sender")
+    for number, event in enumerate(webhook.events):
+        _one_of((*place, "events", number, "is"), event.is_, KINDS)
+        if (event.is_ == "comments" and not changes.comment) or (event.is_ == "deleted" and not changes.deletion):
+            raise MappingError((*place, "events", number), "its fields are missing; write them under changes: comment, deletion")
+
+
+def _check_link(case_url: str, place: Place) -> None:
+    try:
+        unknown = Path(case_url).names - {"crm_id"} if case_url else set()
+    except ValueError as error:
+        raise MappingError((*place, "case_url"), str(error)) from None
+    if unknown:
+        raise MappingError((*place, "case_url"), "write a path such as /tickets/{crm_id}")
+
+
+def _check_notes(cases: Cases, place: Place) -> None:
+    if not cases.note and not all("notes" in request.names for request in (cases.create, cases.update)):
+        raise MappingError((*place, "cases"), "notes have no way in; write the request `note`, or {notes} into both `create` and `update`")
+
+
+def _one_of(place: Place, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise MappingError(place, f"{value!r} is not known; write one of {', '.join(known)}")

@@ -1,0 +1,31 @@
+"""Cases in SAP. It has no upsert, so the outbox's claim and the look-up of our key make a case once; it has no merge that leaves a trace."""
+
+from __future__ import annotations
+
+from caseline.crm import CaseRecord, Note, SavedCase
+from caseline.crm._keeping import SHOWN, Keeper
+from caseline.crm.sap._errors import StaleError
+from caseline.crm.sap._store import Store
+
+
+class Cases:
+    def __init__(self, store: Store) -> None:
+        self._store, self._keeper = store, Keeper(store)
+
+    def save(self, record: CaseRecord) -> SavedCase:
+        """A case that is gone is looked for by its key, and made again."""
+        return self._add_news(record) or self._keeper.save(record)
+
+    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
+        self._keeper.add_note(crm_id, Note(note_id, text))
+
+    def _add_news(self, record: CaseRecord) -> SavedCase | None:
+        """Notes that nobody has to look for: what SAP showed us last is the version we know of, and the write is refused if it shows another by now."""
+        moved = any(record.before.get(name) != getattr(record, name) for name in SHOWN)
+        if not record.notes or moved or not self._store.is_known(record.crm_id, record.saved_version):
+            return None
+        try:
+            updated = self._store.update(record.crm_id, self._store.ours(record), record.notes)
+        except StaleError:
+            return None
+        return SavedCase(updated.crm_id, updated.number, self._store.link(updated), False, updated.status) if updated else None
