@@ -60,7 +60,8 @@ class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
     `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
-    `rules` are those of the policy's categories, the shipped ones by default. `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
+    `rules` are those of the policy's categories, the shipped ones by default.
+    `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
     table: Table

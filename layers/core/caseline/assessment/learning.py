@@ -11,23 +11,23 @@ import random
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from math import sqrt
-from operator import mul
-from typing import Any
+from operator import itemgetter, mul
 
 from caseline.assessment import Text
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading
 from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
-from caseline.assessment.embedded.model import WIDTH, softmax
+from caseline.assessment.embedded.model import WIDTH, Head, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.text import clean_text
 
 FEWEST = 3  # texts of a category, that it is learnt
 HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
-SLIGHT = 0.01  # an error smaller than this teaches nothing
+SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
 
 
 @dataclass(frozen=True, order=True)
@@ -55,6 +55,11 @@ class Row:
     values: Sequence[float]
     target: int
 
+    @cached_property
+    def pick(self) -> Callable[[Sequence[float]], tuple[float, ...]]:
+        """The weights of the slots, out of those of a class."""
+        return itemgetter(*self.slots)
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -65,29 +70,28 @@ class Pace:
     keep: float
 
 
-SENTIMENT_PACE = Pace(6, 0.25, 0.9995)
-CATEGORY_PACE = Pace(8, 0.6, 0.9999)
+SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
+CATEGORY_PACE = Pace(8, 1.0, 0.9999)
 
 
 def learn(labels: Iterable[Label], analyser: EmbeddedAnalyser) -> Learned:
     """A model of all labels given; leave out those that are held back. A head that has fewer than two labels to tell apart is not learnt."""
     ordered = sorted(set(labels))
-    heads = [head for head in (_learn_sentiment(ordered, analyser), _learn_categories(ordered, analyser)) if head]
-    return read_learned(pack(heads, analyser.rules.taxonomy.names))
+    found = {SENTIMENT: _learn_sentiment(ordered, analyser), CATEGORY: _learn_categories(ordered, analyser)}
+    return read_learned(pack({name: head for name, head in found.items() if head}, analyser.rules.taxonomy.names))
 
 
-def _learn_sentiment(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> tuple[dict[str, Any], bytes] | None:
+def _learn_sentiment(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
     rows = []
     for label in labels:
         if label.sentiment and (reading := _read(label, analyser)):
             rows.append(_row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment)))
     if len({row.target for row in rows}) < 2:
         return None
-    weights = fit(rows, len(SENTIMENTS), SENTIMENT_PACE, start=_generic)
-    return _head(SENTIMENT, SENTIMENTS, weights)
+    return _head(SENTIMENTS, fit(rows, len(SENTIMENTS), SENTIMENT_PACE, start=_generic))
 
 
-def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> tuple[dict[str, Any], bytes] | None:
+def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
     counts = Counter(label.category for label in labels if label.category)
     names = sorted(name for name, count in counts.items() if count >= FEWEST)
     if len(names) < 2:
@@ -98,7 +102,7 @@ def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> tu
             scored = analyser.score(reading)
             facts = category_facts(analyser.rules.find_by_phrases(reading.text, reading.language, scored), scored, analyser.rules.taxonomy.names)
             rows.append(_row(reading, facts, names.index(label.category)))
-    return _head(CATEGORY, names, fit(rows, len(names), CATEGORY_PACE)) if len({row.target for row in rows}) > 1 else None
+    return _head(names, fit(rows, len(names), CATEGORY_PACE)) if len({row.target for row in rows}) > 1 else None
 
 
 def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
@@ -144,32 +148,35 @@ def fit(rows: Sequence[Row], classes: int, pace: Pace, start: Callable[[list[lis
 
 def _step(row: Row, weights: Sequence[list[float]], spread: list[float], pace: Pace) -> None:
     slots, values = row.slots, row.values
-    errors = softmax([sum(map(mul, map(each.__getitem__, slots), values)) for each in weights])
+    errors = softmax([sum(map(mul, row.pick(each), values)) for each in weights])
     errors[row.target] -= 1.0
     energy = sum(map(mul, errors, errors))
     steps = []
     for index, value in zip(slots, values, strict=True):
         spread[index] += value * value * energy
         steps.append(pace.rate * value / sqrt(spread[index]))
+    slight = max(SLIGHT, 2 / len(errors)) if len(errors) > 20 else SLIGHT
     for error, each in zip(errors, weights, strict=True):
-        if abs(error) > SLIGHT:
+        if abs(error) > slight:
             for index, step in zip(slots, steps, strict=True):
                 each[index] = each[index] * pace.keep - error * step
 
 
-def _head(name: str, labels: Sequence[str], weights: Sequence[Sequence[float]]) -> tuple[dict[str, Any], bytes]:
+def _head(labels: Sequence[str], weights: Sequence[Sequence[float]]) -> Head:
     """Weights of the slots as int8 with a scale a label; bias and those of the facts stay numbers."""
-    scales = [max(1e-9, *map(abs, each[:WIDTH])) / 127 for each in weights]
+    scales = [float(f"{max(1e-9, *map(abs, each[:WIDTH])) / 127:.6g}") for each in weights]
     facts = [[round(each[index], 5) for each in weights] for index in range(WIDTH + 1, len(weights[0]))]
-    header = {"name": name, "labels": list(labels), "scale": [float(f"{scale:.6g}") for scale in scales], "facts": facts}
-    header["bias"] = [round(each[WIDTH], 5) for each in weights]
     cells = array("b", bytes(WIDTH * len(labels)))
     for index, (each, scale) in enumerate(zip(weights, scales, strict=True)):
-        cells[index :: len(labels)] = array("b", [round(weight / scale) for weight in each[:WIDTH]])
-    return header, cells.tobytes()
+        cells[index :: len(labels)] = array("b", [max(-127, min(127, round(weight / scale))) for weight in each[:WIDTH]])
+    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells)
 
 
-def pack(heads: Sequence[tuple[dict[str, Any], bytes]], names: Sequence[str]) -> bytes:
-    """As the shipped model is packed: zlib, one line of JSON, then the weights of each head."""
-    text = json.dumps({"heads": [header for header, _ in heads], "names": list(names)}, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return zlib.compress(text.encode() + b"\n" + b"".join(weights for _, weights in heads), 9)
+def pack(heads: Mapping[str, Head], names: Sequence[str]) -> bytes:
+    """As the shipped model is packed: zlib, one line of JSON, then the weights of each head. `names` are the categories that the phrases know."""
+    told = [
+        {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
+        for name, head in sorted(heads.items())
+    ]
+    text = json.dumps({"heads": told, "names": list(names)}, sort_keys=True, separators=(",", ":"))
+    return zlib.compress(text.encode() + b"\n" + b"".join(head.weights.tobytes() for _, head in sorted(heads.items())), 9)
