@@ -63,6 +63,12 @@ def read_stats() -> Response[str]:
     return answer(desk().read_stats())
 
 
+@app.post("/api/v1/policy/simulate")
+def try_policy() -> Response[str]:
+    """It changes nothing, so that whoever may read may ask."""
+    return answer(desk().try_policy(read_body(app.current_event.decoded_body)))
+
+
 @app.get("/api/v1/crm")
 def show_crm() -> Response[str]:
     return answer(desk().show_crm())

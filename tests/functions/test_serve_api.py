@@ -101,6 +101,14 @@ def test_a_customer_has_account_facts_with_their_origin_metrics_and_open_cases(o
     assert [case["case_key"] for case in customer["open_cases"]] == [case_key]
 
 
+def test_a_policy_on_trial_is_told_case_by_case_and_refused_with_its_place(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    status, page = call.post("/policy/simulate", {"policy": "version: 2\nbands: {P1: 3, P2: 2, P3: 1}"})
+    assert status == 200 and [case["case_key"] for case in page["cases"]] == [case_key] and page["cases"][0]["proposed"]["band"] == "P1"
+    status, refused = call.post("/policy/simulate", {"policy": "bands: {P1: 3}"})
+    assert status == 400 and refused["error"]["field"] == "policy" and "version" in refused["error"]["message"]
+
+
 def test_the_timeline_merges_identities_newest_first_and_only_signals_have_text(office: Office, call: Caller) -> None:
     customer_id, case_key = furnish(office)
     entries = call(f"/customers/{customer_id}/timeline")["entries"]

@@ -14,6 +14,7 @@ from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
+from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -27,7 +28,7 @@ class Desk:
     """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
 
     `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM, named
-    `crm_name`, `ask_count()` has it counted against what is here.
+    `crm_name`, `ask_count()` has it counted against what is here, `policy()` is the one that stands.
     """
 
     table: Table
@@ -40,6 +41,7 @@ class Desk:
     crm: Callable[[], Any] = lambda: None
     crm_name: str = BUILTIN
     ask_count: Callable[[], None] = lambda: None
+    policy: Callable[[], Policy] = shipped_policy
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
         return views.find_customers(self.table, identity, self.scopes)
@@ -83,6 +85,12 @@ class Desk:
         report = asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
         rescore_cases(self.table, report.pop("touched"), self.scopes, isoformat(self.clock()))
         return report
+
+    def try_policy(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of what another policy would make of the cases there are; see `caseline.policy_trial`."""
+        from caseline.policy_trial import try_policy
+
+        return try_policy(self.table, self.policy(), wanted)
 
     def show_crm(self) -> dict[str, Any]:
         return views.show_crm(self.table, self.crm_name, self.clock())

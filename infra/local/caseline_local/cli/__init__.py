@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
     "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),
     "secrets": ("secrets", "The secrets of a deployed stack: put a new one, take older ones away."),
-    "policy": ("validate", "Check a policy; put it where a deployed stack reads it."),
+    "policy": ("validate", "Check a policy, see what it would change; put it where a deployed stack reads it."),
 }
 
 

@@ -40,11 +40,12 @@ class Scene:
     answered: str = ""
 
 
-def read_recent(table: Table, customer: Mapping[str, Any]) -> tuple[list[Item], str]:
-    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM."""
+def read_recent(table: Table, customer: Mapping[str, Any], until: str = "") -> tuple[list[Item], str]:
+    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM; those up to `until`."""
+    before = f"{until}~" if until else None
     rows: list[Item] = []
     for identity in customer["identities"][:IDENTITIES]:
-        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", newest_first=True, limit=RECENT)
+        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", before=before, newest_first=True, limit=RECENT)
         rows += islice(found, RECENT)
     answered = max((str(row["occurred_at"]) for row in rows if row["type"] == "note" and row.get("answers")), default="")
     return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), answered

@@ -110,7 +110,7 @@ class Outbox:
         looks = "".join(f", {name} = :{name}" for name in later)
         self._mark(
             case, f"SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, pushed_at = :at{looks}",
-            gone if later else (*gone, *DUE), **later,
+            gone if later else tuple(dict.fromkeys((*gone, *DUE))), **later,
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
 
