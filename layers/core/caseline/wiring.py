@@ -308,7 +308,8 @@ class Wiring:
     def _read_learned(self) -> Learned | None:
         from caseline.model_shelf import Shelf
 
-        return Shelf(self._find_object, self.put_object).current() if self.environ.get("BUCKET_NAME") else None
+        known = self._cache.get("learned")
+        return Shelf(self._find_object, self.put_object).current(known and known.value) if self.environ.get("BUCKET_NAME") else None
 
     def _find_object(self, object_key: str) -> bytes | None:
         """None for what is not there; S3 says "access denied" for it to those who may not list."""
@@ -469,10 +470,12 @@ class Wiring:
     def watcher(self) -> Watcher:
         from caseline.abandonment import CartWatch
         from caseline.profiles import ProfileWriter
+        from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
         profiles = ProfileWriter(self.table, self.crm, self.policy.crm, self.clock) if self.enrich_after else None
-        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles)
+        incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles, incidents)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url

@@ -81,7 +81,8 @@ class Taxonomy:
         return "normal" if scored.sentiment == NEGATIVE or category not in (PRAISE, UNKNOWN) or "?" in folded else "low"
 
     def _matches(self, category: Category, language: str | None, folded: str) -> bool:
-        pattern = self._pattern(str(id(category)), category.phrases, language)
+        languages = "*" if self.is_grave(category.name) and language not in (None, "en") else language  # never missed for a language mistaken
+        pattern = self._pattern(str(id(category)), category.phrases, languages)
         return bool(pattern.search(folded)) and bool(pattern.search(category.exceptions.sub(" ", folded)))
 
     def _is_praise(self, found: str, folded: str, language: str | None, scored: Assessment) -> bool:
@@ -90,9 +91,10 @@ class Taxonomy:
         return bool(self._pattern(PRAISE, self.praise, language).search(folded)) or (found == UNKNOWN and scored.sentiment == POSITIVE)
 
     def _pattern(self, name: str, phrases: Phrases, language: str | None) -> re.Pattern[str]:
-        key = (name, language if language and language in phrases else "en")
+        """Of English and the language's own; of all for `*`."""
+        key = (name, language if language and (language in phrases or language == "*") else "en")
         if key not in self._compiled:
-            own = phrases[key[1]] if key[1] != "en" and key[1] in phrases else ()
+            own = [phrase for code, listed in phrases.items() if code != "en" and key[1] in (code, "*") for phrase in listed]
             self._compiled[key] = compile_phrases([*phrases.get("en", ()), *own])
         return self._compiled[key]
 
