@@ -37,6 +37,18 @@ def read_timeline(customer_id: str) -> Response[str]:
     return answer(desk().read_timeline(customer_id, query().get("limit"), query().get("before")))
 
 
+@app.post("/api/v1/customers/<customer_id>/merge")
+def merge_customers(customer_id: str) -> Response[str]:
+    person = check_writer(app.current_event.raw_event)
+    return answer(desk().merge_customers(customer_id, read_body(app.current_event.decoded_body), by=person.name))
+
+
+@app.post("/api/v1/customers/<customer_id>/split")
+def split_customer(customer_id: str) -> Response[str]:
+    person = check_writer(app.current_event.raw_event)
+    return answer(desk().split_customer(customer_id, read_body(app.current_event.decoded_body), by=person.name))
+
+
 @app.get("/api/v1/cases")
 def list_cases() -> Response[str]:
     return answer(desk().list_cases(query()))

@@ -176,6 +176,16 @@ def test_after_a_merge_the_older_id_stands_and_the_other_still_resolves(office: 
     assert [entry["text"] for entry in call(f"/customers/{younger}/timeline")["entries"] if entry["type"] == "signal"] == ["Broken."]
 
 
+def test_people_join_customers_and_split_them_again(office: Office, call: Caller) -> None:
+    ann, other = office.customer("Ann", ["x:1"], minutes=900), office.customer("Ann M", ["email:ann@b.example"], minutes=100)
+    _, kept = call.post(f"/customers/{other}/merge", {"with": ann, "why": "same voice"})
+    assert kept["customer_id"] == ann and [(link["identity"], link["why"]) for link in kept["links"]] == [("x:1", None), ("email:ann@b.example", "same voice")]
+    _, parted = call.post(f"/customers/{ann}/split", {"identity": "email:Ann@B.example", "why": "her mother"})
+    assert parted == {"stayed": ann, "left": other} and call(f"/customers/{other}")["identities"] == ["email:ann@b.example"]
+    assert call.post(f"/customers/{ann}/merge", {})[1]["error"]["field"] == "with"
+    assert call.post(f"/customers/{ann}/split", {})[0] == 409
+
+
 def many_cases(office: Office) -> list[str]:
     keys = []
     for number, (strength, tier) in enumerate([(0.9, "trial"), (0.5, "strategic"), (0.7, "smb"), (0.3, "mid"), (0.95, "enterprise")]):

@@ -14,12 +14,15 @@ from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
+from caseline.identity import normalise_identity
 from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
 from caseline.table import Item, Table
+from caseline.unions import Unions
 from caseline.views.paging import read_cursor, read_limit, write_cursor
 
+LONGEST = 500  # characters of an id, an identity or a reason
 _SHOWN = ("id", "channel", "source", "brand", "reason", "field", "whole", "received_at", "state")
 
 
@@ -48,6 +51,20 @@ class Desk:
 
     def show_customer(self, customer_id: str) -> dict[str, Any]:
         return views.show_customer(self.table, customer_id)
+
+    def merge_customers(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """Joined with the customer `with`, because of `why`: the one that stands. Undone by `split_customer`."""
+        kept = self._unions(by).merge(customer_id, _text(wanted, "with", required=True), _text(wanted, "why"))
+        return views.show_customer(self.table, kept)
+
+    def split_customer(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """`{"stayed", "left"}`, the ids of both: the customer of the id, or of its one `identity`, is again who it was."""
+        identity = _text(wanted, "identity")
+        stayed, left = self._unions(by).split(customer_id, normalise_identity(identity) or identity, _text(wanted, "why"))
+        return {"stayed": stayed, "left": left}
+
+    def _unions(self, by: str) -> Unions:
+        return Unions(self.table, by, isoformat(self.clock()))
 
     def read_timeline(self, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         return views.read_timeline(self.table, customer_id, limit, before)
@@ -143,6 +160,13 @@ def read_body(text: str | None) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise QueryError("body", "write a JSON object")
     return body
+
+
+def _text(wanted: Mapping[str, Any], name: str, required: bool = False) -> str:
+    value = wanted.get(name, "")
+    if not isinstance(value, str) or len(value) > LONGEST or (required and not value.strip()):
+        raise QueryError(name, f"write up to {LONGEST} characters" if not required else "write the id of the other customer")
+    return value.strip()
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.changes import work_case
+from caseline.cases.clocks import missed_rows
 from caseline.cases.evidence import Scene, read_recent
 from caseline.cases.ledger import CASE_KEY, CLOSED, OPEN, change_case, claim_key, history_row, load_case, load_claims, open_case
 from caseline.cases.merging import settle_merges
@@ -19,6 +20,7 @@ from caseline.errors import ConflictError, UnavailableError
 from caseline.policy import Policy
 from caseline.runs import Run, Runs, read_run
 from caseline.signals import isoformat
+from caseline.storms.words import start_incident
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
 
@@ -49,7 +51,7 @@ class Prioritiser:
 
     def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
         customer = load_customer(self.table, run.customer_id)
-        if customer and customer.get("merging"):
+        if customer and (customer.get("merging") or customer.get("parting")):
             settle_merges(self.table, customer["customer_id"], isoformat(self.clock()))
         found = load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)])
         signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
@@ -74,7 +76,7 @@ class Prioritiser:
             if changed["version"] == case["version"]:
                 return self._rest(case, changed)
             told = history_row(case_key, changed["updated_at"], "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
-            if change_case(self.table, case, changed, told):
+            if change_case(self.table, case, changed, told, *missed_rows(case, changed)):
                 return changed
         raise UnavailableError("the case keeps changing")
 
@@ -117,8 +119,12 @@ class Prioritiser:
             return True, None
         opener = min(fresh, key=lambda row: (row["occurred_at"], row["signal_id"]))
         case = first_version(self.policy, run, self.crm_name, customer["customer_id"], opener, fresh, scene)
-        history = history_row(case["case_key"], case["opened_at"], "opened", case["headline"], 1, mark="opened")
-        if open_case(self.table, claim, case, history):
+        told = case["headline"]
+        if customer.get("kind"):
+            case |= start_incident(customer, case)
+            told = f"{case['subject']}; {told}"
+        history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
+        if open_case(self.table, claim, case, history, *missed_rows({}, case)):
             return True, case
         self._drop_handled(signals, case["case_key"])
         return False, None
@@ -149,7 +155,8 @@ class Prioritiser:
             return True, self._rest(case, changed)
         what, mark = "joined" if fresh else "priority", f"{changed['version']:06d}"
         history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
-        return change_case(self.table, case, changed, history, writes=self._renamed(held, category) if category != case["category"] else ()), changed
+        told = (history, *missed_rows(case, changed))
+        return change_case(self.table, case, changed, *told, writes=self._renamed(held, category) if category != case["category"] else ()), changed
 
     def _named(self, run: Run, held: Item, case: Item, rows: Sequence[Item], joined: bool) -> str:
         """What the case is about: a nameless one takes the name that comes; one whose signals were all edited to be about something else takes that."""
