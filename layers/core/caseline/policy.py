@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
-from caseline.policy_shape import BANDS, Condition, Floor, Part, Policy, line_maxima
+from caseline.policy_shape import ALWAYS, BANDS, Condition, Floor, Part, Policy, line_maxima
 
 __all__ = ["BANDS", "SHIPPED", "Condition", "Floor", "Policy", "find_contradictions", "line_maxima", "load_policy", "shipped_policy"]
 
@@ -76,6 +76,7 @@ def _special_categories(policy: Policy) -> list[Mapping[str, Any]]:
 def find_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     """What is well formed by itself, but not together: the place, and what to write."""
     yield from _check_numbers(policy)
+    yield from _check_calendars(policy)
     for place, names in _category_lists(policy):
         for index, category in enumerate(names):
             if category not in policy.severity:
@@ -99,6 +100,13 @@ def _check_numbers(policy: Policy) -> Iterator[tuple[Location, str]]:
         yield ("severity",), "write points for `unknown` and `praise`, too"
     if (total := sum(line_maxima(policy).values())) > 100:
         yield (), f"the lines add up to {total} points; lower some, so that they are at most 100"
+
+
+def _check_calendars(policy: Policy) -> Iterator[tuple[Location, str]]:
+    known, chosen = [ALWAYS, *policy.calendars.named], {("default",): policy.calendars.default}
+    for place, name in (chosen | {("brands", brand): name for brand, name in policy.calendars.brands.items()}).items():
+        if name not in known:
+            yield ("calendars", *place), f"no calendar {name!r} under calendars.named{suggest(name, known)}"
 
 
 def _check_categories(policy: Policy) -> Iterator[tuple[Location, str]]:

@@ -85,6 +85,7 @@ def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
 
 def _set_band(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     priority, band = case["priority"], wanted["band"]
+    case = case | {"look_at": wanted["now"]}  # another band has other deadlines
     if band == AUTOMATIC:
         return case | {"priority": priority | {"band": priority["auto_band"], "override": None}}, f"back to {priority['auto_band']}, by the score"
     reason = wanted["reason"].strip()

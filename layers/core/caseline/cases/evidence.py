@@ -93,16 +93,16 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
     """How much of its target the oldest ask without a later reply has waited."""
     ask = oldest_ask(signals, scene)
-    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, channel=ask["channel"]) if ask else 0.0
+    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, channel=ask["channel"], brand=str(ask.get("brand") or "")) if ask else 0.0
 
 
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
     """The first of the signals that nobody has answered since."""
-    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if _answers(row))])
+    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if answers(row))])
     asks = [row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied]
     return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
 
 
-def _answers(row: Item) -> bool:
+def answers(row: Item) -> bool:
     """What the brand says answers, but for what its machines say by themselves."""
     return row["direction"] == OUTBOUND and not read_attributes(row).get(AUTO_REPLY)

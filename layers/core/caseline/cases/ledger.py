@@ -46,7 +46,7 @@ def history_row(case_key: str, at: str, what: str, text: str, version: int, by: 
     return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | facts
 
 
-def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
+def open_case(table: Table, claim: Item, case: Item, *history: Item) -> bool:
     """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer was merged."""
     held = {**claim, "type": "claim", "schema": 1, "case_key": case["case_key"], "opened_at": case["opened_at"], "identity": case["identity"]}
     try:
@@ -54,7 +54,7 @@ def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
             table.check_write(f"CUSTOMER#{case['customer_id']}", "CUSTOMER", "attribute_not_exists(merged_into)"),
             table.put_write(held, "attribute_not_exists(PK)"),
             table.put_write(case | listed(case), "attribute_not_exists(PK)"),
-            table.put_write(history),
+            *(table.put_write(row) for row in history),
         )
     except ConditionFailed:
         return False

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.cases.clocks import due_moments
 from caseline.cases.evidence import Scene, oldest_ask
-from caseline.deadlines import reply_target
+from caseline.deadlines import add_time, reply_target
 from caseline.policy import Policy
 from caseline.priority import Priority
 from caseline.signals import isoformat, parse_time
@@ -20,7 +21,7 @@ UNREAD = timedelta(minutes=5)  # judged without the account, because the CRM did
 
 def look_again(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> str:
     """The next moment (ISO) at which the same facts may weigh otherwise."""
-    moments = [scene.now + DAILY, *_ticks(policy, live, scene)]
+    moments = [scene.now + DAILY, *_ticks(policy, live, scene), *due_moments(policy, case, live, scene)]
     if scene.stale and scene.account is None:
         moments.append(scene.now + UNREAD)
     if case.get("lower_since"):
@@ -32,8 +33,9 @@ def _ticks(policy: Policy, live: Sequence[Item], scene: Scene) -> list[datetime]
     ask = oldest_ask(live, scene)
     if ask is None:
         return []
-    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, channel=ask["channel"])
-    return [asked + share * target for share in TICKS]
+    brand = str(ask.get("brand") or "")
+    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, channel=ask["channel"], brand=brand)
+    return [add_time(policy, asked, share * target, brand) for share in TICKS]
 
 
 def falls_since(policy: Policy, case: Mapping[str, Any], previous: Priority, found: Priority, scene: Scene) -> str:

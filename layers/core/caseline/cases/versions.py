@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from caseline.cases.clocks import find_missed
 from caseline.cases.evidence import Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
 from caseline.cases.looks import falls_since, look_again
@@ -33,7 +34,8 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
         "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
     }
     priority, weighs = judge(policy, fresh, category, scene, None)
-    return row | _judged(policy, run, row, priority, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
+    row |= _judged(policy, run, row, priority, fresh, scene)
+    return row | find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
 
 
 def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
@@ -46,7 +48,7 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     taken = settled.score == found.score
     kept = {"weighs": weighs if taken else case.get("weighs", weighs), "lower_since": "" if taken else lower}
     changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
-    changed |= {"look_at": look_again(policy, changed, live, scene)}
+    changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
         return case | {name: changed[name] for name in KEPT}
     return changed | {"version": case["version"] + 1}
