@@ -60,7 +60,8 @@ def test_what_would_be_no_case_and_what_would_be_one(pipeline):
     assert sum(case["proposed"] is None for case in report["cases"]) == 3
     pipeline.send(a_signal("n-1", "The lift was slow again."))
     pipeline.settle()
-    assert trial(pipeline, "version: 2\nneed: {categories: [unknown]}")["uncased"] == [row["signal_id"] for row in pipeline.rows("signal") if row["native_id"] == "n-1"]
+    found = trial(pipeline, "version: 2\nneed: {categories: [unknown]}")
+    assert found["uncased"] == [row["signal_id"] for row in pipeline.rows("signal") if row["native_id"] == "n-1"]
 
 
 def test_pages_join_to_all_cases_once_and_a_wrong_policy_is_refused(pipeline):

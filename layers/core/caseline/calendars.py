@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -100,11 +102,11 @@ def _read_time(text: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
-def read_week(hours: Mapping[str, list[str]]) -> tuple[tuple[tuple[int, int], ...], ...]:
+def read_week(hours: Mapping[Any, list[str]]) -> tuple[tuple[tuple[int, int], ...], ...]:
     """The week of `{mon: ["09:00-12:00", "13:00-17:00"]}`; a day that is left out is closed. ValueError says what to write."""
     week = tuple(tuple(sorted(map(read_hours, hours.get(day, ())))) for day in DAYS)
     for day, intervals in zip(DAYS, week, strict=True):
-        if any(later[0] < earlier[1] for earlier, later in zip(intervals, intervals[1:], strict=False)):
+        if any(later[0] < earlier[1] for earlier, later in pairwise(intervals)):
             raise ValueError(f"the intervals of {day} overlap")
     if not any(week):
         raise ValueError("it is never open; write the hours of at least one day, or use no calendar")

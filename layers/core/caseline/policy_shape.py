@@ -159,7 +159,7 @@ class BusinessHours(Part):
 
     @cached_property
     def calendar(self) -> Calendar:
-        return Calendar(self.zone, read_week(dict(self.hours)), frozenset(self.holidays))
+        return Calendar(self.zone, read_week(self.hours), frozenset(self.holidays))
 
 
 class Calendars(Part):

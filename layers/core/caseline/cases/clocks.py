@@ -67,7 +67,7 @@ def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Itera
         if until is None:
             break
         answered, clock = until, NEXT
-    channels = case.get("channels") or ()
+    channels = list(case.get("channels") or ())
     yield Wait(RESOLUTION, str(case.get("first_signal_at") or case["opened_at"]), str(channels[0]) if len(channels) == 1 else "")
 
 
