@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
-from caseline.policy_shape import ALWAYS, BANDS, Condition, Floor, Part, Policy, line_maxima
+from caseline.policy_shape import ALWAYS, BANDS, Condition, Floor, Part, Policy, StormRules, line_maxima
 
 __all__ = ["BANDS", "SHIPPED", "Condition", "Floor", "Policy", "find_contradictions", "line_maxima", "load_policy", "shipped_policy"]
 
@@ -59,6 +59,7 @@ def place_categories(policy: Policy) -> Policy:
     return policy.model_copy(update={
         "severity": {**{name: policy.severity[base] for name, base in new.items()}, **policy.severity},
         "need": policy.need.model_copy(update={"categories": widen(policy.need.categories)}),
+        "storms": policy.storms.model_copy(update={"alone": widen(policy.storms.alone)}),
         "floors": [floor.model_copy(update={"when": floor.when.model_copy(update={"categories": widen(floor.when.categories)})}) for floor in policy.floors],
         "routing": policy.routing.model_copy(update={
             "rules": [rule.model_copy(update={"categories": widen(rule.categories)}) for rule in policy.routing.rules],
@@ -82,6 +83,9 @@ def find_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
             if category not in policy.severity:
                 yield (*place, index), f"no category {category!r} under severity{suggest(category, policy.severity)}"
     yield from _check_categories(policy)
+    for index, name in enumerate(policy.storms.alone):
+        if name not in policy.severity and name not in StormRules().alone:  # an older policy need not have those that are shipped
+            yield ("storms", "alone", index), f"no category {name!r} under severity{suggest(name, policy.severity)}"
     for index, tier in enumerate(policy.tiers.key):
         if tier not in policy.tiers.points:
             yield ("tiers", "key", index), f"no tier {tier!r} under tiers.points{suggest(tier, policy.tiers.points)}"

@@ -258,6 +258,23 @@ class Identities(Part):
     fan_in: Annotated[int, Field(ge=1)]
 
 
+class StormRules(Part):
+    """Many customers on one issue within `minutes` are one incident; up to `own_cases` have a case of their own before it is seen."""
+
+    active: bool = True
+    minutes: Minutes = 30
+    own_cases: Annotated[int, Field(ge=1, le=10)] = 5
+    by: list[Literal["text", "link", "thread"]] = ["text", "link", "thread"]
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.6
+    min_words: Annotated[int, Field(ge=3)] = 4
+    alone: list[str] = ["safety", "legal", "security"]
+    key_accounts_alone: bool = True
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(minutes=self.minutes)
+
+
 class Retention(Part):
     days: Days
 
@@ -310,6 +327,7 @@ class Policy(Part):
     crm: CrmRules = CrmRules()
     categories: Categories = Categories()
     calendars: Calendars = Calendars()
+    storms: StormRules = StormRules()
 
     @field_validator("version", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from caseline.errors import CrmError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs, run_key
 from caseline.signals import isoformat
+from caseline.storms.incidents import Incidents
 from caseline.table import Item, Table
 
 BATCH = 100
@@ -28,13 +29,14 @@ class Watcher:
     clock: Callable[[], datetime]
     carts: CartWatch | None = None
     profiles: ProfileWriter | None = None
+    incidents: Incidents | None = None
 
     def watch(self) -> int:
         """Take up what is due, and judge again what is to be looked at; returns how many rows were."""
         due = self._read("due")
         for row in due:
             kind = row["PK"].partition("#")[0]
-            {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich}[kind](row)
+            {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich, "STORMS": self._look_after}[kind](row)
         looks = self._read("look")
         for row in looks:
             self._judge(row)
@@ -67,6 +69,10 @@ class Watcher:
                 self.carts.look(row["PK"])
         except UnavailableError:
             self._postpone(row)
+
+    def _look_after(self, row: Item) -> None:
+        if self.incidents:
+            self.incidents.look(row)
 
     def _enrich(self, row: Item) -> None:
         self._postpone(row)

@@ -36,7 +36,7 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
             return case
         pushed = _pushed(case, changed) if from_crm else {}
         kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} if pushed else changed
-        if change_case(table, case, kept, *rows, writes=_claim_writes(table, case, changed), pushed=pushed):
+        if change_case(table, case, kept, *rows, writes=claim_writes(table, case, changed), pushed=pushed):
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
 
@@ -116,7 +116,12 @@ def _note_row(case: Item, text: str, by: str, now: str, version: int) -> Item:
     }
 
 
-def _claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
+def people_worked(case: Mapping[str, Any]) -> bool:
+    """Whether a person has taken the case in hand: then automation closes it no more."""
+    return bool(case.get("owner") or case.get("queue_set") or case.get("note_version") or case["priority"].get("override"))
+
+
+def claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
     """A closed case gives its claim back, a reopened one takes it again, in the same transaction."""
     if old["status"] == new["status"]:
         return []

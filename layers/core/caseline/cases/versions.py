@@ -95,6 +95,8 @@ def _channels(case: Item, fresh: list[Item]) -> list[str]:
 
 
 def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
-    """Names no words of the customer: those may be deleted, and then must be gone everywhere."""
+    """Names no words of the customer: those may be deleted, and then must be gone everywhere. An incident has its own."""
+    if case.get("kind"):
+        return str(case["subject"])
     whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
     return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {', '.join(_channels(case, fresh))}"[:200]
