@@ -49,6 +49,18 @@ def split_customer(customer_id: str) -> Response[str]:
     return answer(desk().split_customer(customer_id, read_body(app.current_event.decoded_body), by=person.name))
 
 
+@app.get("/api/v1/customers/<customer_id>/export")
+def export_customer(customer_id: str) -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().export_customer(customer_id))
+
+
+@app.post("/api/v1/customers/<customer_id>/erase")
+def erase_customer(customer_id: str) -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().erase_customer(customer_id, read_body(app.current_event.decoded_body)))
+
+
 @app.get("/api/v1/cases")
 def list_cases() -> Response[str]:
     return answer(desk().list_cases(query()))

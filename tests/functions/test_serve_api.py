@@ -186,6 +186,15 @@ def test_people_join_customers_and_split_them_again(office: Office, call: Caller
     assert call.post(f"/customers/{ann}/split", {})[0] == 409
 
 
+def test_a_person_is_exported_and_erased(office: Office, call: Caller) -> None:
+    customer = office.customer("Ann", ["x:1"])
+    office.signal("x:1", 5, "A wombat broke it.")
+    assert "wombat" in json.dumps(call(f"/customers/{customer}/export"))
+    assert call.post(f"/customers/{customer}/erase", {})[1]["error"]["field"] == "confirm"
+    status, told = call.post(f"/customers/{customer}/erase", {"confirm": customer})
+    assert status == 200 and told["erased"]["signal"] == 1 and call.post(f"/customers/{customer}/erase", {"confirm": customer})[0] == 404
+
+
 def many_cases(office: Office) -> list[str]:
     keys = []
     for number, (strength, tier) in enumerate([(0.9, "trial"), (0.5, "strategic"), (0.7, "smb"), (0.3, "mid"), (0.95, "enterprise")]):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline import views
@@ -15,6 +15,7 @@ from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
 from caseline.identity import normalise_identity
+from caseline.personal import Personal
 from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
@@ -62,6 +63,20 @@ class Desk:
         identity = _text(wanted, "identity")
         stayed, left = self._unions(by).split(customer_id, normalise_identity(identity) or identity, _text(wanted, "why"))
         return {"stayed": stayed, "left": left}
+
+    def export_customer(self, customer_id: str) -> dict[str, Any]:
+        """All that is kept of a person, by store."""
+        return self._personal.export(customer_id)
+
+    def erase_customer(self, customer_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Erase a person everywhere; `confirm` repeats the customer's id. Tells what was erased and what stands elsewhere."""
+        if _text(wanted, "confirm") != customer_id:
+            raise QueryError("confirm", "repeat the customer's id: what is erased does not come back")
+        return self._personal.erase(customer_id)
+
+    @property
+    def _personal(self) -> Personal:
+        return Personal(self.table, self.crm_name, timedelta(days=self.policy().retention.days), self.clock)
 
     def _unions(self, by: str) -> Unions:
         return Unions(self.table, by, isoformat(self.clock()))

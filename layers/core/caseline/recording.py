@@ -14,18 +14,19 @@ from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.assessment.rules import Rules
 from caseline.cases.merging import settle_merges
-from caseline.customers import Claimed, link, new_nodes
+from caseline.customers import Claimed, identity_key, link, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
 from caseline.need import decide_need
 from caseline.policy import Policy
 from caseline.quarantine import quarantine_row
-from caseline.replies import Replies, claim_thread
+from caseline.replies import Replies, claim_thread, private_thread
 from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
+from caseline.tombstones import find_buried, stub_of
 
 CACHED_CUSTOMERS = 20_000
 
@@ -48,6 +49,7 @@ class Entry:
     delivery: str
     assessment: Assessment = field(default_factory=Assessment)
     row: Item = field(default_factory=dict)
+    forgotten: bool = False
 
     @property
     def completes(self) -> bool:
@@ -60,6 +62,7 @@ class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
     `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
+    `any_erased()` says whether there may be tombstones: without any, none are read.
     `rules` are those of the policy's categories, the shipped ones by default.
     `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
@@ -75,6 +78,7 @@ class Recorder:
     carts: CartNotes | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
     rules: Rules | None = None
+    any_erased: Callable[[], bool] = lambda: True
 
     @property
     def retention(self) -> timedelta:
@@ -102,8 +106,29 @@ class Recorder:
         replies = Replies.load(self.table, [entry.signal for entry in entries])
         for entry, assessment in zip(entries, assessments, strict=True):
             entry.assessment = assessment
+            entry.forgotten = replies.answers_forgotten(entry.signal)
             entry.signal = replies.addressed(entry.signal)
             entry.row = self._row(entry)
+        self._forget(entries)
+
+    def _forget(self, entries: Sequence[Entry]) -> None:
+        """Of an erased person nothing is kept but that there was something; what they say after the erasure is new."""
+        if not self.any_erased():
+            return
+        marks = [self._marks(entry) for entry in entries]
+        erased = find_buried(self.table, [mark for each in marks for mark in each])
+        for entry, each in zip(entries, marks, strict=True):
+            said = [erased[mark] for mark in each if mark in erased]
+            if entry.forgotten or any(not entry.signal.identities or entry.row["occurred_at"] <= erased_at for erased_at in said):
+                entry.row = stub_of(entry.row)
+                entry.signal = entry.signal.with_(
+                    action=DELETED, text=None, author_name=None, identities=(), attributes={}, thread_id=None, parent_id=None, rating=None, url=None
+                )
+
+    def _marks(self, entry: Entry) -> list[str]:
+        """Where a tombstone of it would stand."""
+        scope, thread = self.scope_of(entry.row["brand"]), private_thread(entry.row)
+        return [*(identity_key(identity, scope) for identity in entry.signal.identities), *([thread] if thread else [])]
 
     def _ask_completion(self, entries: Sequence[Entry]) -> None:
         """Before the rows are written, so that none stays a pointer after a crash; to be asked twice changes nothing."""

@@ -309,7 +309,7 @@ class Wiring:
         from caseline.model_shelf import Shelf
 
         known = self._cache.get("learned")
-        return Shelf(self._find_object, self.put_object).current(known and known.value) if self.environ.get("BUCKET_NAME") else None
+        return Shelf(self._find_object, self.put_object).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
 
     def _find_object(self, object_key: str) -> bytes | None:
         """None for what is not there; S3 says "access denied" for it to those who may not list."""
@@ -409,6 +409,11 @@ class Wiring:
         recorder.policy, recorder.analyser, recorder.rules = self.policy, self.analyser, self.rules
         recorder.fallback = self._open_analyser("embedded") if self.config.analysis.name != "embedded" else None
         return recorder
+
+    def _any_erased(self) -> bool:
+        from caseline.tombstones import is_any_erased
+
+        return bool(self._fresh("erased", CONFIG_SECONDS, lambda: is_any_erased(self.table)))
 
     @property
     def cart_notes(self) -> Any:

@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "crm": ("crm", "The CRM: check it, set it up, how it is doing, count both sides; import into the built-in one."),
     "analysis": ("analysis", "Let the embedded analyser learn from your labels: train, report, rollback."),
     "channels": ("channels", "What there is to listen to; begin a new channel."),
-    "customers": ("customers", "Who a customer is: show, merge, split."),
+    "customers": ("customers", "Who a customer is: show, merge, split, export, erase."),
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
     "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),

@@ -1,4 +1,4 @@
-"""`caseline customers`: who somebody is here, and joining and splitting what was linked."""
+"""`caseline customers`: who somebody is here, and joining and splitting what was linked, giving out or erasing all of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHY = click.option("--why", default="", help="The reason, for the timeline.")
 
 @click.group()
 def customers() -> None:
-    """Who a customer is: show, join two that are one person, split what was joined."""
+    """Who a customer is: show, join two that are one person, split what was joined; export or erase a person."""
 
 
 @customers.command("show")
@@ -62,6 +62,32 @@ def split(customer: str, identity: str, why: str, home: Path) -> None:
     customer_id = _find(api, customer)["customer_id"] if ":" in customer else customer
     parted = _post(api, customer_id, "split", {"identity": identity or (customer if ":" in customer else ""), "why": why})
     show(f"{parted['stayed']}  {parted['left']}")
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@home_option
+def export(customer: str, home: Path) -> None:
+    """All that is kept of a person, as JSON."""
+    api = Api(home)
+    show_json(api.get("customers", _find(api, customer)["customer_id"], "export"))
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@home_option
+def erase(customer: str, yes: bool, home: Path) -> None:
+    """Erase a person from every store. What is delivered late does not bring them back; what they say from now on is new."""
+    api = Api(home)
+    found = _find(api, customer)
+    if not yes:
+        who = clean(found.get("name") or found["customer_id"], 80)
+        click.confirm(f"Erase {who} with {len(found['identities'])} identities for good?", abort=True, err=True)
+    told = _post(api, found["customer_id"], "erase", {"confirm": found["customer_id"]})
+    show(", ".join(f"{count} {kind}" for kind, count in told["erased"].items() if count))
+    for line in told["elsewhere"]:
+        say(line)
 
 
 def _find(api: Api, wanted: str) -> Any:
