@@ -54,7 +54,7 @@ def test_a_storm_is_one_incident_with_few_runs_and_writes():
         assert incident["customer_id"] != customer_id_of("x:0") and "near" in incident["subject"]
         open_cases = pipeline.cases("open")
         assert sorted(case["customer_id"] for case in open_cases) == sorted([incident["customer_id"], customer_id_of("x:250")])
-        assert all(case["joined"] == incident["case_key"] for case in pipeline.cases("closed"))
+        assert all(case["adopted_by"] == incident["case_key"] for case in pipeline.cases("closed"))
         assert crm.saves - 2 * len(own) <= 15
         rows = pipeline.rows("signal")
         assert len(rows) == 400 and all(row["identity"] for row in rows)
