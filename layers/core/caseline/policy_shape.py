@@ -206,11 +206,13 @@ class Rule(Part):
     key_account: bool = False
     categories: list[str] = []
     bands: list[Band] = []
+    languages: list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]] = []
 
 
 class Routing(Part):
     default: Annotated[str, Field(min_length=1)]
     rules: list[Rule] = []
+    last_agent_days: Annotated[int, Field(ge=0)] = 0
 
 
 class LowRating(Part):

@@ -18,6 +18,7 @@ from caseline.errors import ConfigError, QueryError
 from caseline.need import DUE, NONE, decide_need
 from caseline.policy import Policy, load_policy
 from caseline.priority import Priority
+from caseline.priority.model import route
 from caseline.signals import INBOUND, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import LIVE, load_signals, read_signal
@@ -98,7 +99,8 @@ def _verdict(policy: Policy, case: Item, rows: Sequence[Item], scene: Scene) -> 
     first = min(due, key=lambda row: str(row["occurred_at"]))
     category = case["category"] if any(row["category"] == case["category"] for row in due) else first["category"]
     priority, _ = judge(policy, due, category, scene, case["priority"].get("override"))
-    return Verdict(priority, case.get("queue_set") or priority.queue, category)
+    queue = route(policy, category, scene.account, priority.band, case.get("language", ""))
+    return Verdict(priority, case.get("queue_set") or queue, category)
 
 
 def _differences(before: Verdict | None, after: Verdict | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ from caseline.cases.clocks import missed_rows
 from caseline.cases.evidence import Scene, read_recent
 from caseline.cases.ledger import CASE_KEY, CLOSED, OPEN, change_case, claim_key, history_row, load_case, load_claims, open_case
 from caseline.cases.merging import settle_merges
+from caseline.cases.routing import routing_rows
 from caseline.cases.versions import KEPT, first_version, live_of, next_version, summarise
 from caseline.crm import Account
 from caseline.customers import load_customer
@@ -124,7 +125,7 @@ class Prioritiser:
             case |= start_incident(customer, case)
             told = f"{case['subject']}; {told}"
         history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
-        if open_case(self.table, claim, case, history, *missed_rows({}, case)):
+        if open_case(self.table, claim, case, history, *missed_rows({}, case), *routing_rows(self.policy, case, scene)):
             return True, case
         self._drop_handled(signals, case["case_key"])
         return False, None

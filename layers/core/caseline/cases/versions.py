@@ -10,6 +10,7 @@ from caseline.cases.clocks import find_missed
 from caseline.cases.evidence import Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
 from caseline.cases.looks import falls_since, look_again
+from caseline.cases.routing import language_of, last_agent
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -33,6 +34,8 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
         "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}", "author_name": opener.get("author_name") or "",
         "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
     }
+    row |= {"language": language} if (language := language_of(opener)) else {}
+    row |= {"owner": owner} if (owner := last_agent(policy, scene)) else {}
     priority, weighs = judge(policy, fresh, category, scene, None)
     row |= _judged(policy, run, row, priority, fresh, scene)
     return row | find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
@@ -67,7 +70,7 @@ def summarise(case: Item) -> dict[str, Any]:
 
 def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: list[Item], scene: Scene) -> Item:
     """What judgement writes to a case; its queue follows its band unless a person chose it."""
-    queue = case.get("queue_set") or route(policy, case["category"], scene.account, priority.band)
+    queue = case.get("queue_set") or route(policy, case["category"], scene.account, priority.band, case.get("language", ""))
     data = replace(priority, queue=queue)
     alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
