@@ -21,6 +21,7 @@ class Claimed:
     """Identities that `provenance` (`signal:<id>` or `crm:<name>:<contact id>`) says belong to one person.
 
     `contact` is the CRM contact's id where a CRM says so: two customers of different contacts are never joined. `by` and `why` are a person's.
+    `most` is how many identities a customer may have: what would join more (an office phone) joins nobody further.
     """
 
     identities: Sequence[str]
@@ -32,6 +33,7 @@ class Claimed:
     scope: str = ""
     by: str = ""
     why: str = ""
+    most: int = FAN_IN_CAP
 
 
 def customer_id_of(identity: str, scope: str = "") -> str:
@@ -68,14 +70,14 @@ def load_customers(table: Table, customer_ids: Iterable[str]) -> dict[str, Item]
 
 def new_nodes(claimed: Claimed) -> list[Item]:
     """The rows of identities nobody has seen yet: the first is the customer, the others point to it."""
-    linkable = linkable_identities(claimed.identities)
+    linkable = linkable_identities(claimed.identities, claimed.most)
     root = customer_id_of(linkable[0], claimed.scope)
     return [_node(claimed, linkable[0], linkable), *(_alias(claimed, identity, root) for identity in linkable[1:])]
 
 
-def linkable_identities(identities: Sequence[str]) -> list[str]:
+def linkable_identities(identities: Sequence[str], most: int = FAN_IN_CAP) -> list[str]:
     """All but shared mailboxes, which would join strangers; the first always stands. No more than one customer may have."""
-    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)][:FAN_IN_CAP]
+    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)][:most]
 
 
 def link(table: Table, claimed: Claimed) -> tuple[str, bool]:
@@ -102,7 +104,7 @@ class _Plan:
 
 
 def _plan(table: Table, claimed: Claimed) -> _Plan:
-    identities = linkable_identities(claimed.identities)
+    identities = linkable_identities(claimed.identities, claimed.most)
     ids = {identity: customer_id_of(identity, claimed.scope) for identity in identities}
     found = load_customers(table, ids.values())
     if rings := {row["customer_id"] for row in found.values() if row.get("merged_into")}:
@@ -110,10 +112,10 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
         found = load_customers(table, ids.values())
     if not found:
         return _Plan(ids[identities[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in new_nodes(claimed)])
-    roots = _joinable(found, ids[identities[0]], claimed.contact)
+    roots = _joinable(found, ids[identities[0]], claimed.contact, claimed.most)
     winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
     losers = [row for row in roots if row is not winner]
-    added, strays = _unlisted(identities, ids, found, roots)
+    added, strays = _unlisted(identities, ids, found, roots, claimed.most)
     fresh = [identity for identity in added if ids[identity] not in found]
     others = _others(identities, ids, found, roots)
     writes = join_writes(table, claimed, winner, losers, added, fresh, others)
@@ -121,18 +123,18 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
     return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], writes)
 
 
-def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item]) -> tuple[list[str], list[str]]:
+def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item], most: int) -> tuple[list[str], list[str]]:
     """Identities that the joined customers do not list yet, and those for which there is no room.
 
     A new identity of a known customer points to it from `new_nodes` already, inserted before anyone knew how many there are.
     """
     listed, members = {identity for row in roots for identity in row["identities"]}, {row["customer_id"] for row in roots}
     unlisted = [i for i in identities if i not in listed and (ids[i] not in found or found[ids[i]]["customer_id"] in members)]
-    room = max(0, FAN_IN_CAP - len(listed))
+    room = max(0, most - len(listed))
     return unlisted[:room], unlisted[room:]
 
 
-def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]:
+def _joinable(found: Mapping[str, Item], first: str, contact: str, most: int) -> list[Item]:
     """The roots that may be one person, starting with the first identity's."""
     own = found.get(first, {}).get("customer_id")
     ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != own)
@@ -140,7 +142,7 @@ def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]
     for row in (_own(row, found) for row in ordered):
         contacts = {c for c in (contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
         size = sum(len(other["identities"]) for other in (*chosen, row))
-        if not chosen or (len(contacts) <= 1 and size <= FAN_IN_CAP and not any(are_apart(row, other) for other in chosen)):
+        if not chosen or (len(contacts) <= 1 and size <= most and not any(are_apart(row, other) for other in chosen)):
             chosen.append(row)
     names = {row["customer_id"] for row in chosen}
     return [row for row in ordered if row["customer_id"] in names]

@@ -14,7 +14,7 @@ from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.assessment.rules import Rules
 from caseline.cases.merging import settle_merges
-from caseline.customers import Claimed, identity_key, link, new_nodes
+from caseline.customers import FAN_IN_CAP, Claimed, identity_key, link, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
 from caseline.need import decide_need
@@ -79,6 +79,11 @@ class Recorder:
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
     rules: Rules | None = None
     any_erased: Callable[[], bool] = lambda: True
+
+    @property
+    def _most(self) -> int:
+        """The identifier, and one more for each customer that may be on it."""
+        return min(FAN_IN_CAP, self.policy.identities.fan_in + 1)
 
     @property
     def retention(self) -> timedelta:
@@ -210,7 +215,8 @@ class Recorder:
             return None
         scope, trust = self.scope_of(entry.row["brand"]), entry.message.envelope.get("trust") or "asserted"
         name = entry.signal.author_name if entry.signal.direction != OUTBOUND else None
-        return Claimed(entry.signal.identities, f"signal:{entry.signal.signal_id}", isoformat(entry.signal.received_at), trust, name, scope=scope)
+        said_by, at = f"signal:{entry.signal.signal_id}", isoformat(entry.signal.received_at)
+        return Claimed(entry.signal.identities, said_by, at, trust, name, scope=scope, most=self._most)
 
     def _link(self, existing: set[str], entries: Sequence[Entry]) -> None:
         """Join identities to customers that were there before, and remember whom this process has seen."""
