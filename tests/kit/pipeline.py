@@ -253,8 +253,8 @@ class Pipeline:
     def rows(self, kind: str) -> list[dict[str, Any]]:
         from caseline.table import deserialise
 
-        found = self.cloud.client("dynamodb").scan(TableName=self.cloud.table)["Items"]
-        return [row for row in map(deserialise, found) if row.get("type") == kind]
+        pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self.cloud.table)
+        return [row for page in pages for row in map(deserialise, page["Items"]) if row.get("type") == kind]
 
     def cases(self, status: str | None = None) -> list[dict[str, Any]]:
         return sorted((row for row in self.rows("case") if status in (None, row["status"])), key=lambda row: row["case_key"])

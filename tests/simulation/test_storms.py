@@ -120,6 +120,10 @@ def test_one_customer_who_repeats_himself_is_no_storm():
             pipeline.send(a_post(number).with_(identities=("x:7",)))
         pipeline.settle()
         assert not incidents(pipeline) and len(pipeline.cases()) == 1
+        pipeline.send(a_post(50, "Angry again about the kiosk").with_(identities=("x:7",)))
+        pipeline.settle()
+        joined = [row["text"] for row in pipeline.rows("history") if row["what"] == "joined"]
+        assert joined and joined[-1].startswith("same customer and category; ")
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -224,7 +224,12 @@ class LowRating(Part):
     ces: Share | None = None
 
 
+NeedRule = Literal["spam", "auto-reply", "rating-only", "courtesy", "low-rating", "complaint", "category", "question"]
+
+
 class NeedRules(Part):
+    """`off`: rules, by their names, that are not asked."""
+
     negative_from: Annotated[float, Field(gt=0, le=1)]
     categories: list[str]
     questions: bool
@@ -232,6 +237,7 @@ class NeedRules(Part):
     star_only: bool
     quiet_kinds: list[str]
     event_kinds: list[str]
+    off: list[NeedRule] = []
 
 
 class OwnCategory(Part):

@@ -155,9 +155,17 @@ class Prioritiser:
         if changed["version"] == case["version"]:
             return True, self._rest(case, changed)
         what, mark = "joined" if fresh else "priority", f"{changed['version']:06d}"
-        history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
+        told = f"{self._why_joined(run, held)}; {changed['headline']}" if fresh else changed["headline"]
+        history = history_row(case["case_key"], changed["updated_at"], what, told, changed["version"], mark=mark)
         told = (history, *missed_rows(case, changed))
         return change_case(self.table, case, changed, *told, writes=self._renamed(held, category) if category != case["category"] else ()), changed
+
+    def _why_joined(self, run: Run, held: Item) -> str:
+        """The rule by which a signal joined the open case that holds the claim."""
+        brand, issue = self._issue(run)
+        if held["SK"] == f"{brand}#{issue}":
+            return "same customer and category" if self.policy.join.by == "category" else "same customer"
+        return "same customer, and the case had no category yet" if _is_nameless(held) else "same customer, and the words name no category"
 
     def _named(self, run: Run, held: Item, case: Item, rows: Sequence[Item], joined: bool) -> str:
         """What the case is about: a nameless one takes the name that comes; one whose signals were all edited to be about something else takes that."""
