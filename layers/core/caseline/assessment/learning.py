@@ -27,6 +27,7 @@ from caseline.assessment.text import clean_text
 
 FEWEST = 3  # texts of a category, that it is learnt
 HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
+RARE = 0.6  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
 SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
 
 
@@ -54,6 +55,7 @@ class Row:
     slots: Sequence[int]
     values: Sequence[float]
     target: int
+    weight: float = 1.0
 
     @cached_property
     def pick(self) -> Callable[[Sequence[float]], tuple[float, ...]]:
@@ -96,12 +98,12 @@ def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> He
     names = sorted(name for name, count in counts.items() if count >= FEWEST)
     if len(names) < 2:
         return None
-    rows = []
+    rows, most = [], max(counts[name] for name in names)
     for label in labels:
         if label.category in names and (reading := _read(label, analyser)):
             scored = analyser.score(reading)
             facts = category_facts(analyser.rules.find_by_phrases(reading.text, reading.language, scored), scored, analyser.rules.taxonomy.names)
-            rows.append(_row(reading, facts, names.index(label.category)))
+            rows.append(_row(reading, facts, names.index(label.category), (most / counts[label.category]) ** RARE))
     return _head(names, fit(rows, len(names), CATEGORY_PACE)) if len({row.target for row in rows}) > 1 else None
 
 
@@ -110,7 +112,7 @@ def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
     return analyser.read(Text(clean_text(label.text), label.language or None, label.channel or None))
 
 
-def _row(reading: Reading, facts: Sequence[float], target: int) -> Row:
+def _row(reading: Reading, facts: Sequence[float], target: int, counts_for: float = 1.0) -> Row:
     found: dict[int, float] = {}
     chars = [index for token in reading.tokens for index in char_slots(token)]
     for slots, weight in (([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, 1.0), (chars, CHARS_WEIGHT)):
@@ -118,7 +120,7 @@ def _row(reading: Reading, facts: Sequence[float], target: int) -> Row:
             found[index] = found.get(index, 0.0) + weight / sqrt(len(slots))
     found |= {WIDTH + 1 + i: fact for i, fact in enumerate(facts) if fact}
     found[WIDTH] = 1.0
-    return Row(list(found), list(found.values()), target)
+    return Row(list(found), list(found.values()), target, counts_for)
 
 
 def _generic(weights: list[list[float]]) -> None:
@@ -150,6 +152,8 @@ def _step(row: Row, weights: Sequence[list[float]], spread: list[float], pace: P
     slots, values = row.slots, row.values
     errors = softmax([sum(map(mul, row.pick(each), values)) for each in weights])
     errors[row.target] -= 1.0
+    if row.weight != 1.0:
+        errors = [error * row.weight for error in errors]
     energy = sum(map(mul, errors, errors))
     steps = []
     for index, value in zip(slots, values, strict=True):
