@@ -85,12 +85,16 @@ def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
 
 def _set_band(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     priority, band = case["priority"], wanted["band"]
-    case = case | {"look_at": wanted["now"]}  # another band has other deadlines
     if band == AUTOMATIC:
-        return case | {"priority": priority | {"band": priority["auto_band"], "override": None}}, f"back to {priority['auto_band']}, by the score"
+        return _place(case, priority | {"band": priority["auto_band"], "override": None}, wanted["now"]), f"back to {priority['auto_band']}, by the score"
     reason = wanted["reason"].strip()
     override = {"band": band, "by": wanted["by"], "at": wanted["now"], "reason": reason}
-    return case | {"priority": priority | {"band": band, "override": override}}, f"{priority['band']} to {band}: {reason}"
+    return _place(case, priority | {"band": band, "override": override}, wanted["now"]), f"{priority['band']} to {band}: {reason}"
+
+
+def _place(case: Item, priority: Item, now: str) -> Item:
+    """Another band has other deadlines: the case is looked at again at once."""
+    return case if priority == case["priority"] else case | {"priority": priority, "look_at": now}
 
 
 def _set_owner(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
