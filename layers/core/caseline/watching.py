@@ -14,7 +14,7 @@ from caseline.profiles import ProfileWriter
 from caseline.runs import Runs, run_key
 from caseline.signals import isoformat
 from caseline.storms.incidents import Incidents
-from caseline.table import Item, Table
+from caseline.table import ConditionFailed, Item, Table
 
 BATCH = 100
 LONGEST_WAIT = timedelta(hours=1)
@@ -71,8 +71,12 @@ class Watcher:
             self._postpone(row)
 
     def _look_after(self, row: Item) -> None:
-        if self.incidents:
-            self.incidents.look(row)
+        """Asked again later where something stands in the way, so that what is due behind it does not wait."""
+        try:
+            if self.incidents:
+                self.incidents.look(row)
+        except (UnavailableError, ConditionFailed):
+            self._postpone(row)
 
     def _enrich(self, row: Item) -> None:
         self._postpone(row)
