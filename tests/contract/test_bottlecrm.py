@@ -89,6 +89,17 @@ def test_a_case_that_was_deleted_in_a_list_is_told_and_comes_back_when_it_is_nee
     assert (the_case(there).version, the_case(there).band, told(the_case(there), "first words")) == (2, "P2", 1)
 
 
+def test_a_merge_is_no_close(there: BottleWorld) -> None:
+    crm = quick(there)
+    one, other = (crm.save_case(replace(RECORD, case_key=key)) for key in ("cx-1", "cx-2"))
+    _, cursor = crm.read_changes("")
+    there.merge_case(one.crm_id, other.crm_id)
+    changes, _ = quick(there).read_changes(cursor)
+    assert [(change.kind, change.crm_id, change.by, dict(change.fields)) for change in changes] == [
+        ("merged", one.crm_id, "ann", {"entity": "case", "into": other.crm_id})
+    ]
+
+
 def test_an_account_that_is_gone_is_left_out_of_a_case(there: BottleWorld) -> None:
     gone = "0c5d7d53-9a51-4f0b-8f0e-6d5a3b1f2c02"
     assert quick(there).save_case(replace(RECORD, first=True, account_id=gone, contact_id=gone)).created and len(there.cases()) == 1
@@ -136,9 +147,12 @@ def test_a_token_of_no_administrator_is_found(there: BottleWorld) -> None:
     assert [finding.severity for finding in quick(there).check(SCHEMA)] == ["error"]
 
 
-@pytest.mark.parametrize("settings", [{"case_fields": {"case_key": ""}}, {"account_fields": {"tier": "Bad Key"}}, {"instance_url": "http://crm.example.com"}, {"x": 1}])
+WRONG = ({"case_fields": {"case_key": ""}}, {"account_fields": {"tier": "Bad Key"}}, {"instance_url": "http://crm.example.com"}, {"x": 1})
+
+
+@pytest.mark.parametrize("settings", WRONG)
 def test_wrong_settings_say_what_to_write(settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="write|without"):
+    with pytest.raises(ConfigError, match=r"write|without"):
         bottlecrm.create({"instance_url": "https://crm.example.com", **settings}, {"token": "bcrm_pat_x"})
 
 

@@ -14,7 +14,7 @@ from caseline.cases.newcomers import Newcomers
 from caseline.cases.outbox import Outbox
 from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
 from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
-from caseline.crm_door import write_changes
+from caseline.crm_events import write_changes
 from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
 from caseline.policy import load_policy
 from caseline.profile_marks import mark_profiles
@@ -406,7 +406,7 @@ def test_two_hours_down_lose_nothing(remote):
     (case,) = remote.cases()
     assert case["crm"]["sync"] == "failed" and not remote.crm.created
     remote.crm.fail = []
-    remote.live(remote.now + timedelta(minutes=90))
+    remote.live(remote.now + timedelta(minutes=8))
     (case,) = remote.cases()
     assert (case["crm"]["sync"], case["noted"], remote.crm.created) == ("synced", 3, 1)
     assert case["priority"]["band"] == "P1"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ from caseline.arrivals import EVENT_URL, Arrivals, claim, split
 from caseline.errors import PayloadError, UnavailableError, UnclaimedError
 from caseline.intake import Intake
 from caseline.replaying import replay
-from caseline.settings import Config
+from caseline.settings import Adapter, Config
 from caseline.signals import Signal
 
 from functions.receive_event import app
@@ -158,3 +160,17 @@ def test_the_handler_passes_the_event_on(channel: Any, monkeypatch: pytest.Monke
     app.arrivals.cache_clear()
     assert app.handler(stored("caseline-private", "inbox/calls/bolt/a.json"), None) == {"accepted": 1}
     app.arrivals.cache_clear()
+
+
+def test_an_event_of_the_crm_goes_to_those_who_listen_to_it(channel: Any) -> None:
+    sample = json.loads((Path(__file__).parents[2] / "events/crm/salesforce/event_case_closed.json").read_text())
+    world, told = World(), list[dict[str, Any]]()
+    world.config = replace(CONFIG, crm=Adapter("salesforce"))
+    world.send_changes = lambda body: told.append(json.loads(body))  # type: ignore[attr-defined]
+    assert Arrivals(world, world).receive(sample["event"]) == 1
+    odd = {**sample["event"], "detail": {"payload": 5}}
+    assert Arrivals(world, world).receive(odd) == 0
+    assert [(len(message["changes"]), message["poll"]) for message in told] == [(1, False), (0, True)] and not world.sent
+    world.config = CONFIG
+    with pytest.raises(UnclaimedError):
+        Arrivals(world, world).receive(sample["event"])

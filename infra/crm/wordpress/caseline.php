@@ -39,7 +39,7 @@ function caseline_allowed() {
 
 /** Must-use plugins are never activated: role and table are made once. */
 function caseline_install() {
-	if ( '1' === get_option( 'caseline_installed' ) ) {
+	if ( wp_installing() || '1' === get_option( 'caseline_installed' ) ) {
 		return;
 	}
 	global $wpdb;
@@ -110,7 +110,11 @@ function caseline_find_people( WP_REST_Request $request ) {
 		$terms[] = array( 'key' => '_wpcrm_contact-email', 'value' => $email );
 	}
 	foreach ( caseline_texts( $request['phone'] ) as $phone ) {
-		$ending = implode( '[^0-9]*', str_split( substr( preg_replace( '/\D/', '', $phone ), -6 ) ) );
+		$digits = preg_replace( '/\D/', '', $phone );
+		if ( strlen( $digits ) < 6 ) {
+			continue;
+		}
+		$ending = implode( '[^0-9]*', str_split( substr( $digits, -6 ) ) );
 		foreach ( array( '_wpcrm_contact-phone', '_wpcrm_contact-mobile-phone' ) as $key ) {
 			$terms[] = array( 'key' => $key, 'value' => $ending . '$', 'compare' => 'REGEXP' );
 		}
@@ -166,7 +170,7 @@ function caseline_person( WP_Post $post ) {
 	$account      = $organization ? get_post( $organization ) : null;
 	return array(
 		'id'           => $post->ID,
-		'name'         => $post->post_title,
+		'name'         => html_entity_decode( $post->post_title, ENT_QUOTES, 'UTF-8' ),
 		'emails'       => array_filter( array( caseline_meta( $post, '_wpcrm_contact-email' ) ) ),
 		'phones'       => array_values( array_filter( array( caseline_meta( $post, '_wpcrm_contact-phone' ), caseline_meta( $post, '_wpcrm_contact-mobile-phone' ) ) ) ),
 		'handles'      => caseline_meta( $post, '_cx_handles' ),
@@ -182,7 +186,7 @@ function caseline_account( WP_Post $post ) {
 	}
 	return array(
 		'id'         => $post->ID,
-		'name'       => $post->post_title,
+		'name'       => html_entity_decode( $post->post_title, ENT_QUOTES, 'UTF-8' ),
 		'url'        => caseline_edit_url( $post->ID ),
 		'deal_value' => caseline_won( $post->ID ),
 		'open_cases' => caseline_open_cases( $post->ID ),
@@ -310,7 +314,7 @@ function caseline_comment( WP_Post $post, $text, $public ) {
 	wp_insert_comment(
 		array(
 			'comment_post_ID'  => $post->ID,
-			'comment_content'  => wp_slash( $text ),
+			'comment_content'  => wp_slash( esc_html( $text ) ),
 			'comment_author'   => $user->user_login,
 			'user_id'          => $user->ID,
 			'comment_approved' => 1,
@@ -360,6 +364,41 @@ function caseline_case( WP_Post $post ) {
 	) + $shared;
 }
 
+/* ---- in the editor ------------------------------------------------------------------------------------------------------------- */
+
+/** What Caseline says of a case, and the one thing that it wants to know of whoever closes it. */
+function caseline_box( WP_Post $post ) {
+	foreach ( array( 'band', 'score', 'headline', 'reasons', 'category', 'queue' ) as $name ) {
+		printf( '<p><strong>%s</strong><br>%s</p>', esc_html( ucfirst( $name ) ), nl2br( esc_html( caseline_meta( $post, '_cx_' . $name ) ) ) );
+	}
+	printf( '<p><a href="%s">History</a></p>', esc_url( caseline_meta( $post, '_cx_link' ) ) );
+	wp_nonce_field( 'caseline_outcome', 'caseline_nonce' );
+	echo '<select name="caseline_outcome">';
+	foreach ( array( '' => 'Outcome', 'valid' => 'Valid', 'not_an_issue' => 'Not an issue' ) as $value => $label ) {
+		printf( '<option value="%s"%s>%s</option>', esc_attr( $value ), selected( caseline_meta( $post, '_cx_outcome' ), $value, false ), esc_html( $label ) );
+	}
+	echo '</select>';
+}
+
+add_action(
+	'add_meta_boxes_wpcrm-task',
+	function ( WP_Post $post ) {
+		if ( '' !== caseline_meta( $post, '_cx_case_key' ) ) {
+			add_meta_box( 'caseline', 'Caseline', 'caseline_box', 'wpcrm-task', 'side', 'high' );
+		}
+	}
+);
+add_action(
+	'save_post_wpcrm-task',
+	function ( $id ) {
+		$nonce   = isset( $_POST['caseline_nonce'] ) ? sanitize_key( $_POST['caseline_nonce'] ) : '';
+		$outcome = isset( $_POST['caseline_outcome'] ) ? sanitize_key( $_POST['caseline_outcome'] ) : '';
+		if ( wp_verify_nonce( $nonce, 'caseline_outcome' ) && current_user_can( 'edit_post', $id ) && in_array( $outcome, array( '', 'valid', 'not_an_issue' ), true ) ) {
+			update_post_meta( $id, '_cx_outcome', $outcome );
+		}
+	}
+);
+
 /* ---- what changed -------------------------------------------------------------------------------------------------------------- */
 
 /** Records in the order of their last change, behind a time and an id. */
@@ -385,7 +424,7 @@ function caseline_row( $entry ) {
 		return $post ? $stamp + array(
 			'case_id'  => $post->ID,
 			'case_key' => caseline_meta( $post, '_cx_case_key' ),
-			'text'     => $comment->comment_content,
+			'text'     => html_entity_decode( wp_strip_all_tags( $comment->comment_content ), ENT_QUOTES, 'UTF-8' ),
 			'public'   => (bool) get_comment_meta( $comment->comment_ID, '_cx_public', true ),
 		) : $stamp;
 	}
@@ -522,9 +561,9 @@ function caseline_is_there( WP_Post $post, $kind ) {
 	return CASELINE_TYPES[ $kind ] === $post->post_type && in_array( $post->post_status, array( 'publish', 'private' ), true );
 }
 
-/** Private: what is published in WordPress is the world's. */
+/** Private: what is published in WordPress is the world's. What customers wrote is text, never HTML. */
 function caseline_insert( $kind, $title, $content, array $meta, $then ) {
-	$values = array( 'post_type' => CASELINE_TYPES[ $kind ], 'post_status' => 'private', 'post_title' => $title, 'post_content' => wp_kses_post( $content ) );
+	$values = array( 'post_type' => CASELINE_TYPES[ $kind ], 'post_status' => 'private', 'post_title' => esc_html( $title ), 'post_content' => esc_html( $content ) );
 	$kept   = array_filter(
 		array_map( 'strval', $meta ),
 		function ( $value ) {

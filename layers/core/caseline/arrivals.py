@@ -1,9 +1,10 @@
 """Arrivals: events that AWS hands to a function (S3, SNS, SES, EventBridge, IoT rules), and the sources that want them.
 
-AWS has authenticated them, so no secret is read. An event says whose it is in one of three ways, looked at in this order:
+AWS has authenticated them, so no secret is read. An event says whose it is in one of four ways, looked at in this order:
 - its own field `caseline: "<channel>/<source>"`, beside the payload (IoT SQL: `SELECT *, 'aws_iot/kiosks' AS caseline`) or around it, as an input
   transformer of EventBridge writes it: `{"caseline": "amazon_connect/acme", "event": <aws.events.event.json>}`;
 - for an object in the stack's own bucket its key: `inbox/<channel>/<source>/...`;
+- the source on an event bus that the CRM names (EVENT_SOURCES): its changes come back by it;
 - the settings of sources (WANTED), or what the channel's module names where a source has no such setting.
 An event that nobody wants fails: it is tried again, then kept with the dead letters, so that a missing setting loses nothing.
 """
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
 from caseline.channels import open_channel
+from caseline.crm_events import CrmEvents
 from caseline.errors import PayloadError, UnavailableError, UnclaimedError
 from caseline.intake import Envelope, resolve_trust
 from caseline.metrics import emit
@@ -71,7 +73,7 @@ class Arrivals:
     """`wiring` gives configuration, queue, bucket and clock."""
 
     def __init__(self, wiring: Any, log: Log) -> None:
-        self._wiring, self._log = wiring, log
+        self._wiring, self._log, self._changes = wiring, log, CrmEvents(wiring, log)
 
     def receive(self, event: Mapping[str, Any]) -> int:
         """Queue what the event says; returns how many items that was. UnavailableError and UnclaimedError, once all else is done, for AWS to try again."""
@@ -86,6 +88,8 @@ class Arrivals:
         return count
 
     def _receive(self, arrival: Arrival) -> int:
+        if arrival.kind == BUS and self._changes.wants(arrival.place):
+            return self._changes.take_event(arrival.event)
         sources = claim(self._wiring.config, self._wiring.bucket, arrival)
         if not sources:
             self._log.error("no source wants this event", extra={"kind": arrival.kind, "place": arrival.place, "address": arrival.address})

@@ -10,10 +10,10 @@ from typing import Any
 
 from caseline.crm import Change, open_crm
 from caseline.crm._pace import BUILTIN
+from caseline.crm_events import write_changes
 from caseline.door import JSON, RETRY_SECONDS, Log, RefusedError, public_url, read_body, read_headers
 from caseline.errors import ConfigError, PayloadError, SignatureError, UnavailableError
 from caseline.metrics import emit
-from caseline.signals import isoformat
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
@@ -72,9 +72,3 @@ class CrmDoor:
         for start in range(0, len(changes), MESSAGE):
             self._wiring.send_changes(write_changes(changes[start : start + MESSAGE]))
         return changes
-
-
-def write_changes(changes: list[Change], poll: bool = False) -> str:
-    """A message of the queue; `poll` asks for a poll besides."""
-    told = [{**vars(change), "at": isoformat(change.at), "fields": dict(change.fields)} for change in changes]
-    return json.dumps({"v": 1, "changes": told, "poll": poll})

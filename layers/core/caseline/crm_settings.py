@@ -105,9 +105,19 @@ def _place(text: str, chosen: Mapping[str, Any]) -> Problem:
     found = _NAMED.match(text)
     if not found:
         return ("crm",), text.removeprefix("crm: ")
-    first, _, rest = found[1].partition(".")
-    above = ("crm", "settings") if first in (chosen.get("settings") or {}) else ("crm",)
-    return (*above, first, *([rest] if rest else [])), _shorten(first, found[2])
+    first = found[1].partition(".")[0]
+    below = ("settings",) if first in (chosen.get("settings") or {}) else ()
+    path = _walk(chosen[below[0]] if below else chosen, found[1])
+    return ("crm", *below, *path), _shorten(first, found[2])
+
+
+def _walk(value: Any, dotted: str) -> tuple[str, ...]:
+    """The keys of a dotted place, some of which may have dots of their own; what is not there stays one word."""
+    keys = sorted(map(str, value), key=len, reverse=True) if isinstance(value, Mapping) else ()
+    key = next((key for key in keys if f"{dotted}.".startswith(f"{key}.")), None)
+    if key is None or dotted == key:
+        return (dotted,)
+    return (key, *_walk(value[key], dotted[len(key) + 1 :]))
 
 
 def _shorten(word: str, text: str) -> str:

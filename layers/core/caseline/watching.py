@@ -9,7 +9,7 @@ from itertools import islice
 
 from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
-from caseline.errors import CrmError, UnavailableError
+from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs, run_key
 from caseline.signals import isoformat
@@ -17,7 +17,7 @@ from caseline.storms.incidents import Incidents
 from caseline.table import ConditionFailed, Item, Table
 
 BATCH = 100
-LONGEST_WAIT = timedelta(hours=1)
+LONGEST_WAIT, SOON = timedelta(hours=1), timedelta(minutes=1)
 LOOKED = timedelta(minutes=15)  # until a case is looked at again whose run did not come to an end
 
 
@@ -56,9 +56,12 @@ class Watcher:
         self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
+        """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call."""
         self._postpone(row)
         try:
             self.outbox.push(row["PK"].partition("#")[2])
+        except (CrmUnavailableError, CrmRateLimitError):
+            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(self.clock() + SOON))
         except CrmError:
             return
 

@@ -245,9 +245,11 @@ class Org:
     def merge(self, member: Member, source: Row, target: Row) -> None:
         for comment in self.comments:
             comment["object_id"] = target["id"] if comment["object_id"] == source["id"] else comment["object_id"]
-        before = source["status"]
-        source.update(merged_into=target["id"], status="Duplicate", closed_on=self.clock().date().isoformat())
+        before, today = source["status"], self.clock().date().isoformat()
+        changes = {"closed_on": {"before": source["closed_on"], "after": today}}
+        source.update(merged_into=target["id"], status="Duplicate", closed_on=today)
         self.note(member, "Case", source, "STATUS_CHANGED", before=before, after="Duplicate")
+        self.note(member, "Case", source, "UPDATE", changes=changes)
         self.note(member, "Case", target, "MERGE_TARGET", source_id=source["id"])
         self.note(member, "Case", source, "MERGED", merged_into=target["id"])
 

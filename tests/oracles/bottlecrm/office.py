@@ -25,7 +25,8 @@ class Office:
         assert crm.check(SCHEMA) == []
 
     def add_account(self, name: str, tier: str, deal_value: str, renewal: str) -> str:
-        account = str(self._do("POST", "accounts", {"name": name, "custom_fields": {"cx_tier": tier, "cx_renewal_date": renewal, "cx_contract_status": "active"}})["id"])
+        custom = {"cx_tier": tier, "cx_renewal_date": renewal, "cx_contract_status": "active"}
+        account = str(self._do("POST", "accounts", {"name": name, "custom_fields": custom})["id"])
         self._do("POST", "opportunities", {"name": f"{name} 2026", "account": account, "amount": deal_value, "stage": "CLOSED_WON", "closed_on": "2026-01-15"})
         return account
 

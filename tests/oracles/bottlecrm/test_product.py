@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,8 +120,8 @@ def test_what_people_do_there_comes_back(scene: Scene) -> None:
     scene.office.change(crm_id, priority="Low")
     scene.office.comment(crm_id, "We found the parcel and called Ida.", public=True)
     until(lambda: scene.case("ida")["priority"]["band"] == "P4")
-    entries = until(lambda: [entry for entry in scene.dev.timeline("email:ida@example.com") if "called Ida" in str(entry.get("text"))])
-    assert len(entries) == 1
+    entries = until(lambda: [entry for entry in scene.dev.timeline("email:ida@example.com") if "called Ida" in str(entry.get("summary"))])
+    assert [entry["type"] for entry in entries] == ["note"]
     scene.say("p-3", "ida", "The parcel is still lost! This is unacceptable.")
     scene.dev.settle()
     until(lambda: _noted(scene, crm_id, 3))
@@ -132,7 +131,7 @@ def test_what_people_do_there_comes_back(scene: Scene) -> None:
     began = time.monotonic()
     until(lambda: scene.dev.cases("email:ida@example.com", "closed"))
     assert time.monotonic() - began < 50, "the webhook was not waited for"
-    assert len([entry for entry in scene.dev.timeline("email:ida@example.com") if "called Ida" in str(entry.get("text"))]) == 1
+    assert len([entry for entry in scene.dev.timeline("email:ida@example.com") if "called Ida" in str(entry.get("summary"))]) == 1
 
 
 def test_the_customer_s_state_is_written_to_contact_and_account(scene: Scene) -> None:
@@ -160,17 +159,13 @@ def test_saves_that_are_killed_and_repeated_make_no_second_ticket(scene: Scene) 
     for round_ in range(3):
         for who in people:
             scene.say(f"k-{who}-{round_ // 2}", who, f"{ANGRY} This is about {who}.")
-        until(lambda: len(scene.office.tickets("New")) > round_)
+        until(lambda many=round_: len(scene.office.tickets("New")) > many)
         scene.dev.stop(signal.SIGKILL)
         scene.dev.start()
-    scene.dev.settle(PATIENCE)
+    scene.dev.settle(2 * PATIENCE)  # who died held a lease, and is waited for longer and longer
     until(lambda: all(scene.case(who)["crm"].get("sync") == "synced" for who in people))
     keys = Counter(ticket["custom_fields"]["cx_case_key"] for ticket in scene.office.tickets())
     assert set(keys.values()) == {1} and {scene.case(who)["case_key"] for who in people} <= set(keys)
     for who in people:
         texts = " ".join(note["comment"] for note in scene.office.ticket(scene.case(who)["crm"]["id"])["internal_notes"])
         assert texts.count("[cx:") == len(set(part.partition("]")[0] for part in texts.split("[cx:")[1:])), "a note twice"
-
-
-def test_both_sides_agree_when_they_are_counted(scene: Scene, tmp_path: Path) -> None:
-    assert Counter(scene.office.tickets("Closed"))[""] == 0

@@ -18,7 +18,7 @@ from typing import Any
 from caseline.errors import ConfigError
 
 from caseline_local.cli.api import Api, is_running
-from caseline_local.cli.terminal import FindingsError, UnreachableError
+from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words
 
 ROOT = Path(__file__).resolve().parents[4]
 _PACKAGES = ("boto3", "moto", "chalice", "aws-lambda-powertools", "pydantic", "aws-sam-translator", "jinja2", "ruamel.yaml")
@@ -211,7 +211,7 @@ def check_crm(patient: Patient) -> str:
 def _check_count(crm: Mapping[str, Any], home: Path) -> str:
     report = crm["reconciliation"] or {}
     if report.get("count"):
-        raise Bad(f"{report['count']} differences at the count of {report['at']}", f"caseline crm status --home {home}   (names them)")
+        raise Bad(f"{count_words(report['count'], 'difference')} at the count of {report['at']}", f"caseline crm status --home {home}   (names them)")
     left = f", {crm['remaining']} of {crm['allowed']} calls left" if crm["allowed"] else ""
     return f"{crm['name']} takes the cases{left}"
 

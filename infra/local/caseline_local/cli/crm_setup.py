@@ -12,7 +12,7 @@ from caseline.crm import Finding, Step
 from caseline.errors import CrmAuthError, CrmError
 
 from caseline_local.cli.crm_place import open_live, open_place, place_options, read_fields, said
-from caseline_local.cli.terminal import FindingsError, clean, say, show, show_json
+from caseline_local.cli.terminal import FindingsError, clean, count_words, say, show, show_json
 
 _MARKS = {"error": ("✖", "red"), "warning": ("!", "yellow")}
 LOGIN = "put the right credentials with `caseline secrets put`, or into secrets.json, and give their user the rights that the CRM's README lists"
@@ -34,7 +34,7 @@ def check(home: Path, stack: str | None, region: str | None, as_json: bool) -> N
         _show_findings(findings, crm.name if crm else "")
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
-        raise FindingsError(f"{errors} error{'s' if errors > 1 else ''}: cases cannot be saved until this is mended")
+        raise FindingsError(f"{count_words(errors, 'error')}: cases cannot be saved until this is mended")
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from caseline_local.cli.crm_place import open_place, place_options
-from caseline_local.cli.terminal import FindingsError, band, clean, show, show_json
+from caseline_local.cli.terminal import FindingsError, band, clean, count_words, show, show_json
 
 _STATES: Mapping[str, dict[str, Any]] = {"up": {"fg": "green"}, "limited": {"fg": "yellow"}, "down": {"fg": "red", "bold": True}}
 
@@ -45,7 +45,7 @@ def reconcile(home: Path, stack: str | None, region: str | None, as_json: bool) 
     if (report.get("failed_at") or "") > (report.get("at") or ""):
         raise FindingsError(f"the CRM could not be counted ({report['why']}); `caseline crm status` says how it is")
     if report.get("count"):
-        raise FindingsError(f"{report['count']} difference{'s' if report['count'] > 1 else ''} between both sides; they are for people to look at")
+        raise FindingsError(f"{count_words(report['count'], 'difference')} between both sides; they are for people to look at")
 
 
 def _describe_state(found: Mapping[str, Any]) -> str:
@@ -57,7 +57,7 @@ def _describe_state(found: Mapping[str, Any]) -> str:
 
 def _show_waiting(found: Mapping[str, Any]) -> None:
     causes = ", ".join(f"{count} {error}" for error, count in found["errors"].items())
-    show(f"  unsynced     {found['unsynced']} cases{f' ({causes})' if causes else ''}")
+    show(f"  unsynced     {count_words(found['unsynced'], 'case')}{f' ({causes})' if causes else ''}")
     for case in found["waiting"]:
         why = f"{case['error']}, " if case["error"] else ""
         show(f"    {band(case['band'])}  {clean(case['subject'], 60)}  {why}next try {_moment(case['due_at'])}")
@@ -67,7 +67,7 @@ def _show_report(report: Mapping[str, Any] | None) -> None:
     if not report or not report.get("at"):
         show("  last count   never")
     else:
-        show(f"  last count   {_moment(report['at'])}: {report['here']} cases here, {report['there']} there, {report['count']} differences")
+        show(f"  last count   {_moment(report['at'])}: {report['here']} cases here, {report['there']} there, {count_words(report['count'], 'difference')}")
         for difference in report["differences"]:
             show(f"    {difference['kind']:<8} {clean(difference['case_key'])} {clean(difference['crm_id'])}  {clean(difference['text'])}")
     if report and report.get("failed_at"):

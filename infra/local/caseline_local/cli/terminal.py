@@ -49,5 +49,9 @@ def clean(text: Any, limit: int = 0) -> str:
     return flat[: limit - 1] + "…" if limit and len(flat) > limit else flat
 
 
+def count_words(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def band(name: str) -> str:
     return click.style(name, **BAND_STYLES.get(name, {}))

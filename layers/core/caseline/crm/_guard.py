@@ -23,6 +23,7 @@ OPENS_AT = 5  # failures in a row
 PROBE_SECONDS = 30
 RESERVE = 0.1  # of the quota, for what cannot wait
 USAGE_STEP = 0.02  # a smaller move of the usage is not written
+LONG_WINDOW = 3_600  # seconds; the first usage of such a window is written, for people to see
 UP, LIMITED, DOWN = "up", "limited", "down"
 URGENT_BAND = "P1"
 
@@ -149,7 +150,8 @@ class GuardedCrm:
         if usage is None or not usage.allowed:
             return
         known = limits.remaining if limits.remaining is not None else usage.allowed
-        if abs(known - usage.remaining) > USAGE_STEP * usage.allowed:
+        is_news = limits.remaining is None and usage.window >= LONG_WINDOW
+        if is_news or abs(known - usage.remaining) > USAGE_STEP * usage.allowed:
             until = int(self._clock().timestamp() + usage.window)
             self._set("SET remaining = :left, allowed = :allowed, usage_until = :until", left=usage.remaining, allowed=usage.allowed, until=until)
 

@@ -27,7 +27,7 @@ from caseline.signals import isoformat, parse_time
 
 TICKETS, CONTACTS, ACCOUNTS = "Case", "Contact", "Account"
 FEED, OWN_FEED, SWEEP = 50, 200, 50
-GONE = "DELETE"
+GONE, DUPLICATE = "DELETE", "Duplicate"  # which a ticket becomes by merging alone
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Act:
     at: datetime
     author: str
     action: str
+    by: str
 
     @property
     def row(self) -> dict[str, str]:
@@ -132,7 +133,7 @@ class Changes:
         row = object_in(body, "cases_obj") if body else {}
         case_key, gone = self._cases.key_in(row), next((act for act in reversed(acts) if act.action == GONE), None)
         if gone and row.get("is_active") is not True:
-            yield Change("deleted", crm_id, gone.at, case_key, {"entity": "case"}, gone.author, gone.act_id)
+            yield Change("deleted", crm_id, gone.at, case_key, {"entity": "case"}, gone.by, gone.act_id)
         elif case_key and body:
             yield from self._told_of_ours(crm_id, case_key, body, acts)
 
@@ -143,11 +144,12 @@ class Changes:
         for act in acts:
             kind, fields = self._read_act(act, said.get(act.act_id, {}), body)
             if kind:
-                yield Change(kind, crm_id, act.at, case_key, fields, act.author, act.act_id)
+                yield Change(kind, crm_id, act.at, case_key, fields, act.by, act.act_id)
 
     def _read_act(self, act: Act, data: Row, body: Row) -> tuple[str, dict[str, Any]]:
         if act.action in ("STATUS_CHANGED", "REOPENED"):
-            return "case", self._status(text_of(data, "after") or text_of(data, "to_status"), body)
+            status = text_of(data, "after") or text_of(data, "to_status")
+            return ("case", self._status(status, body)) if status != DUPLICATE else ("", {})
         if act.action == "PRIORITY_CHANGED":
             band = self._settings.band(text_of(data, "after"))
             return ("case", {"band": band}) if band else ("", {})
@@ -176,18 +178,21 @@ class Changes:
         last = acts[-1]
         body = self._api.find(f"contacts/{contact_id}") if is_id(contact_id) and last.action != GONE else None
         if body is None:
-            yield Change("deleted", contact_id, last.at, fields={"entity": "contact"}, by=last.author, event_id=last.act_id)
+            yield Change("deleted", contact_id, last.at, fields={"entity": "contact"}, by=last.by, event_id=last.act_id)
             return
         found = read_contact(object_in(body, "contact_obj"), self._settings)
         told = {"identities": list(found.identities), "name": found.name, "account_id": found.account_id if is_id(found.account_id) else ""}
-        yield Change("contact", contact_id, last.at, fields={name: value for name, value in told.items() if value}, by=last.author, event_id=last.act_id)
+        yield Change("contact", contact_id, last.at, fields={name: value for name, value in told.items() if value}, by=last.by, event_id=last.act_id)
 
     def _told_of_account(self, account_id: str, acts: Sequence[Act]) -> Iterator[Change]:
         """It is looked up again when it is needed."""
         last = acts[-1]
         kind, fields = ("deleted", {"entity": "account"}) if last.action == GONE else ("account", {})
-        yield Change(kind, account_id, last.at, fields=fields, by=last.author, event_id=last.act_id)
+        yield Change(kind, account_id, last.at, fields=fields, by=last.by, event_id=last.act_id)
 
 
 def _read(row: Row, time: str) -> Act:
-    return Act(text_of(row, "id"), text_of(row, "entity_id"), parse_time(text_of(row, time)), text_of(object_in(row, "user"), "id"), text_of(row, "action"))
+    """Who did it is named in a feed, and known by address in a ticket's own."""
+    user = object_in(row, "user")
+    by = text_of(user, "name") or text_of(user, "email") or text_of(object_in(user, "user_details"), "email")
+    return Act(text_of(row, "id"), text_of(row, "entity_id"), parse_time(text_of(row, time)), text_of(user, "id"), text_of(row, "action"), by)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from caseline.crm import CaseRecord, Note, SavedCase
 from caseline.crm._adapter import Adapter
 from caseline.crm._http import HttpApi, Limits
-from caseline.crm._keeping import Keeper
+from caseline.crm._keeping import Keeper, KeptCases
 from caseline.crm._optional import OptionalFields
 from caseline.crm.bottlecrm._accounts import Accounts
 from caseline.crm.bottlecrm._api import Api
@@ -27,17 +26,6 @@ from caseline.crm.bottlecrm._setup import SetUp
 from caseline.errors import ConfigError
 
 
-class Cases:
-    def __init__(self, store: CaseStore) -> None:
-        self._keeper = Keeper(store)
-
-    def save(self, record: CaseRecord) -> SavedCase:
-        return self._keeper.save(record)
-
-    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
-        self._keeper.add_note(crm_id, Note(note_id, text))
-
-
 class BottleCrm(Adapter):
     name = "bottlecrm"
     native_upsert = False
@@ -48,6 +36,7 @@ class BottleCrm(Adapter):
         if not isinstance(token, str) or not token:
             raise ConfigError("the secret of crm bottlecrm lacks token, a personal access token")
         api = Api(HttpApi("BottleCRM", settings.instance_url, session, limits, clock=clock), token)
-        store, accounts, me = CaseStore(api, settings, OptionalFields("BottleCRM")), Accounts(api, settings, clock), Me(api)
+        optional, accounts, me = OptionalFields("BottleCRM"), Accounts(api, settings, clock), Me(api)
+        store = CaseStore(api, settings, optional)
         changes = Changes(api, settings, store, me, clock)
-        super().__init__(api, accounts, Cases(store), People(api, settings, accounts), changes, SetUp(api, settings, me))
+        super().__init__(api, accounts, KeptCases(Keeper(store), optional), People(api, settings, accounts), changes, SetUp(api, settings, me))

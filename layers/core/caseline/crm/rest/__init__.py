@@ -8,11 +8,11 @@ write one, with a whole example. Values go into a request by placeholders, which
 from __future__ import annotations
 
 from caseline.crm._adapter import opener
-from caseline.crm.rest._settings import Place, read_settings
-from caseline.crm.rest._webhook import Hook
+from caseline.crm._mapped._settings import Place, read_settings
+from caseline.crm._mapped._webhook import Hook
 
 __all__ = ["create", "parse", "verify"]
 
-create = opener("caseline.crm.rest._adapter:Rest")
+create = opener("caseline.crm._mapped._adapter:Rest")
 _hook = Hook(read_settings, (*Place.__dataclass_fields__, "mapping"))
 verify, parse = _hook.verify, _hook.parse

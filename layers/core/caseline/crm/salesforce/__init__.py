@@ -9,29 +9,11 @@ them. `user_id` in the source's settings is our own user there, whose changes ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
+from caseline.crm._adapter import opener
 from caseline.crm.salesforce._pushed import acknowledge, parse, parse_event, verify
 
-if TYPE_CHECKING:
-    from caseline.crm._http import Limits
-    from caseline.crm.salesforce._adapter import Salesforce
+__all__ = ["EVENT_SOURCES", "acknowledge", "create", "parse", "parse_event", "verify"]
 
-__all__ = ["acknowledge", "create", "parse", "parse_event", "verify"]
+EVENT_SOURCES = ("aws.partner/salesforce.com/*",)
 
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def create(
-    settings: Mapping[str, Any], secret: Mapping[str, Any], *, session: Any = None, clock: Callable[[], datetime] = utc_now,
-    limits: Limits | None = None, **_: Any,
-) -> Salesforce:  # fmt: skip
-    """`settings` as in config.yaml under `crm`, `secret` as kept under <prefix>/crm/salesforce. ConfigError where either is wrong."""
-    from caseline.crm._http import Limits  # the door, which only verifies and parses, has no HTTP client
-    from caseline.crm.salesforce._adapter import Salesforce
-
-    return Salesforce(settings, secret, session, clock, limits or Limits())
+create = opener("caseline.crm.salesforce._adapter:Salesforce")

@@ -7,7 +7,7 @@ newest of `webhook_secrets`. The plugin's routes are described by a mapping, as 
 from __future__ import annotations
 
 from caseline.crm._adapter import opener
-from caseline.crm.rest._webhook import Hook
+from caseline.crm._mapped._webhook import Hook
 from caseline.crm.wordpress._settings import NAMES, read_settings
 
 __all__ = ["create", "parse", "verify"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caseline.crm._http import Limits
-from caseline.crm.rest._adapter import Clock, MappedCrm
+from caseline.crm._mapped._adapter import Clock, MappedCrm
 from caseline.crm.wordpress._settings import read_settings
 
 

@@ -29,7 +29,8 @@ def mapping_of(user: str, words: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "login": {"kind": "basic"}, "user": user, "words": words, "check": {"path": "/status"},
         "errors": [
-            {"status": 409, "when": "code == 'caseline_duplicate'", "is": "duplicate"}, {"status": 400, "when": "code == 'caseline_stranger'", "is": "stranger"},
+            {"status": 409, "when": "code == 'caseline_duplicate'", "is": "duplicate"},
+            {"status": 400, "when": "code == 'caseline_stranger'", "is": "stranger"},
             {"status": 400, "is": "rejected", "field": "keys(data.params)[0]"},
         ],
         "people": {

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from caseline.crm._mapped._checks import read_mapping
+from caseline.crm._mapped._mapping import Mapped
+from caseline.crm._mapped._settings import Place, Settings
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm.rest._mapping import Mapped, read_mapping
-from caseline.crm.rest._settings import Place, Settings
 from caseline.crm.wordpress._mapping import mapping_of
 from caseline.errors import ConfigError
 

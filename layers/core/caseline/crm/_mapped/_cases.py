@@ -8,14 +8,14 @@ from typing import Any
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
 from caseline.crm._desk import key_of, own_values, subject_of
 from caseline.crm._keeping import Keeper, Standing
+from caseline.crm._mapped._api import Api, Row
+from caseline.crm._mapped._errors import StrangerError
+from caseline.crm._mapped._expression import optional
+from caseline.crm._mapped._mapping import Mapped, Request
+from caseline.crm._mapped._rows import Reader
+from caseline.crm._mapped._template import Path
 from caseline.crm._marks import join_notes
 from caseline.crm._text import fit_text
-from caseline.crm.rest._api import Api, Row
-from caseline.crm.rest._errors import StrangerError
-from caseline.crm.rest._expression import optional
-from caseline.crm.rest._mapping import Mapped, Request
-from caseline.crm.rest._rows import Reader
-from caseline.crm.rest._template import Path
 from caseline.errors import CrmNotFoundError, PayloadError
 
 HOPS = 5

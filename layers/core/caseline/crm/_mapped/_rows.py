@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, Change
+from caseline.crm._mapped._expression import Expression, optional
+from caseline.crm._mapped._mapping import Mapped
 from caseline.crm._marks import MARK
 from caseline.crm._match import Contact
 from caseline.crm._value import tier_of
-from caseline.crm.rest._expression import Expression, optional
-from caseline.crm.rest._mapping import Mapped
 from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_time

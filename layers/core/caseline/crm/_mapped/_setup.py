@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from caseline.crm import Finding, Step
+from caseline.crm._mapped._api import Api
+from caseline.crm._mapped._mapping import Mapped, Request
 from caseline.crm._schema import SchemaField
-from caseline.crm.rest._api import Api
-from caseline.crm.rest._mapping import Mapped, Request
 
 
 class SetUp:

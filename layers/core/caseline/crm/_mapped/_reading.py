@@ -8,8 +8,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from caseline.crm.rest._expression import Expression
-from caseline.crm.rest._template import Template
+from caseline.crm._mapped._expression import Expression
+from caseline.crm._mapped._template import Template
 from caseline.errors import ConfigError
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from typing import Any
 
 from caseline.crm import Change, StandingCase
 from caseline.crm._keyset import Position
+from caseline.crm._mapped._api import Api, Row
+from caseline.crm._mapped._cases import CaseStore
+from caseline.crm._mapped._mapping import KINDS, Mapped
+from caseline.crm._mapped._rows import Reader
 from caseline.crm._streams import Streams
-from caseline.crm.rest._api import Api, Row
-from caseline.crm.rest._cases import CaseStore
-from caseline.crm.rest._mapping import KINDS, Mapped
-from caseline.crm.rest._rows import Reader
 from caseline.errors import PayloadError
 from caseline.signals import isoformat
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from caseline.crm import Account, NewContact, Profile
+from caseline.crm._mapped._accounts import Accounts
+from caseline.crm._mapped._api import Api
+from caseline.crm._mapped._expression import optional
+from caseline.crm._mapped._mapping import Mapped
+from caseline.crm._mapped._rows import Reader
 from caseline.crm._match import Contact, contacts_by_account
 from caseline.crm._text import fit_text
-from caseline.crm.rest._accounts import Accounts
-from caseline.crm.rest._api import Api
-from caseline.crm.rest._expression import optional
-from caseline.crm.rest._mapping import Mapped
-from caseline.crm.rest._rows import Reader
 from caseline.errors import CrmRejectedError, PayloadError
 from caseline.identity import normalise_identities
 

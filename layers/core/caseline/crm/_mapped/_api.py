@@ -10,10 +10,10 @@ import requests
 
 from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
-from caseline.crm.rest._errors import error_of
-from caseline.crm.rest._login import Login
-from caseline.crm.rest._mapping import Mapped, Paging, Request
-from caseline.crm.rest._template import Path, Values
+from caseline.crm._mapped._errors import error_of
+from caseline.crm._mapped._login import Login
+from caseline.crm._mapped._mapping import Mapped, Paging, Request
+from caseline.crm._mapped._template import Path, Values
 from caseline.errors import CrmUnavailableError, PayloadError
 
 MAX_PAGES = 50

@@ -12,15 +12,15 @@ from typing import Any
 
 from caseline.crm._adapter import Adapter
 from caseline.crm._http import HttpApi, Limits
-from caseline.crm.rest._accounts import Accounts
-from caseline.crm.rest._api import Api
-from caseline.crm.rest._cases import Cases, CaseStore
-from caseline.crm.rest._changes import Changes
-from caseline.crm.rest._login import Login
-from caseline.crm.rest._people import People
-from caseline.crm.rest._rows import Reader
-from caseline.crm.rest._settings import Settings, read_settings
-from caseline.crm.rest._setup import SetUp
+from caseline.crm._mapped._accounts import Accounts
+from caseline.crm._mapped._api import Api
+from caseline.crm._mapped._cases import Cases, CaseStore
+from caseline.crm._mapped._changes import Changes
+from caseline.crm._mapped._login import Login
+from caseline.crm._mapped._people import People
+from caseline.crm._mapped._rows import Reader
+from caseline.crm._mapped._settings import Settings, read_settings
+from caseline.crm._mapped._setup import SetUp
 
 Clock = Callable[[], datetime]
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm._http import HttpApi
+from caseline.crm._mapped._mapping import Login as Kind
 from caseline.crm._tokens import Tokens, fetch_token, secret_texts
-from caseline.crm.rest._mapping import Login as Kind
 
 NEEDED = {
     "bearer": ("token",), "header": ("token",), "basic": ("username", "password"), "oauth": ("client_id", "client_secret"), "none": (),

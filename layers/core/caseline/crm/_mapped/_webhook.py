@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from caseline.crm import Change
-from caseline.crm.rest._expression import optional
-from caseline.crm.rest._mapping import Mapped, Webhook
-from caseline.crm.rest._rows import Reader
-from caseline.crm.rest._settings import Settings
+from caseline.crm._mapped._expression import optional
+from caseline.crm._mapped._mapping import Mapped, Webhook
+from caseline.crm._mapped._rows import Reader
+from caseline.crm._mapped._settings import Settings
 from caseline.errors import ConfigError, PayloadError, SignatureError
 from caseline.payloads import read_json, settle_time
 from caseline.signatures import decode_base64, decode_hex, read_header, read_timestamp, verify_credentials, verify_prefixed, verify_token

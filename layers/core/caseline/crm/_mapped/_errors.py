@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from caseline.crm._http import Answer, make_error
 from caseline.crm._keeping import DuplicateError
-from caseline.crm.rest._expression import optional
-from caseline.crm.rest._mapping import ErrorRule
+from caseline.crm._mapped._expression import optional
+from caseline.crm._mapped._mapping import ErrorRule
 from caseline.errors import CrmAuthError, CrmConflictError, CrmError, CrmNotFoundError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError, PayloadError
 
 _FIELD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}\Z")

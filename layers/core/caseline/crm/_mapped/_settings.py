@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from caseline.crm._mapped._checks import read_mapping
+from caseline.crm._mapped._mapping import Mapped
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm.rest._mapping import Mapped, read_mapping
 from caseline.errors import ConfigError
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from caseline.crm import Account, Match
 from caseline.crm._fields import read_fields
+from caseline.crm._mapped._api import Api, Row
+from caseline.crm._mapped._expression import optional
+from caseline.crm._mapped._mapping import Mapped
+from caseline.crm._mapped._rows import ALONE, Reader
 from caseline.crm._match import Contact, contacts_by_account, to_match
-from caseline.crm.rest._api import Api, Row
-from caseline.crm.rest._expression import optional
-from caseline.crm.rest._mapping import Mapped
-from caseline.crm.rest._rows import ALONE, Reader
 from caseline.errors import CrmNotFoundError, PayloadError
 from caseline.identity import normalise_identities
 
