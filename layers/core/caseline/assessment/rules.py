@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from caseline.assessment import Assessment
+from caseline.assessment import NEGATIVE, POSITIVE, Assessment, unscored
 from caseline.assessment.language import identify_language
 from caseline.assessment.taxonomy import Taxonomy, default_taxonomy, merge_taxonomy
-from caseline.assessment.text import clean_text, primary_language, why_unscored
+from caseline.assessment.text import clean_text, is_short, primary_language, why_unscored
 
 if TYPE_CHECKING:
     from caseline.assessment.learned import Learned
     from caseline.policy_shape import Categories
+
+
+PLAIN = 0.6  # probability from which two words take a side
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Rules:
         language = scored.language or self.find_language(cleaned, stated)
         category = self._find_category(cleaned, language, scored)
         return replace(scored, language=language, category=category, urgency=self.taxonomy.find_urgency(cleaned, category, scored))
+
+    @staticmethod
+    def doubt_short(cleaned: str, scored: Assessment) -> Assessment:
+        """Two words ("terrible service") have a sentiment only where they take a side plainly."""
+        plain = scored.sentiment in (NEGATIVE, POSITIVE) and scored.confidence >= PLAIN
+        return scored if plain or scored.sentiment is None or not is_short(cleaned) else unscored("too short", language=scored.language, model=scored.model)
 
     def find_by_phrases(self, cleaned: str, language: str | None, scored: Assessment) -> str:
         return self.taxonomy.find_category(cleaned, language, scored)
