@@ -107,7 +107,8 @@ class Incidents:
         now = isoformat(self.clock())
         for _ in range(8):
             text = f"adopted by incident {incident['case_key']}: {WHY[incident['why']]}"
-            closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, "adopted_by": incident["case_key"], **due(now)}
+            closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, **due(now)}
+            closed["adopted_by"] = incident["case_key"]
             told = history_row(case["case_key"], now, "status", text, closed["version"], mark=f"{closed['version']:06d}")
             if change_case(self.table, case, closed, told, writes=claim_writes(self.table, case, closed)):
                 return
