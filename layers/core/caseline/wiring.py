@@ -309,7 +309,11 @@ class Wiring:
         from caseline.model_shelf import Shelf
 
         known = self._cache.get("learned")
-        return Shelf(self._find_object, self.put_object).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
+        return Shelf(self._find_object, self._refuse_to_write).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
+
+    @staticmethod
+    def _refuse_to_write(object_key: str, body: bytes) -> None:
+        raise UnavailableError(f"functions only read models, and {object_key} is one")
 
     def _find_object(self, object_key: str) -> bytes | None:
         """None for what is not there; S3 says "access denied" for it to those who may not list."""
