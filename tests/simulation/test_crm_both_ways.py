@@ -14,7 +14,7 @@ from caseline.cases.newcomers import Newcomers
 from caseline.cases.outbox import Outbox
 from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
 from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
-from caseline.crm_events import write_changes
+from caseline.crm_messages import write_changes
 from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
 from caseline.policy import load_policy
 from caseline.profile_marks import mark_profiles

@@ -10,7 +10,7 @@ from typing import Any
 
 from caseline.crm import Change, open_crm
 from caseline.crm._pace import BUILTIN
-from caseline.crm_events import write_changes
+from caseline.crm_messages import write_changes
 from caseline.door import JSON, RETRY_SECONDS, Log, RefusedError, public_url, read_body, read_headers
 from caseline.errors import ConfigError, PayloadError, SignatureError, UnavailableError
 from caseline.metrics import emit

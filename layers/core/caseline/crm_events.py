@@ -1,8 +1,7 @@
-"""Changes on their way to sync_crm: as a message of its queue, and as events that the CRM sends by a bus of AWS."""
+"""Changes that the CRM sends by an event bus of AWS, on their way to sync_crm."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
@@ -10,8 +9,8 @@ from typing import Any
 
 from caseline.crm import Change, open_crm
 from caseline.crm._pace import BUILTIN
+from caseline.crm_messages import write_changes
 from caseline.errors import PayloadError
-from caseline.signals import isoformat
 from caseline.sources import Source
 
 _open = cache(open_crm)
@@ -41,9 +40,3 @@ class CrmEvents:
         if changes:
             self._wiring.send_changes(write_changes(changes))
         return len(changes)
-
-
-def write_changes(changes: list[Change], poll: bool = False) -> str:
-    """A message of the queue; `poll` asks for a poll besides."""
-    told = [{**vars(change), "at": isoformat(change.at), "fields": dict(change.fields)} for change in changes]
-    return json.dumps({"v": 1, "changes": told, "poll": poll})

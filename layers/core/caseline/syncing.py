@@ -5,17 +5,16 @@ The row `CURSOR#crm/<name>` holds the cursor and a lease with a fencing number; 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from caseline.cases.inbound import Inbound
-from caseline.crm import Change, Crm
+from caseline.crm import Crm
+from caseline.crm_messages import read_message
 from caseline.errors import CrmError
 from caseline.metrics import emit
-from caseline.signals import parse_time
 from caseline.table import ConditionFailed, Item, Table
 
 LEASE_SECONDS = 120
@@ -86,9 +85,3 @@ class CrmSync:
             return self.table.update(f"CURSOR#crm/{self.crm.name}", "CURSOR", expression, condition, **values)
         except ConditionFailed:
             return None
-
-
-def read_message(body: str) -> tuple[list[Change], bool]:
-    """The changes of a queue message, and whether it asks for a poll."""
-    message = json.loads(body)
-    return [Change(**{**change, "at": parse_time(change["at"])}) for change in message["changes"]], bool(message.get("poll"))
