@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce, format_soql
 from simple_salesforce.api import SFType
 from simple_salesforce.exceptions import (
@@ -24,19 +22,7 @@ from simple_salesforce.exceptions import (
 )
 
 from tests.kit.salesforce import CLIENT_ID, CLIENT_SECRET, USERNAME, Simulator, salesforce
-
-
-class ToSimulator(HTTPAdapter):
-    """The client insists on https and its real host: its requests go to the simulator instead."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = url
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        parts = urlsplit(request.url)
-        request.url = f"{self._url}{parts.path}{'?' + parts.query if parts.query else ''}"
-        return super().send(request, *args, **kwargs)
+from tests.kit.simulated import ToSimulator
 
 
 @pytest.fixture

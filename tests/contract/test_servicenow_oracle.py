@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pysnow
 import pytest
 import requests
 from pysnow.exceptions import MultipleResults, NoResults
-from requests.adapters import HTTPAdapter
 
 from tests.kit.servicenow import BRIDGE, CLIENT_ID, CLIENT_SECRET, PASSWORD, PERSON, Simulator, servicenow
+from tests.kit.simulated import ToSimulator
 
 CASE = "/table/sn_customerservice_case"
-
-
-class ToSimulator(HTTPAdapter):
-    """The client insists on https and its real host: its requests go to the simulator instead."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = url
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        parts = urlsplit(request.url)
-        request.url = f"{self._url}{parts.path}{'?' + parts.query if parts.query else ''}"
-        return super().send(request, *args, **kwargs)
 
 
 @pytest.fixture

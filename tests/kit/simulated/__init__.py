@@ -5,7 +5,8 @@ or without one through `in_process(sim)`, a requests session for tests that make
 """
 
 from tests.kit.simulated.faults import Fault, Faults
+from tests.kit.simulated.redirected import ToSimulator
 from tests.kit.simulated.server import Call, Reply, Simulator, in_process, serving
 from tests.kit.simulated.wire import FaultyWire
 
-__all__ = ["Call", "Fault", "Faults", "FaultyWire", "Reply", "Simulator", "in_process", "serving"]
+__all__ = ["Call", "Fault", "Faults", "FaultyWire", "Reply", "Simulator", "ToSimulator", "in_process", "serving"]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from caseline.crm import Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step
+from caseline.crm import Change, Finding, Step
+from caseline.crm._adapter import Adapter
 from caseline.crm._builtin_accounts import Accounts
 from caseline.crm._builtin_cases import Cases
 from caseline.crm._builtin_contacts import Contacts
@@ -16,47 +17,10 @@ from caseline.crm._schema import SchemaField
 from caseline.table import Table
 
 
-class BuiltinCrm:
-    name = "builtin"
-    native_upsert = True
+class NothingToSetUp:
+    """It stands in Caseline's own table, over no wire."""
+
     usage = None
-
-    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
-        self._table, self._clock, self._log = table, clock, Log(table, clock)
-        self._accounts, self._cases = Accounts(table, clock), Cases(table, clock, self._log)
-        self._contacts = Contacts(table, self._accounts, clock)
-
-    def import_accounts(self, data: bytes) -> ImportReport:
-        """Accounts and contacts of a CSV file, a row per contact. Importing again updates; bad rows are reported, the good ones go in."""
-        return import_accounts(self._table, data, self._clock())
-
-    def find_account(self, identities: Sequence[str]) -> Match:
-        """Exact also where several contacts of one account match; the contact is named if one matches best."""
-        return self._accounts.find(identities)
-
-    def save_case(self, record: CaseRecord) -> SavedCase:
-        """Create or update by case key, which is the CRM's id too. An older or equal version changes nothing but adds its notes."""
-        return self._cases.save(record)
-
-    def add_note(self, crm_id: str, note_id: str, text: str) -> None:
-        """Once for each note id. CrmNotFoundError if there is no such case."""
-        self._cases.add_note(crm_id, note_id, text)
-
-    def write_profile(self, profile: Profile) -> None:
-        """On the rows of contact and account, events beside the contact's. CrmNotFoundError if there is no such contact or account."""
-        self._contacts.write_profile(profile)
-
-    def create_contact(self, contact: NewContact) -> Account:
-        """A contact without an account, until a file brings one. Who has one of the identities already is that one."""
-        return self._contacts.create(contact)
-
-    def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
-        """What people did to cases, and what files said anew of contacts and accounts; kept for 30 days."""
-        return self._log.read(cursor)
-
-    def list_cases(self, cursor: str = "") -> tuple[list[StandingCase], str]:
-        """By status and urgency. A case that changes places meanwhile may be listed twice or not; it is in the next list."""
-        return self._cases.list_page(cursor)
 
     def check(self, schema: Sequence[SchemaField]) -> list[Finding]:
         return []
@@ -66,6 +30,28 @@ class BuiltinCrm:
 
     def apply(self, step: Step) -> None:
         """There is nothing to set up."""
+
+
+class Changes:
+    """What people did to cases, and what files said anew of contacts and accounts, kept for 30 days; all cases by status and urgency, of which one that
+    changes places meanwhile may be listed twice or not: it is in the next list."""
+
+    def __init__(self, log: Log, cases: Cases) -> None:
+        self.read, self.list_cases = log.read, cases.list_page
+
+
+class BuiltinCrm(Adapter):
+    name = "builtin"
+    native_upsert = True
+
+    def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
+        self._table, self._clock, log = table, clock, Log(table, clock)
+        accounts, self._cases, nothing = Accounts(table, clock), Cases(table, clock, log), NothingToSetUp()
+        super().__init__(nothing, accounts, self._cases, Contacts(table, accounts, clock), Changes(log, self._cases), nothing)
+
+    def import_accounts(self, data: bytes) -> ImportReport:
+        """Accounts and contacts of a CSV file, a row per contact. Importing again updates; bad rows are reported, the good ones go in."""
+        return import_accounts(self._table, data, self._clock())
 
     # What people do.
 
