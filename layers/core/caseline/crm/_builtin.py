@@ -46,8 +46,8 @@ class BuiltinCrm(Adapter):
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
         self._table, self._clock, log = table, clock, Log(table, clock)
-        accounts, self._cases, nothing = Accounts(table, clock), Cases(table, clock, log), NothingToSetUp()
-        super().__init__(nothing, accounts, self._cases, Contacts(table, accounts, clock), Changes(log, self._cases), nothing)
+        accounts, self._work, nothing = Accounts(table, clock), Cases(table, clock, log), NothingToSetUp()
+        super().__init__(nothing, accounts, self._work, Contacts(table, accounts, clock), Changes(log, self._work), nothing)
 
     def import_accounts(self, data: bytes) -> ImportReport:
         """Accounts and contacts of a CSV file, a row per contact. Importing again updates; bad rows are reported, the good ones go in."""
@@ -57,16 +57,16 @@ class BuiltinCrm(Adapter):
 
     def update_case(self, crm_id: str, by: str, public: bool = False, **fields: Any) -> Change:
         """Status (open, pending, closed), band (P1-P4), owner, queue, outcome; None takes a setting back. `note` is seen by the customer if `public`."""
-        return self._cases.update(crm_id, by, fields, public)
+        return self._work.update(crm_id, by, fields, public)
 
     def delete_case(self, crm_id: str, by: str) -> Change:
         """With its notes."""
-        return self._cases.delete(crm_id, by)
+        return self._work.delete(crm_id, by)
 
     def read_case(self, crm_id: str) -> dict[str, Any]:
         """The case as it stands, people's settings over Caseline's, with `auto_band`, `edits` and `notes`."""
-        return self._cases.read(crm_id)
+        return self._work.read(crm_id)
 
     def most_urgent(self, status: str = "open", limit: int = 50) -> list[dict[str, Any]]:
         """The most urgent first."""
-        return self._cases.most_urgent(status, limit)
+        return self._work.most_urgent(status, limit)
