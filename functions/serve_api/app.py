@@ -37,6 +37,30 @@ def read_timeline(customer_id: str) -> Response[str]:
     return answer(desk().read_timeline(customer_id, query().get("limit"), query().get("before")))
 
 
+@app.post("/api/v1/customers/<customer_id>/merge")
+def merge_customers(customer_id: str) -> Response[str]:
+    person = check_writer(app.current_event.raw_event)
+    return answer(desk().merge_customers(customer_id, read_body(app.current_event.decoded_body), by=person.name))
+
+
+@app.post("/api/v1/customers/<customer_id>/split")
+def split_customer(customer_id: str) -> Response[str]:
+    person = check_writer(app.current_event.raw_event)
+    return answer(desk().split_customer(customer_id, read_body(app.current_event.decoded_body), by=person.name))
+
+
+@app.get("/api/v1/customers/<customer_id>/export")
+def export_customer(customer_id: str) -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().export_customer(customer_id))
+
+
+@app.post("/api/v1/customers/<customer_id>/erase")
+def erase_customer(customer_id: str) -> Response[str]:
+    check_writer(app.current_event.raw_event)
+    return answer(desk().erase_customer(customer_id, read_body(app.current_event.decoded_body)))
+
+
 @app.get("/api/v1/cases")
 def list_cases() -> Response[str]:
     return answer(desk().list_cases(query()))
@@ -61,6 +85,12 @@ def list_channels() -> Response[str]:
 @app.get("/api/v1/stats")
 def read_stats() -> Response[str]:
     return answer(desk().read_stats())
+
+
+@app.post("/api/v1/policy/simulate")
+def try_policy() -> Response[str]:
+    """It changes nothing, so that whoever may read may ask."""
+    return answer(desk().try_policy(read_body(app.current_event.decoded_body)))
 
 
 @app.get("/api/v1/crm")

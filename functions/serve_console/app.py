@@ -68,6 +68,19 @@ def show_customer(customer_id: str) -> Response[str]:
     return page(console().show_customer(customer_id, query()))
 
 
+@app.post("/console/customers/<customer_id>")
+def change_customer(customer_id: str) -> Response[str]:
+    person, typed = check_writer(app.current_event.raw_event), form()
+    do = {"merge": console().desk.merge_customers, "split": console().desk.split_customer}.get(typed.get("do", ""))
+    if do is None:
+        raise QueryError("do", "choose merge or split")
+    try:
+        do(customer_id, {"with": typed.get("with", ""), "identity": typed.get("identity", ""), "why": typed.get("why", "")}, person.name)
+    except ConflictError as error:
+        return problem(HTTPStatus.CONFLICT, "That cannot be done", say(error))
+    return redirect(f"/console/customers/{customer_id}")
+
+
 @app.get("/console/channels")
 def show_channels() -> Response[str]:
     return page(console().show_channels(query(), saved=DONE.get(query().get("done", ""), "")))

@@ -76,7 +76,8 @@ def emotions(folder: Path) -> list[Example]:
 def languages(folder: Path) -> list[Example]:
     lines = {Example(r["text"], (r["lang"],)) for r in read_rows(folder, "xed_emotions_8lang.csv") if not is_held_back(r["text"])}
     tweets = {Example(r["text"], ("en",), 0.5) for r in read_rows(folder, "tweets_general_sentiment.csv")[:8000]}
-    return sorted(lines | tweets | {Example(e.text, (e.language,)) for e in customer_voice()})
+    own = {Example(e.text, (e.language,), 0.4 if e.language == "en" else 1.0) for e in customer_voice()}  # short, and mostly English
+    return sorted(lines | tweets | own)
 
 
 def _tweets(folder: Path) -> Iterator[Example]:

@@ -1,10 +1,11 @@
-"""Trains the embedded analyser's weights: `train_embedded.py DATA_FOLDER [OUTPUT]`. Needs numpy and scipy; the product needs neither.
+"""Trains the embedded analyser's weights: `train_embedded.py DATA_FOLDER [OUTPUT]`. Needs numpy 2.4.6 and scipy 1.17.1; the product needs neither.
 
 The same data, libraries and processor give the same bytes: inputs are sorted, nothing is drawn at random, one thread.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -25,8 +26,13 @@ sys.path.insert(0, str(PACKAGE))
 from caseline.assessment.embedded.features import CHARS_WEIGHT, MASK, char_slots, pair_slots, slot, tokenise  # noqa: E402
 from caseline.assessment.embedded.lexicon import NAMES, read_facts  # noqa: E402
 
-VERSION = "1"
+VERSION = "2"
 WIDTH = MASK + 1
+INPUTS = (  # of the data folder; MODEL_CARD.md has the SHA-256 of each
+    "tweets_general_sentiment.csv", "valence_reviews_tweets.csv", "goemotions.csv", "xed_emotions_8lang.csv", "cfpb_complaints.csv",
+    "multidogo_turns.csv", "banking77.csv",
+)
+OWN_INPUTS = (HERE / "customer_voice.txt", HERE / "lexicon" / "own.txt", HERE / "lexicon" / "vader.tsv")
 OTHER_PENALTY = 4e-4  # subtitles are far from customers: only what is said often is believed
 LEXICON_SCALE = 10  # valences are kept as tenths
 
@@ -184,4 +190,7 @@ if __name__ == "__main__":
     output = Path(sys.argv[2]) if len(sys.argv) > 2 else PACKAGE / "caseline" / "assessment" / "embedded" / "model.bin"
     packed = train(Path(sys.argv[1]))
     output.write_bytes(packed)
+    inputs = {name: Path(sys.argv[1]) / name for name in INPUTS} | {str(path.relative_to(HERE)): path for path in OWN_INPUTS}
+    for name, path in {**inputs, "model.bin": output}.items():
+        print(f"| {name} | {hashlib.sha256(path.read_bytes()).hexdigest()} |")
     print(f"{output.name}: {len(packed):,} bytes")

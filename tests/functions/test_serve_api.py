@@ -101,6 +101,14 @@ def test_a_customer_has_account_facts_with_their_origin_metrics_and_open_cases(o
     assert [case["case_key"] for case in customer["open_cases"]] == [case_key]
 
 
+def test_a_policy_on_trial_is_told_case_by_case_and_refused_with_its_place(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    status, page = call.post("/policy/simulate", {"policy": "version: 2\nbands: {P1: 3, P2: 2, P3: 1}"})
+    assert status == 200 and [case["case_key"] for case in page["cases"]] == [case_key] and page["cases"][0]["proposed"]["band"] == "P1"
+    status, refused = call.post("/policy/simulate", {"policy": "bands: {P1: 3}"})
+    assert status == 400 and refused["error"]["field"] == "policy" and "version" in refused["error"]["message"]
+
+
 def test_the_timeline_merges_identities_newest_first_and_only_signals_have_text(office: Office, call: Caller) -> None:
     customer_id, case_key = furnish(office)
     entries = call(f"/customers/{customer_id}/timeline")["entries"]
@@ -166,6 +174,25 @@ def test_after_a_merge_the_older_id_stands_and_the_other_still_resolves(office: 
     assert call(f"/customers/{younger}")["customer_id"] == older == call(f"/customers/{older}")["customer_id"]
     assert call("/cases")["cases"][0]["customer_id"] == call(f"/cases/{case_key}")["customer_id"] == older
     assert [entry["text"] for entry in call(f"/customers/{younger}/timeline")["entries"] if entry["type"] == "signal"] == ["Broken."]
+
+
+def test_people_join_customers_and_split_them_again(office: Office, call: Caller) -> None:
+    ann, other = office.customer("Ann", ["x:1"], minutes=900), office.customer("Ann M", ["email:ann@b.example"], minutes=100)
+    _, kept = call.post(f"/customers/{other}/merge", {"with": ann, "why": "same voice"})
+    assert kept["customer_id"] == ann and [(link["identity"], link["why"]) for link in kept["links"]] == [("x:1", None), ("email:ann@b.example", "same voice")]
+    _, parted = call.post(f"/customers/{ann}/split", {"identity": "email:Ann@B.example", "why": "her mother"})
+    assert parted == {"stayed": ann, "left": other} and call(f"/customers/{other}")["identities"] == ["email:ann@b.example"]
+    assert call.post(f"/customers/{ann}/merge", {})[1]["error"]["field"] == "with"
+    assert call.post(f"/customers/{ann}/split", {})[0] == 409
+
+
+def test_a_person_is_exported_and_erased(office: Office, call: Caller) -> None:
+    customer = office.customer("Ann", ["x:1"])
+    office.signal("x:1", 5, "A wombat broke it.")
+    assert "wombat" in json.dumps(call(f"/customers/{customer}/export"))
+    assert call.post(f"/customers/{customer}/erase", {})[1]["error"]["field"] == "confirm"
+    status, told = call.post(f"/customers/{customer}/erase", {"confirm": customer})
+    assert status == 200 and told["erased"]["signal"] == 1 and call.post(f"/customers/{customer}/erase", {"confirm": customer})[0] == 404
 
 
 def many_cases(office: Office) -> list[str]:

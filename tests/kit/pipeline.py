@@ -25,6 +25,8 @@ from caseline.publishing import fold_counts, put_events, read_records
 from caseline.recording import Message, Recorder
 from caseline.runs import Runs
 from caseline.signals import Signal, isoformat
+from caseline.storms.counting import Storms
+from caseline.storms.incidents import Incidents
 from caseline.table import ConditionFailed, Table
 from caseline.triage import triage
 from caseline.watching import Watcher
@@ -148,6 +150,9 @@ class Pipeline:
     def runs(self) -> Runs:
         return Runs(self.table, self.start, self.clock)
 
+    def storms(self) -> Storms:
+        return Storms(self.table, self.policy, self.runs(), self.clock)
+
     def look_up(self, state: dict[str, Any]) -> dict[str, Any]:
         return AccountLookUp(self.table, Mortal(self.crm, self.grim), self.runs(), self.clock).look_up(state)
 
@@ -161,7 +166,9 @@ class Pipeline:
         return Outbox(self.table, Mortal(self.crm, self.grim), self.clock, _case_url)
 
     def watch(self) -> int:
-        return Watcher(self.table, self.runs(), self.outbox(), self.clock, CartWatch(self.table, self.queue_cart, self.clock)).watch()
+        look_up = AccountLookUp(self.table, Mortal(self.crm, self.grim), self.runs(), self.clock)
+        incidents = Incidents(self.table, self.policy, self.runs(), self.clock, look_up)
+        return Watcher(self.table, self.runs(), self.outbox(), self.clock, CartWatch(self.table, self.queue_cart, self.clock), incidents=incidents).watch()
 
     def start(self, name: str, data: str) -> None:
         def begin() -> None:
@@ -205,7 +212,7 @@ class Pipeline:
         return True
 
     def _triage(self, records: list[dict[str, Any]]) -> None:
-        triage([r for r in records if _is_due(r)], self.table, self.runs(), lambda brand: self.scope and brand)
+        triage([r for r in records if _is_due(r)], self.table, self.runs(), lambda brand: self.scope and brand, self.storms())
 
     def _publish(self, records: list[dict[str, Any]]) -> None:
         happenings = read_records(records)
@@ -246,8 +253,8 @@ class Pipeline:
     def rows(self, kind: str) -> list[dict[str, Any]]:
         from caseline.table import deserialise
 
-        found = self.cloud.client("dynamodb").scan(TableName=self.cloud.table)["Items"]
-        return [row for row in map(deserialise, found) if row.get("type") == kind]
+        pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self.cloud.table)
+        return [row for page in pages for row in map(deserialise, page["Items"]) if row.get("type") == kind]
 
     def cases(self, status: str | None = None) -> list[dict[str, Any]]:
         return sorted((row for row in self.rows("case") if status in (None, row["status"])), key=lambda row: row["case_key"])

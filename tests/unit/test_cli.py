@@ -65,6 +65,18 @@ def test_a_wrong_policy_is_told_with_its_line(tmp_path):
     assert done.exit_code == 1 and "policy.yaml:2:1" in done.output
 
 
+def test_two_policies_are_compared_and_a_policy_is_tried_on_a_home_at_rest(tmp_path):
+    (tmp_path / "old.yaml").write_text("version: 1")
+    (tmp_path / "new.yaml").write_text("version: 1\nsla: {max: 9}")
+    done = run("policy", "diff", tmp_path / "old.yaml", tmp_path / "new.yaml")
+    assert done.exit_code == 0 and "sla.max: 10 -> 9" in done.output
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "secrets.json").write_text("{}")
+    done = run("policy", "simulate", tmp_path / "new.yaml", "--home", tmp_path, "--fail-on", "band=0", "--json")
+    assert done.exit_code == 0 and '"judged": 0' in done.output
+    assert run("policy", "simulate", tmp_path / "new.yaml", "--home", tmp_path, "--fail-on", "bands=0").exit_code == 2
+
+
 def test_a_doctor_without_a_patient(tmp_path):
     done = run("doctor", "--home", tmp_path / "nowhere")
     assert done.exit_code == 1 and "✖ product" in done.output and not (tmp_path / "nowhere").exists()

@@ -5,6 +5,7 @@ from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, link, load_c
 from caseline.table import Table
 
 from tests.kit.aws import aws
+from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
 
 PHONE, EMAIL = "phone:+441632960001", "email:ida@birch.example"
 
@@ -56,3 +57,13 @@ def test_two_first_sightings_at_one_instant_make_one_customer(table):
     assert customer(table, PHONE) == customer(table, EMAIL)
     assert link(table, one)[0] == link(table, other)[0]
     assert set(customer(table, PHONE)["identities"]) == {PHONE, EMAIL} and "merged_into" not in customer(table, EMAIL)
+
+
+def test_an_office_phone_joins_no_more_customers_than_the_policy_says():
+    with aws() as cloud:
+        pipeline = Pipeline(cloud, FakeCrm(), policy="version: 1\nidentities: {fan_in: 3}\n")
+        for number in range(8):
+            pipeline.send(a_signal(f"c-{number}", "Thank you!", identities=(f"email:p{number}@birch.example", PHONE)))
+            pipeline.settle()
+        assert len(customer(pipeline.table, PHONE)["identities"]) == 4
+        assert customer(pipeline.table, "email:p7@birch.example")["identities"] == ["email:p7@birch.example"]

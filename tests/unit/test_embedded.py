@@ -96,3 +96,14 @@ def test_the_model_is_small_and_loads_quickly():
     started = time.process_time()
     read_model(packed)
     assert time.process_time() - started < 0.5
+
+
+def test_two_words_have_a_sentiment_only_where_they_take_a_side_plainly():
+    assert assess("Terrible service").sentiment == "negative"
+    for text in ("ok then", "hi there", "maybe later", "Monday morning"):
+        assert assess(text).unscored == "too short"
+
+
+def test_news_and_polite_complaints_are_told_apart():
+    assert assess("The bank reports its figures on Thursday", channel="x").sentiment == "neutral"
+    assert assess("Thank you for your mail, unfortunately the invoice is still wrong", channel="email").sentiment == "negative"

@@ -73,3 +73,11 @@ def test_every_signal_has_a_need_with_a_reason_in_words(sample: dict[str, Any]) 
 def test_what_the_brand_said_or_was_deleted_never_needs_a_case(sample: dict[str, Any]) -> None:
     assert need_of({**sample, "direction": "outbound"}).state == "none"
     assert need_of({**sample, "action": "deleted"}).state == "none"
+
+
+def test_each_rule_may_be_switched_off():
+    off = load_policy("version: 2\nneed: {off: [courtesy, spam]}\n")
+    thanks = make_signal({"text": "Thanks, bye!"})
+    assert decide_need(load_policy(), thanks, Assessment()).reason == "courtesy"
+    assert decide_need(off, thanks, Assessment()).reason == "unscored"
+    assert decide_need(off, make_signal({"text": "Where is it?", "attributes": {"spam": True}}), Assessment()).reason != "spam"

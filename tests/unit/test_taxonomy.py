@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from caseline.assessment import Assessment
-from caseline.assessment.taxonomy import default_taxonomy, load_taxonomy, read_default
+from caseline.assessment.rules import rules_for
+from caseline.assessment.taxonomy import EXAMPLES, default_taxonomy, load_taxonomy, read_default, read_example
 from caseline.errors import ConfigError
+from caseline.policy import load_policy, shipped_policy
 
 TAXONOMY = default_taxonomy()
 CALM = Assessment(sentiment="neutral", neutral=1.0)
@@ -71,3 +73,73 @@ def test_a_policy_brings_its_own_and_a_mistake_is_named():
         load_taxonomy({"categories": [{"name": "bags", "phrases": {"en": ["lost (bag"]}}]})
     with pytest.raises(ConfigError, match="categories"):
         load_taxonomy({})
+
+
+OWN = """
+version: 2
+categories:
+  examples: [airline]
+  own:
+    - {name: lounge, like: service, phrases: {en: ["lounge ~ (full|closed)"]}, except: [lounge wear]}
+    - {name: billing, phrases: {en: [tariff letter]}}
+    - {name: needles, like: safety, phrases: {en: [needle*]}}
+  without: [how_to]
+"""
+
+
+def test_a_policy_adds_categories_of_its_own_and_of_a_trade():
+    taxonomy = rules_for(load_policy(OWN).categories).taxonomy
+    upset = Assessment(sentiment="negative", negative=0.9)
+    for text, expected in [
+        ("the lounge was completely full", "lounge"), ("a lounge wear closed shop", "unknown"), ("I got a tariff letter", "billing"),
+        ("my refund never came", "flight_booking_problems"), ("they lost my suitcase", "lost_luggage"), ("my lawyer says the lounge was closed", "legal"),
+        ("where is the shop", "unknown"),
+    ]:
+        assert taxonomy.find_category(text, "en", upset) == expected, text
+    assert taxonomy.find_urgency("a needle in my soup", "needles", upset) == "critical"
+    glad = Assessment(sentiment="positive", positive=0.9)
+    assert taxonomy.find_category("thanks, but there is a needle in it", "en", glad) == "needles"
+
+
+def test_special_categories_have_the_points_floors_and_queues_of_what_they_are_like():
+    policy = load_policy(OWN)
+    assert (policy.severity["lounge"], policy.severity["lost_luggage"], policy.severity["billing"]) == (7, 8, 11)
+    assert "needles" in policy.need.categories
+    assert "needles" in policy.floors[0].when.categories
+    assert next(rule.queue for rule in policy.routing.rules if "lost_luggage" in rule.categories) == "logistics"
+    named = load_policy(OWN + "severity: {safety: 15, legal: 15, security: 15, outage: 13, cancel: 13, billing: 11, defect: 9, delivery: 8, service: 7, "
+                              "unknown: 5, how_to: 2, praise: 0, lounge: 1}\n")
+    assert named.severity["lounge"] == 1
+
+
+def test_without_the_section_nothing_changes():
+    assert rules_for(shipped_policy().categories).taxonomy is default_taxonomy()
+    assert rules_for(load_policy("version: 9").categories) is rules_for(shipped_policy().categories)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_like_general_categories(name):
+    policy = load_policy(f"version: 1\ncategories: {{examples: [{name}]}}")
+    general = {row["name"] for row in read_default()["categories"]}
+    for row in read_example(name)["categories"]:
+        assert row["like"] in general
+        assert row["name"] in policy.severity
+    assert set(read_example(name)["without"]) <= general
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("  without: [servce]", "policy.yaml:3:13: categories.without.0: no general category 'servce'; did you mean 'service'?"),
+        ("  examples: [airlines]", "policy.yaml:3:14: categories.examples.0: input should be 'airline', 'app' or 'finance', not 'airlines'"),
+        ("  own: [{name: a, like: servic, phrases: {en: [b]}}]", "policy.yaml:3:19: categories.own.0.like: no category 'servic'"),
+        ("  own: [{name: a, phrases: {en: ['(b']}}]", "policy.yaml:3:34: categories.own.0.phrases.en.0: cannot read the phrase '(b'"),
+        ("  own: [{name: a, phrases: {}}]", "policy.yaml:3:19: categories.own.0.phrases: write at least one phrase"),
+        ("  own: [{name: a b, phrases: {en: [b]}}]", "policy.yaml:3:10: categories.own.0.name: string should match"),
+        ("  own: [{name: a, phrase: {en: [b]}}]", "categories.own.0.phrase: unknown key"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(section, expected):
+    with pytest.raises(ConfigError) as caught:
+        load_policy(f"version: 1\ncategories:\n{section}\n")
+    assert expected in str(caught.value)

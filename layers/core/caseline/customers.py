@@ -20,7 +20,8 @@ SHARED_MAILBOXES = frozenset("info contact hello support office sales admin help
 class Claimed:
     """Identities that `provenance` (`signal:<id>` or `crm:<name>:<contact id>`) says belong to one person.
 
-    `contact` is the CRM contact's id where a CRM says so: two customers of different contacts are never joined.
+    `contact` is the CRM contact's id where a CRM says so: two customers of different contacts are never joined. `by` and `why` are a person's.
+    `most` is how many identities a customer may have: what would join more (an office phone) joins nobody further.
     """
 
     identities: Sequence[str]
@@ -30,6 +31,9 @@ class Claimed:
     name: str | None = None
     contact: str = ""
     scope: str = ""
+    by: str = ""
+    why: str = ""
+    most: int = FAN_IN_CAP
 
 
 def customer_id_of(identity: str, scope: str = "") -> str:
@@ -66,20 +70,20 @@ def load_customers(table: Table, customer_ids: Iterable[str]) -> dict[str, Item]
 
 def new_nodes(claimed: Claimed) -> list[Item]:
     """The rows of identities nobody has seen yet: the first is the customer, the others point to it."""
-    linkable = linkable_identities(claimed.identities)
+    linkable = linkable_identities(claimed.identities, claimed.most)
     root = customer_id_of(linkable[0], claimed.scope)
     return [_node(claimed, linkable[0], linkable), *(_alias(claimed, identity, root) for identity in linkable[1:])]
 
 
-def linkable_identities(identities: Sequence[str]) -> list[str]:
+def linkable_identities(identities: Sequence[str], most: int = FAN_IN_CAP) -> list[str]:
     """All but shared mailboxes, which would join strangers; the first always stands. No more than one customer may have."""
-    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)][:FAN_IN_CAP]
+    return [identity for i, identity in enumerate(dict.fromkeys(identities)) if i == 0 or not _is_shared(identity)][:most]
 
 
 def link(table: Table, claimed: Claimed) -> tuple[str, bool]:
     """Join the identities to one customer; returns its id, and whether customers were merged whose open cases are to follow.
 
-    The oldest customer stands. Nothing is joined across two CRM contacts or past the fan-in cap.
+    The oldest customer stands. Nothing is joined across two CRM contacts, past the cap of identities, or against what a person has split.
     """
     for _ in range(8):
         try:
@@ -100,7 +104,7 @@ class _Plan:
 
 
 def _plan(table: Table, claimed: Claimed) -> _Plan:
-    identities = linkable_identities(claimed.identities)
+    identities = linkable_identities(claimed.identities, claimed.most)
     ids = {identity: customer_id_of(identity, claimed.scope) for identity in identities}
     found = load_customers(table, ids.values())
     if rings := {row["customer_id"] for row in found.values() if row.get("merged_into")}:
@@ -108,56 +112,89 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
         found = load_customers(table, ids.values())
     if not found:
         return _Plan(ids[identities[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in new_nodes(claimed)])
-    roots = _joinable(found, ids[identities[0]], claimed.contact)
+    roots = _joinable(found, ids[identities[0]], claimed.contact, claimed.most)
     winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
     losers = [row for row in roots if row is not winner]
-    added, strays = _unlisted(identities, ids, found, roots)
+    added, strays = _unlisted(identities, ids, found, roots, claimed.most)
     fresh = [identity for identity in added if ids[identity] not in found]
-    writes = _join_writes(table, claimed, winner, losers, added, fresh) + [_free_write(table, ids[identity]) for identity in strays if ids[identity] in found]
+    others = _others(identities, ids, found, roots)
+    writes = join_writes(table, claimed, winner, losers, added, fresh, others)
+    writes += [_free_write(table, ids[identity]) for identity in strays if ids[identity] in found]
     return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], writes)
 
 
-def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item]) -> tuple[list[str], list[str]]:
+def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item], most: int) -> tuple[list[str], list[str]]:
     """Identities that the joined customers do not list yet, and those for which there is no room.
 
     A new identity of a known customer points to it from `new_nodes` already, inserted before anyone knew how many there are.
     """
     listed, members = {identity for row in roots for identity in row["identities"]}, {row["customer_id"] for row in roots}
     unlisted = [i for i in identities if i not in listed and (ids[i] not in found or found[ids[i]]["customer_id"] in members)]
-    room = max(0, FAN_IN_CAP - len(listed))
+    room = max(0, most - len(listed))
     return unlisted[:room], unlisted[room:]
 
 
-def _joinable(found: Mapping[str, Item], first: str, contact: str) -> list[Item]:
+def _joinable(found: Mapping[str, Item], first: str, contact: str, most: int) -> list[Item]:
     """The roots that may be one person, starting with the first identity's."""
     own = found.get(first, {}).get("customer_id")
     ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != own)
     chosen: list[Item] = []
-    for row in ordered:
+    for row in (_own(row, found) for row in ordered):
         contacts = {c for c in (contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
         size = sum(len(other["identities"]) for other in (*chosen, row))
-        if not chosen or (len(contacts) <= 1 and size <= FAN_IN_CAP):
+        if not chosen or (len(contacts) <= 1 and size <= most and not any(are_apart(row, other) for other in chosen)):
             chosen.append(row)
-    return chosen
+    names = {row["customer_id"] for row in chosen}
+    return [row for row in ordered if row["customer_id"] in names]
 
 
-def _join_writes(table: Table, claimed: Claimed, winner: Item, losers: list[Item], added: list[str], fresh: list[str]) -> list[Mapping[str, Any]]:
+def _own(root: Item, found: Mapping[str, Item]) -> Item:
+    """A root without what is another's by now."""
+    mine = [i for i in root["identities"] if found.get(customer_id_of(i, root.get("scope", "")), root)["customer_id"] == root["customer_id"]]
+    return {**root, "identities": mine}
+
+
+def _others(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item]) -> set[str]:
+    """Identities of customers that are not joined: a first sighting listed them before anyone knew whose they are."""
+    members = {row["customer_id"] for row in roots}
+    return {identity for identity in identities if ids[identity] in found and found[ids[identity]]["customer_id"] not in members}
+
+
+def are_apart(one: Item, other: Item) -> bool:
+    """Whether a person has split them: `apart` holds pairs `<node of its own>><node of another>`, so that it can be divided when it is split again."""
+    return bool(_foes(one) & nodes_of(other) or _foes(other) & nodes_of(one))
+
+
+def _foes(row: Item) -> set[str]:
+    return {pair.partition(">")[2] for pair in row.get("apart", ())}
+
+
+def nodes_of(row: Item) -> set[str]:
+    return {customer_id_of(identity, row.get("scope", "")) for identity in row["identities"]}
+
+
+def join_writes(
+    table: Table, claimed: Claimed, winner: Item, losers: list[Item], added: Sequence[str] = (), fresh: Sequence[str] = (), others: Iterable[str] = ()
+) -> list[Mapping[str, Any]]:  # fmt: skip
+    """What makes the losers the winner's; `added` identities come with them, `fresh` ones get their rows, `others` are not theirs."""
     contact = winner.get("contact") or next((row["contact"] for row in losers if row.get("contact")), "") or claimed.contact
-    identities = list(dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *added]))
+    listed = dict.fromkeys([*winner["identities"], *(i for row in losers for i in row["identities"]), *added])
+    identities = [identity for identity in listed if identity not in set(others)]
     name = winner.get("name") or claimed.name or next((row["name"] for row in losers if row.get("name")), None)
     merging = [*winner.get("merging", []), *(row["customer_id"] for row in losers)]
+    apart = sorted({*winner.get("apart", ()), *(pair for row in losers for pair in row.get("apart", ()))})
     if identities == winner["identities"] and contact == winner.get("contact", "") and name == winner.get("name") and not losers:
         return []
     return [
-        _winner_write(table, winner, identities=identities, contact=contact, name=name, merging=merging),
-        *(_loser_write(table, claimed, row, winner["customer_id"]) for row in losers),
+        _winner_write(table, winner, identities=identities, contact=contact, name=name, merging=merging, **({"apart": apart} if apart else {})),
+        *(_loser_write(table, claimed, row, winner) for row in losers),
         *(table.put_write(_alias(claimed, identity, winner["customer_id"]), "attribute_not_exists(PK)") for identity in fresh),
     ]
 
 
 def _winner_write(table: Table, winner: Item, **changes: Any) -> Mapping[str, Any]:
     """`merging` names whose open cases are still to follow, for whoever comes next if we die before they do."""
-    expression = "SET identities = :identities, contact = :contact, name = :name, merging = :merging, version = :next"
+    expression = "SET " + ", ".join(f"{name} = :{name}" for name in changes) + ", version = :next"
     return table.update_write(
         f"CUSTOMER#{winner['customer_id']}", "CUSTOMER", expression,
         condition="version = :version AND attribute_not_exists(merged_into)", version=winner["version"], next=winner["version"] + 1, **changes,
@@ -166,16 +203,19 @@ def _winner_write(table: Table, winner: Item, **changes: Any) -> Mapping[str, An
 
 def _free_write(table: Table, customer_id: str) -> Mapping[str, Any]:
     """An identity past the cap, or one of a ring, is a customer of its own again."""
-    return table.update_write(f"CUSTOMER#{customer_id}", "CUSTOMER", "REMOVE merged_into, linked_at, at", "attribute_exists(merged_into)")
+    return table.update_write(f"CUSTOMER#{customer_id}", "CUSTOMER", "REMOVE merged_into, linked_at, at, lacked", "attribute_exists(merged_into)")
 
 
-def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: str) -> Mapping[str, Any]:
-    expression = "SET merged_into = :winner, provenance = :provenance, trust = :trust, linked_at = :at, at = :rank, version = :next"
+def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: Item) -> Mapping[str, Any]:
+    """`lacked` is what the winner did not know of itself: after a split it does not know it again."""
+    said = {name: value for name, value in (("linked_by", claimed.by), ("why", claimed.why)) if value}
+    values: dict[str, Any] = said | {
+        "merged_into": winner["customer_id"], "provenance": claimed.provenance, "trust": claimed.trust, "linked_at": claimed.at,
+        "at": f"{claimed.at}#link#{loser['customer_id']}", "lacked": [name for name in ("name", "contact") if not winner.get(name)],
+    }  # fmt: skip
     return table.update_write(
-        f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", expression,
-        condition="version = :version AND attribute_not_exists(merged_into)",
-        winner=winner, provenance=claimed.provenance, trust=claimed.trust, at=claimed.at, rank=f"{claimed.at}#link#{loser['customer_id']}",
-        version=loser["version"], next=loser["version"] + 1,
+        f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", "SET " + ", ".join(f"{name} = :{name}" for name in values) + ", version = :next",
+        condition="version = :version AND attribute_not_exists(merged_into)", version=loser["version"], next=loser["version"] + 1, **values,
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline import views
@@ -14,11 +14,16 @@ from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
+from caseline.identity import normalise_identity
+from caseline.personal import Personal
+from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
 from caseline.signals import isoformat
 from caseline.table import Item, Table
+from caseline.unions import Unions
 from caseline.views.paging import read_cursor, read_limit, write_cursor
 
+LONGEST = 500  # characters of an id, an identity or a reason
 _SHOWN = ("id", "channel", "source", "brand", "reason", "field", "whole", "received_at", "state")
 
 
@@ -27,7 +32,7 @@ class Desk:
     """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
 
     `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM, named
-    `crm_name`, `ask_count()` has it counted against what is here.
+    `crm_name`, `ask_count()` has it counted against what is here, `policy()` is the one that stands.
     """
 
     table: Table
@@ -40,12 +45,41 @@ class Desk:
     crm: Callable[[], Any] = lambda: None
     crm_name: str = BUILTIN
     ask_count: Callable[[], None] = lambda: None
+    policy: Callable[[], Policy] = shipped_policy
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
         return views.find_customers(self.table, identity, self.scopes)
 
     def show_customer(self, customer_id: str) -> dict[str, Any]:
         return views.show_customer(self.table, customer_id)
+
+    def merge_customers(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """Joined with the customer `with`, because of `why`: the one that stands. Undone by `split_customer`."""
+        kept = self._unions(by).merge(customer_id, _text(wanted, "with", required=True), _text(wanted, "why"))
+        return views.show_customer(self.table, kept)
+
+    def split_customer(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """`{"stayed", "left"}`, the ids of both: the customer of the id, or of its one `identity`, is again who it was."""
+        identity = _text(wanted, "identity")
+        stayed, left = self._unions(by).split(customer_id, normalise_identity(identity) or identity, _text(wanted, "why"))
+        return {"stayed": stayed, "left": left}
+
+    def export_customer(self, customer_id: str) -> dict[str, Any]:
+        """All that is kept of a person, by store."""
+        return self._personal.export(customer_id)
+
+    def erase_customer(self, customer_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Erase a person everywhere; `confirm` repeats the customer's id. Tells what was erased and what stands elsewhere."""
+        if _text(wanted, "confirm") != customer_id:
+            raise QueryError("confirm", "repeat the customer's id: what is erased does not come back")
+        return self._personal.erase(customer_id)
+
+    @property
+    def _personal(self) -> Personal:
+        return Personal(self.table, self.crm_name, timedelta(days=self.policy().retention.days), self.clock)
+
+    def _unions(self, by: str) -> Unions:
+        return Unions(self.table, by, isoformat(self.clock()))
 
     def read_timeline(self, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         return views.read_timeline(self.table, customer_id, limit, before)
@@ -83,6 +117,12 @@ class Desk:
         report = asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
         rescore_cases(self.table, report.pop("touched"), self.scopes, isoformat(self.clock()))
         return report
+
+    def try_policy(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of what another policy would make of the cases there are; see `caseline.policy_trial`."""
+        from caseline.policy_trial import try_policy
+
+        return try_policy(self.table, self.policy(), wanted)
 
     def show_crm(self) -> dict[str, Any]:
         return views.show_crm(self.table, self.crm_name, self.clock())
@@ -135,6 +175,13 @@ def read_body(text: str | None) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise QueryError("body", "write a JSON object")
     return body
+
+
+def _text(wanted: Mapping[str, Any], name: str, required: bool = False) -> str:
+    value = wanted.get(name, "")
+    if not isinstance(value, str) or len(value) > LONGEST or (required and not value.strip()):
+        raise QueryError(name, f"write up to {LONGEST} characters" if not required else "write the id of the other customer")
+    return value.strip()
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

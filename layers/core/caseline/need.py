@@ -92,11 +92,11 @@ class Item:
 
 
 def decide_need(policy: Policy, signal: Signal, assessment: Assessment) -> Need:
-    """The first rule that holds: what never needs a case, what does, and then why not."""
+    """The first rule that holds and is not switched off: what never needs a case, what does, and then why not."""
     item = Item(policy, signal, assessment)
     for state, rules in ((NONE, NEVER), (DUE, ALWAYS), (NONE, OTHERWISE)):
         for reason, holds in rules:
-            if holds(item):
+            if reason not in policy.need.off and holds(item):
                 return Need(state, reason, find_category(policy, assessment, state))
     raise AssertionError("the last rule always holds")
 

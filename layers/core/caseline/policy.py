@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
-from caseline.policy_shape import BANDS, Condition, Floor, Part, Policy, line_maxima
+from caseline.policy_shape import ALWAYS, BANDS, Condition, Floor, Part, Policy, StormRules, line_maxima
 
 __all__ = ["BANDS", "SHIPPED", "Condition", "Floor", "Policy", "find_contradictions", "line_maxima", "load_policy", "shipped_policy"]
 
@@ -26,7 +26,7 @@ def load_policy(text: str | None = None, name: str = "policy.yaml") -> Policy:
     if not isinstance(data, dict):
         raise ConfigError(f"{name}:1:1: a policy is a mapping; start it with `version: 1`")
     try:
-        policy = Policy.model_validate(_fill_in(data))
+        policy = place_categories(Policy.model_validate(_fill_in(data)))
     except ValidationError as error:
         problems = [(_path(e["loc"]), _say(e["type"], e["loc"], e["msg"], e["input"])) for e in error.errors()]
         raise ConfigError(report_problems(problems, text, name)) from None
@@ -46,13 +46,46 @@ def _shipped_data() -> Mapping[str, Any]:
     return data
 
 
+def place_categories(policy: Policy) -> Policy:
+    """Special categories have the points of the general one they are like, and stand where that one stands, unless the policy names them itself."""
+    like = {row["name"]: row.get("like", "unknown") for row in _special_categories(policy)}
+    new = {name: base for name, base in like.items() if base in policy.severity}
+    if not new:
+        return policy
+
+    def widen(names: Sequence[str]) -> list[str]:
+        return [*names, *(name for name, base in new.items() if base in names and name not in policy.severity)]
+
+    return policy.model_copy(update={
+        "severity": {**{name: policy.severity[base] for name, base in new.items()}, **policy.severity},
+        "need": policy.need.model_copy(update={"categories": widen(policy.need.categories)}),
+        "storms": policy.storms.model_copy(update={"alone": widen(policy.storms.alone)}),
+        "floors": [floor.model_copy(update={"when": floor.when.model_copy(update={"categories": widen(floor.when.categories)})}) for floor in policy.floors],
+        "routing": policy.routing.model_copy(update={
+            "rules": [rule.model_copy(update={"categories": widen(rule.categories)}) for rule in policy.routing.rules],
+        }),
+    })  # fmt: skip
+
+
+def _special_categories(policy: Policy) -> list[Mapping[str, Any]]:
+    from caseline.assessment.taxonomy import read_example
+
+    shown = [row for name in policy.categories.examples for row in read_example(name)["categories"]]
+    return [*shown, *(row.model_dump(by_alias=True) for row in policy.categories.own)]
+
+
 def find_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     """What is well formed by itself, but not together: the place, and what to write."""
     yield from _check_numbers(policy)
+    yield from _check_calendars(policy)
     for place, names in _category_lists(policy):
         for index, category in enumerate(names):
             if category not in policy.severity:
                 yield (*place, index), f"no category {category!r} under severity{suggest(category, policy.severity)}"
+    yield from _check_categories(policy)
+    for index, name in enumerate(policy.storms.alone):
+        if name not in policy.severity and name not in StormRules().alone:  # an older policy need not have those that are shipped
+            yield ("storms", "alone", index), f"no category {name!r} under severity{suggest(name, policy.severity)}"
     for index, tier in enumerate(policy.tiers.key):
         if tier not in policy.tiers.points:
             yield ("tiers", "key", index), f"no tier {tier!r} under tiers.points{suggest(tier, policy.tiers.points)}"
@@ -71,6 +104,34 @@ def _check_numbers(policy: Policy) -> Iterator[tuple[Location, str]]:
         yield ("severity",), "write points for `unknown` and `praise`, too"
     if (total := sum(line_maxima(policy).values())) > 100:
         yield (), f"the lines add up to {total} points; lower some, so that they are at most 100"
+
+
+def _check_calendars(policy: Policy) -> Iterator[tuple[Location, str]]:
+    known, chosen = [ALWAYS, *policy.calendars.named], {("default",): policy.calendars.default}
+    for place, name in (chosen | {("brands", brand): name for brand, name in policy.calendars.brands.items()}).items():
+        if name not in known:
+            yield ("calendars", *place), f"no calendar {name!r} under calendars.named{suggest(name, known)}"
+
+
+def _check_categories(policy: Policy) -> Iterator[tuple[Location, str]]:
+    from caseline.assessment.taxonomy import compile_phrases, read_default
+
+    general = [row["name"] for row in read_default()["categories"]]
+    for index, name in enumerate(policy.categories.without):
+        if name not in general:
+            yield ("categories", "without", index), f"no general category {name!r}{suggest(name, general)}"
+    for index, row in enumerate(policy.categories.own):
+        if row.like not in policy.severity:
+            yield ("categories", "own", index, "like"), f"no category {row.like!r} under severity{suggest(row.like, policy.severity)}"
+        if not any(row.phrases.values()):
+            yield ("categories", "own", index, "phrases"), "write at least one phrase, by language: `en: [lounge closed]`"
+        lists = [(("phrases", language), phrases) for language, phrases in row.phrases.items()] + [(("except",), row.exceptions)]
+        for place, phrases in lists:
+            for at, phrase in enumerate(phrases):
+                try:
+                    compile_phrases([phrase])
+                except ConfigError as error:
+                    yield ("categories", "own", index, *place, at), str(error).removeprefix("taxonomy: ")
 
 
 def _category_lists(policy: Policy) -> Iterator[tuple[Location, list[str]]]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from caseline.calendars import Calendar, read_week
+
 Band = Literal["P1", "P2", "P3", "P4"]
 BANDS: tuple[Band, ...] = ("P1", "P2", "P3", "P4")
+ALWAYS = "always"  # the calendar by which all time counts
 
 Points = Annotated[int, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,11 +31,12 @@ class Part(BaseModel):
 
 
 class Bands(Part):
-    """The lowest score of each band; P4 is what is below P3."""
+    """The lowest score of each band; P4 is what is below P3. A priority falls when it has been lower for `fall_after_minutes`."""
 
     P1: Points
     P2: Points
     P3: Points
+    fall_after_minutes: Minutes = 30
 
     def band_of(self, score: int) -> Band:
         return next((band for band in BANDS[:3] if score >= getattr(self, band)), "P4")
@@ -101,10 +106,72 @@ class Targets(Part):
     P4: Minutes
 
 
+class Aim(Part):
+    """Targets of one clock, by band; those of a channel come first."""
+
+    targets: Targets | None = None
+    channels: dict[str, Targets] = {}
+
+
+class BrandSla(Part):
+    first: Aim = Aim()
+    next: Aim = Aim()
+    resolution: Aim = Aim()
+
+
 class Sla(Part):
+    """`targets` and `channels` are of the first reply. The next reply has the same, and a resolution none, unless they have their own."""
+
     max: Points
     targets: Targets
     channels: dict[str, Targets] = {}
+    next: Aim = Aim()
+    resolution: Aim = Aim()
+    brands: dict[str, BrandSla] = {}
+
+    def aims(self, clock: str, brand: str) -> list[Aim]:
+        """Where to look for a clock's targets, the brand's own first."""
+        general = Aim(targets=self.targets, channels=self.channels) if clock == "first" else getattr(self, clock)
+        return [getattr(self.brands[brand], clock), general] if brand in self.brands else [general]
+
+
+class BusinessHours(Part):
+    """By day of the week, the intervals of a wall clock: `mon: ["09:00-12:00", "13:00-17:00"]`."""
+
+    zone: str
+    hours: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], list[str]]
+    holidays: list[date] = []
+
+    @field_validator("zone")
+    @classmethod
+    def _check_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("there is no such time zone; write one as Europe/Berlin") from None
+        return zone
+
+    @field_validator("hours")
+    @classmethod
+    def _check_hours(cls, hours: dict[str, list[str]]) -> dict[str, list[str]]:
+        read_week(hours)
+        return hours
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        return Calendar(self.zone, read_week(self.hours), frozenset(self.holidays))
+
+
+class Calendars(Part):
+    """Which time counts for deadlines: that of a named calendar, or all (`always`)."""
+
+    default: str = ALWAYS
+    brands: dict[str, str] = {}
+    named: dict[str, BusinessHours] = {}
+
+    def find(self, brand: str) -> Calendar | None:
+        chosen = self.named.get(self.brands.get(brand, self.default))
+        return chosen.calendar if chosen else None
 
 
 class Condition(Part):
@@ -139,11 +206,13 @@ class Rule(Part):
     key_account: bool = False
     categories: list[str] = []
     bands: list[Band] = []
+    languages: list[Annotated[str, Field(pattern="^[a-z]{2,3}$")]] = []
 
 
 class Routing(Part):
     default: Annotated[str, Field(min_length=1)]
     rules: list[Rule] = []
+    last_agent_days: Annotated[int, Field(ge=0)] = 0
 
 
 class LowRating(Part):
@@ -155,7 +224,12 @@ class LowRating(Part):
     ces: Share | None = None
 
 
+NeedRule = Literal["spam", "auto-reply", "rating-only", "courtesy", "low-rating", "complaint", "category", "question"]
+
+
 class NeedRules(Part):
+    """`off`: rules, by their names, that are not asked."""
+
     negative_from: Annotated[float, Field(gt=0, le=1)]
     categories: list[str]
     questions: bool
@@ -163,6 +237,24 @@ class NeedRules(Part):
     star_only: bool
     quiet_kinds: list[str]
     event_kinds: list[str]
+    off: list[NeedRule] = []
+
+
+class OwnCategory(Part):
+    """`like` is a general category: its points, floors and queues count, unless the policy names this one there itself."""
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    like: str = "unknown"
+    phrases: dict[str, list[str]]
+    exceptions: Annotated[list[str], Field(alias="except")] = []
+
+
+class Categories(Part):
+    """How issues are recognised: shipped example taxonomies by name, phrases of the tenant's own, and general categories that are not wanted."""
+
+    examples: list[Literal["airline", "app", "finance"]] = []
+    own: list[OwnCategory] = []
+    without: list[str] = []
 
 
 class Join(Part):
@@ -172,6 +264,23 @@ class Join(Part):
 
 class Identities(Part):
     fan_in: Annotated[int, Field(ge=1)]
+
+
+class StormRules(Part):
+    """Many customers on one issue within `minutes` are one incident; up to `own_cases` have a case of their own before it is seen."""
+
+    active: bool = True
+    minutes: Minutes = 30
+    own_cases: Annotated[int, Field(ge=1, le=10)] = 5
+    by: list[Literal["text", "link", "thread"]] = ["text", "link", "thread"]
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.6
+    min_words: Annotated[int, Field(ge=3)] = 4
+    alone: list[str] = ["safety", "legal", "security"]
+    key_accounts_alone: bool = True
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(minutes=self.minutes)
 
 
 class Retention(Part):
@@ -224,6 +333,9 @@ class Policy(Part):
     identities: Identities
     retention: Retention
     crm: CrmRules = CrmRules()
+    categories: Categories = Categories()
+    calendars: Calendars = Calendars()
+    storms: StormRules = StormRules()
 
     @field_validator("version", mode="before")
     @classmethod
@@ -238,6 +350,10 @@ class Policy(Part):
     @property
     def policy_version(self) -> str:
         return f"{self.version}+{self.weight_hash[:8]}"
+
+    @property
+    def fall_after(self) -> timedelta:
+        return timedelta(minutes=self.bands.fall_after_minutes)
 
     @property
     def join_window(self) -> timedelta:

@@ -58,6 +58,8 @@ def _cart_events(row: Item) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _case_events(old: Item, new: Item) -> Iterator[tuple[str, dict[str, Any]]]:
     detail = _case_detail(new)
+    for miss in list(new.get("missed") or ())[len(old.get("missed") or ()) :]:
+        yield "Case Deadline Missed", detail | {"deadline": {name: miss[name] for name in ("clock", "since", "due_at", "band")}}
     if not old:
         yield "Case Opened", detail
         return

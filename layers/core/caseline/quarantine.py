@@ -67,11 +67,11 @@ def load_quarantined(table: Table, quarantine_id: str) -> Item | None:
 
 
 def mark_replayed(table: Table, quarantine_id: str, brought: int) -> bool:
-    """Take the item off the list after its replay, with how many signals that brought; False if someone already did."""
+    """Take the item off the list after its replay, with how many signals that brought; False if someone already did. Its words stand in those signals now."""
     try:
+        expression = "SET state = :replayed, brought = :brought REMOVE list_name, list_rank, raw, raw_z, headers, url"
         table.update(
-            f"QUARANTINE#{quarantine_id}", "QUARANTINE", "SET state = :replayed, brought = :brought REMOVE list_name, list_rank", "state = :kept",
-            replayed=REPLAYED, kept=KEPT, brought=brought,
+            f"QUARANTINE#{quarantine_id}", "QUARANTINE", expression, "state = :kept", replayed=REPLAYED, kept=KEPT, brought=brought,
         )
     except ConditionFailed:
         return False

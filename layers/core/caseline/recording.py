@@ -12,19 +12,21 @@ from typing import Any
 from caseline.abandonment import CartNotes
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
+from caseline.assessment.rules import Rules
 from caseline.cases.merging import settle_merges
-from caseline.customers import Claimed, link, new_nodes
+from caseline.customers import FAN_IN_CAP, Claimed, identity_key, link, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
 from caseline.need import decide_need
 from caseline.policy import Policy
 from caseline.quarantine import quarantine_row
-from caseline.replies import Replies, claim_thread
+from caseline.replies import Replies, claim_thread, private_thread
 from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
+from caseline.tombstones import find_buried, stub_of
 
 CACHED_CUSTOMERS = 20_000
 
@@ -47,6 +49,7 @@ class Entry:
     delivery: str
     assessment: Assessment = field(default_factory=Assessment)
     row: Item = field(default_factory=dict)
+    forgotten: bool = False
 
     @property
     def completes(self) -> bool:
@@ -59,6 +62,8 @@ class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
     `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
+    `any_erased()` says whether there may be tombstones: without any, none are read.
+    `rules` are those of the policy's categories, the shipped ones by default.
     `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
 
@@ -72,6 +77,13 @@ class Recorder:
     ask: Callable[[Mapping[str, Any]], None] | None = None
     carts: CartNotes | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
+    rules: Rules | None = None
+    any_erased: Callable[[], bool] = lambda: True
+
+    @property
+    def _most(self) -> int:
+        """The identifier, and one more for each customer that may be on it."""
+        return min(FAN_IN_CAP, self.policy.identities.fan_in + 1)
 
     @property
     def retention(self) -> timedelta:
@@ -99,8 +111,29 @@ class Recorder:
         replies = Replies.load(self.table, [entry.signal for entry in entries])
         for entry, assessment in zip(entries, assessments, strict=True):
             entry.assessment = assessment
+            entry.forgotten = replies.answers_forgotten(entry.signal)
             entry.signal = replies.addressed(entry.signal)
             entry.row = self._row(entry)
+        self._forget(entries)
+
+    def _forget(self, entries: Sequence[Entry]) -> None:
+        """Of an erased person nothing is kept but that there was something; what they say after the erasure is new."""
+        if not self.any_erased():
+            return
+        marks = [self._marks(entry) for entry in entries]
+        erased = find_buried(self.table, [mark for each in marks for mark in each])
+        for entry, each in zip(entries, marks, strict=True):
+            said = [erased[mark] for mark in each if mark in erased]
+            if entry.forgotten or any(not entry.signal.identities or entry.row["occurred_at"] <= erased_at for erased_at in said):
+                entry.row = stub_of(entry.row)
+                entry.signal = entry.signal.with_(
+                    action=DELETED, text=None, author_name=None, identities=(), attributes={}, thread_id=None, parent_id=None, rating=None, url=None
+                )
+
+    def _marks(self, entry: Entry) -> list[str]:
+        """Where a tombstone of it would stand."""
+        scope, thread = self.scope_of(entry.row["brand"]), private_thread(entry.row)
+        return [*(identity_key(identity, scope) for identity in entry.signal.identities), *([thread] if thread else [])]
 
     def _ask_completion(self, entries: Sequence[Entry]) -> None:
         """Before the rows are written, so that none stays a pointer after a crash; to be asked twice changes nothing."""
@@ -117,11 +150,11 @@ class Recorder:
     def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
         signals = [entry.signal for entry in entries]
         try:
-            return assess_signals(self.analyser, signals)
+            return assess_signals(self.analyser, signals, self.rules)
         except UnavailableError:
             if self.fallback is None:
                 raise
-            return assess_signals(self.fallback, signals)
+            return assess_signals(self.fallback, signals, self.rules)
 
     def _row(self, entry: Entry) -> Item:
         brand = entry.message.envelope["brand"]
@@ -182,7 +215,8 @@ class Recorder:
             return None
         scope, trust = self.scope_of(entry.row["brand"]), entry.message.envelope.get("trust") or "asserted"
         name = entry.signal.author_name if entry.signal.direction != OUTBOUND else None
-        return Claimed(entry.signal.identities, f"signal:{entry.signal.signal_id}", isoformat(entry.signal.received_at), trust, name, scope=scope)
+        said_by, at = f"signal:{entry.signal.signal_id}", isoformat(entry.signal.received_at)
+        return Claimed(entry.signal.identities, said_by, at, trust, name, scope=scope, most=self._most)
 
     def _link(self, existing: set[str], entries: Sequence[Entry]) -> None:
         """Join identities to customers that were there before, and remember whom this process has seen."""

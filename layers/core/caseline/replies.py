@@ -17,14 +17,20 @@ class Replies:
     """The rows a batch's replies may point to, by partition key, with the identities each stands for."""
 
     addressees: Mapping[str, Sequence[str]]
+    forgotten: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, table: Table, signals: Sequence[Signal]) -> Replies:
         """One batch read, and none for a batch without such replies."""
         known = {signal_key(signal.signal_id)["PK"]: signal.identities for signal in signals if signal.identities}
         wanted = [target for signal in signals if _is_unaddressed(signal) for target in _targets(signal) if target["PK"] not in known]
-        found = {row["PK"]: row["identities"] for row in table.get_many(wanted) if row.get("identities")} if wanted else {}
-        return cls(found | known)
+        rows = table.get_many(wanted) if wanted else []
+        found = {row["PK"]: row["identities"] for row in rows if row.get("identities")}
+        return cls(found | known, frozenset(row["PK"] for row in rows if row.get("forgotten")))
+
+    def answers_forgotten(self, signal: Signal) -> bool:
+        """Whether it replies to somebody who was erased."""
+        return _is_unaddressed(signal) and any(target["PK"] in self.forgotten for target in _targets(signal))
 
     def addressed(self, signal: Signal) -> Signal:
         if not _is_unaddressed(signal):
@@ -116,6 +122,13 @@ def _where(channel: str, source: str, parent_id: str | None, thread_id: str | No
     """The parent's row, the thread's first post, the thread's own row: in this order."""
     posts = [signal_key(signal_id(channel, source, native_id)) for native_id in (parent_id, thread_id) if native_id]
     return [*posts, _thread_key(channel, source, thread_id)] if thread_id else posts
+
+
+def private_thread(row: Mapping[str, object]) -> str:
+    """The partition of the thread of a private row: the thread with one person; "" for none."""
+    if not row.get("thread_id") or row.get("kind") not in PRIVATE_KINDS:
+        return ""
+    return str(_thread_key(str(row["channel"]), str(row["source"]), str(row["thread_id"]))["PK"])
 
 
 def _thread_key(channel: str, source: str, thread_id: str) -> Item:

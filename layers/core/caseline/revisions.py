@@ -17,6 +17,7 @@ CONTENT = (
     *("text", "text_z", "text_cut", "rating", "attributes", "need", "need_reason", "category", "assessment", "author_name", "engagement", "reach"),
     *("url", "language", "revision", "rank", "previous", "deleted_at"),
 )
+STANDING = frozenset({"PK", "SK", "deliveries", "revisions", "more_duplicates", "expires"})
 KEPT_VERSIONS = 5
 KEPT_DELIVERIES = 200
 
@@ -52,6 +53,8 @@ def _apply(table: Table, old: Item, row: Item, completes: bool) -> None:
 
 def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     """What the row changes; None for a duplicate. A value of None removes the attribute."""
+    if row.get("forgotten"):
+        return None if old.get("forgotten") else dict.fromkeys(name for name in old if name not in STANDING) | _filled(row)
     if old["state"] == EXPECTED:
         return _filled(row)
     if old["state"] == GONE:

@@ -8,18 +8,24 @@ from typing import Any
 
 from caseline.customers import customer_id_of, load_customers
 from caseline.runs import Runs, run_key
+from caseline.storms.counting import Heard, Storms
 from caseline.table import Item, Table, deserialise
 from caseline.timeline import read_text
 
 JUDGED = "state need category rank identity reposts".split()
 
 
-def triage(records: Sequence[Mapping[str, Any]], table: Table, runs: Runs, scope_of: Callable[[str], str]) -> None:
-    """Start or feed one run for each customer, brand and category that the records concern. What waits is a signal's id or a case's key."""
+def triage(
+    records: Sequence[Mapping[str, Any]], table: Table, runs: Runs, scope_of: Callable[[str], str], storms: Storms | None = None
+) -> None:
+    """Start or feed one run for each customer, brand and category that the records concern. What waits is a signal's id or a case's key.
+
+    Signals that `storms` takes belong to an incident and start no run.
+    """
     rows = [row for record in records for row in _concerned(record)]
     for case in (case for record in records if (case := _unpushed(record))):
         runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
-    for run_of, signal_ids in sorted(_group(rows, table, scope_of).items()):
+    for run_of, signal_ids in sorted(_group(rows, table, scope_of, storms).items()):
         runs.add(run_of, signal_ids)
 
 
@@ -50,11 +56,29 @@ def _distinct(new: Item, old: Item) -> Iterable[Item]:
         yield old
 
 
-def _group(rows: Sequence[Item], table: Table, scope_of: Callable[[str], str]) -> dict[str, set[str]]:
+def _group(rows: Sequence[Item], table: Table, scope_of: Callable[[str], str], storms: Storms | None) -> dict[str, set[str]]:
+    heard = _heard(rows, table, scope_of)
+    taken = storms.take(_newest(heard)) if storms and heard else set()
+    groups: dict[str, set[str]] = defaultdict(set)
+    for each in heard:
+        if each.signal_id not in taken:
+            groups[run_key(each.customer_id, each.row["brand"], each.row["category"])].add(each.signal_id)
+    return groups
+
+
+def _newest(heard: Sequence[Heard]) -> list[Heard]:
+    """Each signal once, as it is now."""
+    newest: dict[str, Heard] = {}
+    for each in heard:
+        if each.signal_id not in newest or each.row["rank"] > newest[each.signal_id].row["rank"]:
+            newest[each.signal_id] = each
+    return list(newest.values())
+
+
+def _heard(rows: Sequence[Item], table: Table, scope_of: Callable[[str], str]) -> list[Heard]:
     nodes = [customer_id_of(row["identities"][0], scope_of(row["brand"])) for row in rows]
     customers = load_customers(table, nodes) if nodes else {}
-    groups: dict[str, set[str]] = defaultdict(set)
-    for row, node in zip(rows, nodes, strict=True):
-        customer_id = customers[node]["customer_id"] if node in customers else node
-        groups[run_key(customer_id, row["brand"], row["category"])].add(row["signal_id"])
-    return groups
+    return [
+        Heard(row, customers[node]["customer_id"] if node in customers else node, customers.get(node), scope_of(row["brand"]))
+        for row, node in zip(rows, nodes, strict=True)
+    ]

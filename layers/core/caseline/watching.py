@@ -9,15 +9,16 @@ from itertools import islice
 
 from caseline.abandonment import CartWatch
 from caseline.cases.outbox import Outbox
-from caseline.cases.rescoring import rescore_case
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
-from caseline.runs import Runs
+from caseline.runs import Runs, run_key
 from caseline.signals import isoformat
-from caseline.table import Item, Table
+from caseline.storms.incidents import Incidents
+from caseline.table import ConditionFailed, Item, Table
 
 BATCH = 100
 LONGEST_WAIT, SOON = timedelta(hours=1), timedelta(minutes=1)
+LOOKED = timedelta(minutes=15)  # until a case is looked at again whose run did not come to an end
 
 
 @dataclass(frozen=True)
@@ -28,32 +29,41 @@ class Watcher:
     clock: Callable[[], datetime]
     carts: CartWatch | None = None
     profiles: ProfileWriter | None = None
+    incidents: Incidents | None = None
 
     def watch(self) -> int:
-        """Take up what is due; returns how many rows were."""
-        due = list(islice(self.table.query("due", index="due", before=isoformat(self.clock())), BATCH))
+        """Take up what is due, and judge again what is to be looked at; returns how many rows were."""
+        due = self._read("due")
         for row in due:
             kind = row["PK"].partition("#")[0]
-            {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich}[kind](row)
-        return len(due)
+            {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich, "STORMS": self._look_after}[kind](row)
+        looks = self._read("look")
+        for row in looks:
+            self._judge(row)
+        return len(due) + len(looks)
+
+    def _read(self, shard: str) -> list[Item]:
+        return list(islice(self.table.query(shard, index="due", before=isoformat(self.clock())), BATCH))
+
+    def _judge(self, row: Item) -> None:
+        """An open case whose facts may weigh otherwise by now: a run of its own says. Put off first, in case that run dies."""
+        at = isoformat(self.clock() + LOOKED)
+        case = self.table.update(row["PK"], row["SK"], "SET due_at = :at", at=at)
+        self.runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
 
     def _restart(self, row: Item) -> None:
         """Start the run again; each try is later than the one before, up to an hour."""
         self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
-        """What is due goes out; a case whose account could not be read is judged again, now that the CRM answers. While the CRM is down or wants to be
-        left alone it is tried each minute: its guard sees to it that this costs no call."""
+        """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call."""
         self._postpone(row)
         try:
-            case = self.outbox.push(row["PK"].partition("#")[2])
+            self.outbox.push(row["PK"].partition("#")[2])
         except (CrmUnavailableError, CrmRateLimitError):
             self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(self.clock() + SOON))
-            return
         except CrmError:
             return
-        if case.get("unread"):
-            rescore_case(self.table, case["case_key"], isoformat(self.clock()))
 
     def _look(self, row: Item) -> None:
         """Whether the cart was abandoned; asked again later where the queue does not answer."""
@@ -61,6 +71,14 @@ class Watcher:
             if self.carts:
                 self.carts.look(row["PK"])
         except UnavailableError:
+            self._postpone(row)
+
+    def _look_after(self, row: Item) -> None:
+        """Asked again later where something stands in the way, so that what is due behind it does not wait."""
+        try:
+            if self.incidents:
+                self.incidents.look(row)
+        except (UnavailableError, ConditionFailed):
             self._postpone(row)
 
     def _enrich(self, row: Item) -> None:

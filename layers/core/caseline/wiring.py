@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -24,6 +25,8 @@ from caseline.sources import Source
 
 if TYPE_CHECKING:
     from caseline.assessment import Analyser
+    from caseline.assessment.learned import Learned
+    from caseline.assessment.rules import Rules
     from caseline.cases.lookup import AccountLookUp
     from caseline.cases.outbox import Outbox
     from caseline.cases.prioritise import Prioritiser
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from caseline.watching import Watcher
 
 CONFIG_SECONDS = 60
+MODEL_SECONDS = 300  # until another model of the tenant counts everywhere
 SECRET_SECONDS = 300
 USER_AGENT = f"caseline/{__version__}"
 TIMEOUTS = {"connect_timeout": 3, "read_timeout": 10}
@@ -272,15 +276,58 @@ class Wiring:
 
     @property
     def analyser(self) -> Analyser:
+        return self._open_analyser(self.config.analysis.name)
+
+    def _open_analyser(self, name: str) -> Analyser:
+        """Made anew when the policy's categories or the tenant's model change."""
         from caseline.assessment import open_analyser
 
-        chosen = self.config.analysis
-        key = f"analyser/{chosen.name}"
-        if key not in self._clients:
-            client = self.client("comprehend") if chosen.name == "comprehend" else None
-            self._clients[key] = open_analyser(chosen.name, client=client, settings=chosen.settings)
-        analyser: Analyser = self._clients[key]
+        known, rules = self._clients.get(f"analyser/{name}"), self.rules
+        if known is None or known[0] is not rules:
+            client = self.client("comprehend") if name == "comprehend" else None
+            opened = open_analyser(name, client=client, settings=self.config.analysis.settings, rules=rules, learned=rules.learned)
+            known = self._clients[f"analyser/{name}"] = (rules, opened)
+        analyser: Analyser = known[1]
         return analyser
+
+    @property
+    def rules(self) -> Rules:
+        from caseline.assessment.rules import rules_for
+
+        return rules_for(self.policy.categories, self.learned if self.config.analysis.settings.get("adapt", True) else None)
+
+    @property
+    def learned(self) -> Learned | None:
+        """The tenant's own model, None where there is none or it cannot be read: then the shipped one judges."""
+        with suppress(UnavailableError):
+            learned: Learned | None = self._fresh("learned", MODEL_SECONDS, self._read_learned)
+            return learned
+        self._cache["learned"] = _Cached(None, self.seconds())
+        return None
+
+    def _read_learned(self) -> Learned | None:
+        from caseline.model_shelf import Shelf
+
+        known = self._cache.get("learned")
+        return Shelf(self._find_object, self._refuse_to_write).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
+
+    @staticmethod
+    def _refuse_to_write(object_key: str, body: bytes) -> None:
+        raise UnavailableError(f"functions only read models, and {object_key} is one")
+
+    def _find_object(self, object_key: str) -> bytes | None:
+        """None for what is not there; S3 says "access denied" for it to those who may not list."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            data: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=object_key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "404", "403"):
+                return None
+            raise UnavailableError("s3 refused a model") from error
+        except BotoCoreError as error:
+            raise UnavailableError("s3 did not answer") from error
+        return data
 
     @property
     def crm(self) -> Crm:
@@ -355,18 +402,22 @@ class Wiring:
 
     @property
     def recorder(self) -> Recorder:
-        """Made once; the policy it judges by is the newest."""
-        from caseline.assessment import open_analyser
+        """Made once; the policy and the models it judges by are the newest."""
         from caseline.recording import Recorder
 
         if "recorder" not in self._clients:
-            fallback = open_analyser("embedded") if self.config.analysis.name != "embedded" else None
             self._clients["recorder"] = Recorder(
-                self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, fallback, self.ask_completion, self.cart_notes
+                self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, None, self.ask_completion, self.cart_notes
             )
         recorder: Recorder = self._clients["recorder"]
-        recorder.policy, recorder.analyser = self.policy, self.analyser
+        recorder.policy, recorder.analyser, recorder.rules = self.policy, self.analyser, self.rules
+        recorder.fallback = self._open_analyser("embedded") if self.config.analysis.name != "embedded" else None
         return recorder
+
+    def _any_erased(self) -> bool:
+        from caseline.tombstones import is_any_erased
+
+        return bool(self._fresh("erased", CONFIG_SECONDS, lambda: is_any_erased(self.table)))
 
     @property
     def cart_notes(self) -> Any:
@@ -428,10 +479,12 @@ class Wiring:
     def watcher(self) -> Watcher:
         from caseline.abandonment import CartWatch
         from caseline.profiles import ProfileWriter
+        from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
         profiles = ProfileWriter(self.table, self.crm, self.policy.crm, self.clock) if self.enrich_after else None
-        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles)
+        incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles, incidents)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
@@ -450,7 +503,7 @@ class Wiring:
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, self.scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
-            config.crm.name, self.ask_count,
+            config.crm.name, self.ask_count, lambda: self.policy,
         )
 
     @cached_property

@@ -15,12 +15,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": ("explain", "Why a case has its priority, line by line."),
     "replay": ("replay", "Post a CSV or JSONL file of messages as signals."),
     "crm": ("crm", "The CRM: check it, set it up, how it is doing, count both sides; import into the built-in one."),
+    "analysis": ("analysis", "Let the embedded analyser learn from your labels: train, report, rollback."),
     "channels": ("channels", "What there is to listen to; begin a new channel."),
+    "customers": ("customers", "Who a customer is: show, merge, split, export, erase."),
     "quarantine": ("quarantine", "What was authentic but not understood: list, show, replay, drop."),
     "doctor": ("doctor", "Check this installation; each ✖ says how to fix it."),
     "config": ("validate", "Check a config.yaml; put it where a deployed stack reads it."),
     "secrets": ("secrets", "The secrets of a deployed stack: put a new one, take older ones away."),
-    "policy": ("validate", "Check a policy; put it where a deployed stack reads it."),
+    "policy": ("validate", "Check a policy, see what it would change; put it where a deployed stack reads it."),
 }
 
 

@@ -81,27 +81,27 @@ class StackPlace:
     region: str | None
 
     def credentials(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        config = json.loads(self._call("ssm", lambda store: store.get_parameter(Name=f"/{self.stack}/config"))["Parameter"]["Value"])
-        return config, self._call("secretsmanager", lambda store: self._secret(store, f"{self.stack}/crm/{_crm_of(config)}"))
+        config = json.loads(self.call("ssm", lambda store: store.get_parameter(Name=f"/{self.stack}/config"))["Parameter"]["Value"])
+        return config, self.call("secretsmanager", lambda store: self._secret(store, f"{self.stack}/crm/{_crm_of(config)}"))
 
     def status(self) -> dict[str, Any]:
         from caseline.table import Table
         from caseline.views import show_crm
 
-        config, name = self.credentials()[0], self._resource("Table")
-        return dict(self._call("dynamodb", lambda client: show_crm(Table(client, name), _crm_of(config), datetime.now(UTC))))
+        config, name = self.credentials()[0], self.resource("Table")
+        return dict(self.call("dynamodb", lambda client: show_crm(Table(client, name), _crm_of(config), datetime.now(UTC))))
 
     def reconcile(self) -> dict[str, Any]:
         """By the function that does it each night."""
-        name, event = self._resource("SyncCrmFunction"), json.dumps({"job": "reconcile"}).encode()
-        answer = self._call("lambda", lambda client: client.invoke(FunctionName=name, Payload=event))
+        name, event = self.resource("SyncCrmFunction"), json.dumps({"job": "reconcile"}).encode()
+        answer = self.call("lambda", lambda client: client.invoke(FunctionName=name, Payload=event))
         if answer.get("FunctionError"):
             raise FindingsError(f"the count failed; the log of {name} says why")
         return self.status()
 
-    def _resource(self, logical_id: str) -> str:
+    def resource(self, logical_id: str) -> str:
         request = {"StackName": self.stack, "LogicalResourceId": logical_id}
-        return str(self._call("cloudformation", lambda client: client.describe_stack_resource(**request))["StackResourceDetail"]["PhysicalResourceId"])
+        return str(self.call("cloudformation", lambda client: client.describe_stack_resource(**request))["StackResourceDetail"]["PhysicalResourceId"])
 
     def _secret(self, store: Any, name: str) -> Mapping[str, Any]:
         try:
@@ -109,7 +109,7 @@ class StackPlace:
         except store.exceptions.ResourceNotFoundException:
             return {}
 
-    def _call(self, service: str, use: Callable[[Any], Any]) -> Any:
+    def call(self, service: str, use: Callable[[Any], Any]) -> Any:
         from caseline_local.cli.validate import call_aws
 
         return call_aws(self.region, service, use)

@@ -11,6 +11,7 @@ import click
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
 
+from caseline_local.cli.policy_trial import diff, simulate
 from caseline_local.cli.terminal import FindingsError, UnreachableError, say, show
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -53,6 +54,10 @@ def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | 
 @click.group()
 def policy() -> None:
     """The policy: weights, bands, floors, routes, reply targets."""
+
+
+for _command in (simulate, diff):
+    policy.add_command(_command)
 
 
 @policy.command("validate")

@@ -54,11 +54,11 @@ class Home:
         self._lock = file
         self.note_port(port)
 
-    def note_port(self, port: int) -> None:
-        """Say in the lock file where this process listens: the command line looks there."""
+    def note_port(self, port: int, services: Mapping[str, str] | None = None) -> None:
+        """Say in the lock file where this process listens, and where its services are: the command line looks there."""
         if self._lock:
             self._lock.truncate(0)
-            self._lock.write(json.dumps({"pid": os.getpid(), "port": port}))
+            self._lock.write(json.dumps({"pid": os.getpid(), "port": port, **({"services": dict(services)} if services else {})}))
             self._lock.flush()
 
     def unlock(self) -> None:

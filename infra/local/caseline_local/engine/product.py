@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[4]
 _ACCOUNT = "123456789012"
 _PARAMETERS = {"OidcIssuer": "local", "Stage": "local"}
+_NAMED = {"table": "Table", "bucket": "Bucket", "policy": "PolicyParameter"}  # what the command line reads and writes itself
 """With an issuer the template has the console and the API; here the front stands in for the issuer's authoriser."""
 _DRAIN_SECONDS = 5.0
 _ASYNC_RETRIES, _ASYNC_PAUSE = 2, 1.0
@@ -117,6 +118,8 @@ class Product:
             self._progress(f"not created here: {unknown}")
         self.settings: Settings = Settings(self.home, self.public_url, self.cloud.client, self._take_up_settings, self._progress, self._stopping)
         self.settings.put()
+        names = {name: self.stack.name(resource) for name, resource in _NAMED.items()}
+        self.home.note_port(self._port, {"endpoint": place.endpoint, "region": place.region, **names})
 
     def _start_functions(self) -> None:
         output = Output(self.home.logs, self.cloud.metrics.add, self._progress)

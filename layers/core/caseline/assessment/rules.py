@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from caseline.assessment import Assessment
+from caseline.assessment import NEGATIVE, POSITIVE, Assessment, unscored
 from caseline.assessment.language import identify_language
-from caseline.assessment.taxonomy import Taxonomy, default_taxonomy
-from caseline.assessment.text import clean_text, primary_language, why_unscored
+from caseline.assessment.taxonomy import Taxonomy, default_taxonomy, merge_taxonomy
+from caseline.assessment.text import clean_text, is_short, primary_language, why_unscored
+
+if TYPE_CHECKING:
+    from caseline.assessment.learned import Learned
+    from caseline.policy_shape import Categories
+
+
+PLAIN = 0.6  # probability from which two words take a side
 
 
 @dataclass(frozen=True)
 class Rules:
+    """`learned` is the tenant's own model, where there is one: it may correct the phrases, but never what they found to be grave."""
+
     taxonomy: Taxonomy
+    learned: Learned | None = None
 
     def find_language(self, text: str, stated: str | None) -> str | None:
         """What the platform said, else what the text looks like; None for a text without words."""
@@ -23,10 +35,37 @@ class Rules:
         """The assessment with language, category and urgency; `text` may be raw."""
         cleaned = clean_text(text)
         language = scored.language or self.find_language(cleaned, stated)
-        category = self.taxonomy.find_category(cleaned, language, scored)
+        category = self._find_category(cleaned, language, scored)
         return replace(scored, language=language, category=category, urgency=self.taxonomy.find_urgency(cleaned, category, scored))
+
+    @staticmethod
+    def doubt_short(cleaned: str, scored: Assessment) -> Assessment:
+        """Two words ("terrible service") have a sentiment only where they take a side plainly."""
+        plain = scored.sentiment in (NEGATIVE, POSITIVE) and scored.confidence >= PLAIN
+        return scored if plain or scored.sentiment is None or not is_short(cleaned) else unscored("too short", language=scored.language, model=scored.model)
+
+    def find_by_phrases(self, cleaned: str, language: str | None, scored: Assessment) -> str:
+        return self.taxonomy.find_category(cleaned, language, scored)
+
+    def _find_category(self, cleaned: str, language: str | None, scored: Assessment) -> str:
+        found = self.find_by_phrases(cleaned, language, scored)
+        if self.learned is None or self.taxonomy.is_grave(found) or scored.sentiment is None:
+            return found
+        likely = self.learned.find_category(cleaned, found, scored)
+        return likely[0] if likely else found
 
 
 @lru_cache(maxsize=1)
 def default_rules() -> Rules:
     return Rules(default_taxonomy())
+
+
+def rules_for(categories: Categories, learned: Learned | None = None) -> Rules:
+    """Those of a policy's categories and a tenant's own model; the same object for the same ones."""
+    return _rules_for(categories.model_dump_json(by_alias=True), learned)
+
+
+@lru_cache(maxsize=4)
+def _rules_for(categories: str, learned: Learned | None) -> Rules:
+    wanted = json.loads(categories)
+    return Rules(merge_taxonomy(**wanted) if any(wanted.values()) else default_taxonomy(), learned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +13,7 @@ from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
 
+EXAMPLES = ("airline", "app", "finance")
 UNKNOWN, PRAISE, HOW_TO = "unknown", "praise", "how_to"
 _SURE = 0.6  # from this P(positive) on, words of praise outweigh the mention of a topic
 _GRAVE = frozenset({"safety", "legal", "security", "outage", "cancel"})  # never outweighed by praise
@@ -23,11 +24,12 @@ Phrases = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Category:
-    """`phrases` by language; those of `en` are tried for every language."""
+    """`phrases` by language; those of `en` are tried for every language. `like` is the general category that it is a kind of."""
 
     name: str
     phrases: Phrases
     exceptions: re.Pattern[str]
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,38 @@ class Taxonomy:
 
     @property
     def names(self) -> list[str]:
-        return [category.name for category in self.categories] + [PRAISE, UNKNOWN]
+        return [*dict.fromkeys(category.name for category in self.categories), PRAISE, UNKNOWN]
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, str]:
+        return {category.name: category.like for category in self.categories if category.like}
+
+    def kind_of(self, category: str) -> str:
+        """The general category that a special one is like; itself for a general one."""
+        return self._kinds.get(category, category)
+
+    def is_grave(self, category: str) -> bool:
+        return self.kind_of(category) in _GRAVE
 
     def find_category(self, text: str, language: str | None, scored: Assessment) -> str:
         """The first category whose phrases are found; praise where the customer is pleased and nothing grave is said."""
         folded = fold_words(text)
         found = next((c.name for c in self.categories if self._matches(c, language, folded)), UNKNOWN)
-        if found not in _GRAVE and self._is_praise(found, folded, language, scored):
+        if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
         return found
 
     def find_urgency(self, text: str, category: str, scored: Assessment) -> str:
         """critical, high, normal or low. Level phrases count only where there is trouble."""
-        folded = fold_words(text)
+        folded, category = fold_words(text), self.kind_of(category)
         for level in self.levels:
             if category in level.categories or (_is_troubled(category, scored) and level.phrases.search(folded)):
                 return level.name
         return "normal" if scored.sentiment == NEGATIVE or category not in (PRAISE, UNKNOWN) or "?" in folded else "low"
 
     def _matches(self, category: Category, language: str | None, folded: str) -> bool:
-        pattern = self._pattern(category.name, category.phrases, language)
+        languages = "*" if self.is_grave(category.name) and language not in (None, "en") else language  # never missed for a language mistaken
+        pattern = self._pattern(str(id(category)), category.phrases, languages)
         return bool(pattern.search(folded)) and bool(pattern.search(category.exceptions.sub(" ", folded)))
 
     def _is_praise(self, found: str, folded: str, language: str | None, scored: Assessment) -> bool:
@@ -77,9 +91,10 @@ class Taxonomy:
         return bool(self._pattern(PRAISE, self.praise, language).search(folded)) or (found == UNKNOWN and scored.sentiment == POSITIVE)
 
     def _pattern(self, name: str, phrases: Phrases, language: str | None) -> re.Pattern[str]:
-        key = (name, language if language and language in phrases else "en")
+        """Of English and the language's own; of all for `*`."""
+        key = (name, language if language and (language in phrases or language == "*") else "en")
         if key not in self._compiled:
-            own = phrases[key[1]] if key[1] != "en" and key[1] in phrases else ()
+            own = [phrase for code, listed in phrases.items() if code != "en" and key[1] in (code, "*") for phrase in listed]
             self._compiled[key] = compile_phrases([*phrases.get("en", ()), *own])
         return self._compiled[key]
 
@@ -119,7 +134,7 @@ def load_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
 def _read_category(row: Mapping[str, Any]) -> Category:
     for phrases in row["phrases"].values():
         compile_phrases(phrases)
-    return Category(row["name"], row["phrases"], compile_phrases(row.get("except", ())))
+    return Category(row["name"], row["phrases"], compile_phrases(row.get("except", ())), row.get("like", ""))
 
 
 def _read_level(name: str, row: Mapping[str, Any]) -> Level:
@@ -134,7 +149,38 @@ def default_taxonomy() -> Taxonomy:
 
 def read_default() -> dict[str, Any]:
     """The shipped taxonomy as data, to start a policy's own from."""
+    return _read_shipped("taxonomy.yaml")
+
+
+def read_example(name: str) -> dict[str, Any]:
+    """One of EXAMPLES as data: categories of a trade, each like a general one."""
+    return _read_shipped(f"taxonomies/{name}.yaml")
+
+
+def _read_shipped(path: str) -> dict[str, Any]:
     from ruamel.yaml import YAML  # a dozen ms that only the first use pays
 
-    data: dict[str, Any] = YAML(typ="safe", pure=True).load(files(__package__).joinpath("taxonomy.yaml").read_text(encoding="utf-8"))
+    data: dict[str, Any] = YAML(typ="safe", pure=True).load(files(__package__).joinpath(path).read_text(encoding="utf-8"))
     return data
+
+
+def merge_taxonomy(examples: Sequence[str] = (), own: Sequence[Mapping[str, Any]] = (), without: Iterable[str] = ()) -> Taxonomy:
+    """The shipped one with examples and a tenant's own over it: the grave categories first, then the tenant's, the examples', and the rest.
+
+    An own category that has the name of another one adds its phrases to that one.
+    """
+    shipped, shown = read_default(), [read_example(name) for name in examples]
+    dropped = {*without, *(name for example in shown for name in example.get("without", ()))}
+    known = [row for source in (shipped, *shown) for row in source["categories"] if row["name"] not in dropped]
+    added = {row["name"]: row for row in own}
+    rows = [_add_phrases(row, added[row["name"]]) if row["name"] in added else row for row in known]
+    new = [row for row in own if row["name"] not in {row["name"] for row in known}]
+    grave = [row for row in rows if row["name"] in _GRAVE]
+    special = [row for row in rows if row.get("like")]
+    rest = [row for row in rows if row["name"] not in _GRAVE and not row.get("like")]
+    return load_taxonomy({**shipped, "categories": [*grave, *new, *special, *rest]})
+
+
+def _add_phrases(row: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    phrases = {language: [*row["phrases"].get(language, ()), *more["phrases"].get(language, ())] for language in {**row["phrases"], **more["phrases"]}}
+    return {**row, "phrases": phrases, "except": [*row.get("except", ()), *more.get("except", ())]}

@@ -7,6 +7,9 @@ import unicodedata
 
 MOST_CHARACTERS = 5000
 FEWEST_LETTERS = 3
+FEWEST_WORDS = 3  # below it a text has no sentiment, unless two words take a side plainly; what they are about still counts
+LOOKED_AT = 400  # characters, to see whether there are words
+_UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@]\w+|[^\w\s]|[\d_]")
 _SPACES = re.compile(r"\s+")
@@ -22,11 +25,21 @@ def why_unscored(text: str) -> str | None:
     """Why a cleaned text says too little to have a sentiment, or None."""
     if not text:
         return "no text"
-    words = _NOT_WORDS.sub(" ", text)
-    letters = sum(map(str.isalpha, words[:200]))
+    words = _NOT_WORDS.sub(" ", text[:LOOKED_AT])
+    letters = sum(map(str.isalpha, words))
     if letters == 0:
-        return "no words"
-    return "too short" if letters < FEWEST_LETTERS else None
+        return "no words" if len(text) <= LOOKED_AT else None
+    return "too short" if letters < FEWEST_LETTERS or _count_words(words) < FEWEST_WORDS - 1 else None
+
+
+def is_short(text: str) -> bool:
+    """Whether a cleaned text has so few words that only a plain opinion counts."""
+    return len(text) < LOOKED_AT and _count_words(_NOT_WORDS.sub(" ", text)) < FEWEST_WORDS
+
+
+def _count_words(words: str) -> int:
+    """A character of a script without spaces counts as a word: few words are one character, but few texts one word."""
+    return len(words.split()) + len(_UNSPACED.findall(words))
 
 
 def primary_language(tag: str | None) -> str | None:

@@ -36,7 +36,7 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
             return case
         pushed = _pushed(case, changed) if from_crm else {}
         kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} if pushed else changed
-        if change_case(table, case, kept, *rows, writes=_claim_writes(table, case, changed), pushed=pushed):
+        if change_case(table, case, kept, *rows, writes=claim_writes(table, case, changed), pushed=pushed):
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
 
@@ -86,10 +86,15 @@ def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
 def _set_band(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     priority, band = case["priority"], wanted["band"]
     if band == AUTOMATIC:
-        return case | {"priority": priority | {"band": priority["auto_band"], "override": None}}, f"back to {priority['auto_band']}, by the score"
+        return _place(case, priority | {"band": priority["auto_band"], "override": None}, wanted["now"]), f"back to {priority['auto_band']}, by the score"
     reason = wanted["reason"].strip()
     override = {"band": band, "by": wanted["by"], "at": wanted["now"], "reason": reason}
-    return case | {"priority": priority | {"band": band, "override": override}}, f"{priority['band']} to {band}: {reason}"
+    return _place(case, priority | {"band": band, "override": override}, wanted["now"]), f"{priority['band']} to {band}: {reason}"
+
+
+def _place(case: Item, priority: Item, now: str) -> Item:
+    """Another band has other deadlines: the case is looked at again at once."""
+    return case if priority == case["priority"] else case | {"priority": priority, "look_at": now}
 
 
 def _set_owner(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
@@ -115,7 +120,12 @@ def _note_row(case: Item, text: str, by: str, now: str, version: int) -> Item:
     }
 
 
-def _claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
+def people_worked(case: Mapping[str, Any]) -> bool:
+    """Whether a person has taken the case in hand: then automation closes it no more."""
+    return bool(case.get("owner") or case.get("queue_set") or case.get("note_version") or case["priority"].get("override"))
+
+
+def claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
     """A closed case gives its claim back, a reopened one takes it again, in the same transaction."""
     if old["status"] == new["status"]:
         return []

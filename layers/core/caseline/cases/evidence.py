@@ -40,20 +40,21 @@ class Scene:
     answered: str = ""
 
 
-def read_recent(table: Table, customer: Mapping[str, Any]) -> tuple[list[Item], str]:
-    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM."""
+def read_recent(table: Table, customer: Mapping[str, Any], until: str = "") -> tuple[list[Item], str]:
+    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM; those up to `until`."""
+    before = f"{until}~" if until else None
     rows: list[Item] = []
     for identity in customer["identities"][:IDENTITIES]:
-        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", newest_first=True, limit=RECENT)
+        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", before=before, newest_first=True, limit=RECENT)
         rows += islice(found, RECENT)
     answered = max((str(row["occurred_at"]) for row in rows if row["type"] == "note" and row.get("answers")), default="")
     return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), answered
 
 
-def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> Priority:
-    """The priority of a case is that of the signal that weighs most in it."""
-    scored = [prioritise(policy, evidence_of(policy, row, signals, category, scene), override) for row in signals]
-    return max(scored, key=lambda priority: priority.score)
+def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> tuple[Priority, str]:
+    """The priority of a case is that of the signal that weighs most in it, whose id comes with it."""
+    scored = [(prioritise(policy, evidence_of(policy, row, signals, category, scene), override), str(row["signal_id"])) for row in signals]
+    return max(scored, key=lambda pair: pair[0].score)
 
 
 def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
@@ -91,11 +92,17 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
     """How much of its target the oldest ask without a later reply has waited."""
-    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if _answers(row))])
-    asks = sorted((row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied), key=lambda row: str(row["occurred_at"]))
-    return waited_share(policy, parse_time(asks[0]["occurred_at"]), scene.now, channel=asks[0]["channel"]) if asks else 0.0
+    ask = oldest_ask(signals, scene)
+    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, channel=ask["channel"], brand=str(ask.get("brand") or "")) if ask else 0.0
 
 
-def _answers(row: Item) -> bool:
+def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
+    """The first of the signals that nobody has answered since."""
+    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if answers(row))])
+    asks = [row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied]
+    return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
+
+
+def answers(row: Item) -> bool:
     """What the brand says answers, but for what its machines say by themselves."""
     return row["direction"] == OUTBOUND and not read_attributes(row).get(AUTO_REPLY)

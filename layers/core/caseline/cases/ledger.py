@@ -46,7 +46,7 @@ def history_row(case_key: str, at: str, what: str, text: str, version: int, by: 
     return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | facts
 
 
-def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
+def open_case(table: Table, claim: Item, case: Item, *history: Item) -> bool:
     """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer was merged."""
     held = {**claim, "type": "claim", "schema": 1, "case_key": case["case_key"], "opened_at": case["opened_at"], "identity": case["identity"]}
     try:
@@ -54,7 +54,7 @@ def open_case(table: Table, claim: Item, case: Item, history: Item) -> bool:
             table.check_write(f"CUSTOMER#{case['customer_id']}", "CUSTOMER", "attribute_not_exists(merged_into)"),
             table.put_write(held, "attribute_not_exists(PK)"),
             table.put_write(case | listed(case), "attribute_not_exists(PK)"),
-            table.put_write(history),
+            *(table.put_write(row) for row in history),
         )
     except ConditionFailed:
         return False
@@ -87,6 +87,11 @@ PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "se
 def crm_case_key(crm: str, crm_id: str) -> Item:
     """The row that tells which of our cases a CRM's record is."""
     return key(f"CRMCASE#{crm}#{crm_id}", "CASE")
+
+
+def rest(case: Mapping[str, Any]) -> Item:
+    """The keys of a case that the CRM has as it is: open, it is looked at again at `look_at`."""
+    return {"due_shard": "look", "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
 
 
 def due(now: str) -> Item:

@@ -35,10 +35,11 @@ class AccountLookUp:
         self.runs.take(run)
         customer = load_customer(self.table, run.customer_id)
         if customer and not self._is_fresh(customer):
-            self._look_up(customer)
+            self.look_up_customer(customer)
         return {"run": run.to_json()}
 
-    def _look_up(self, customer: Item) -> None:
+    def look_up_customer(self, customer: Item) -> None:
+        """Read the account value of one customer, whoever asks."""
         match = self.crm.find_account(customer["identities"])
         now = isoformat(self.clock())
         customer_id = self._link(customer, match.account, now) if match.account else customer["customer_id"]
@@ -68,7 +69,9 @@ class AccountLookUp:
                 self.table.put(account_key(self.crm.name, found, customer_id) | {"type": "crm_account"})
 
     def _is_fresh(self, customer: Item) -> bool:
-        """What was found, or not found, for the identities that the customer has."""
+        """What was found, or not found, for the identities that the customer has; an incident is nobody whom the CRM could know."""
+        if customer.get("kind"):
+            return True
         as_of = customer.get("account_as_of")
         if as_of is None or self.clock() - parse_time(as_of) >= self.fresh:
             return False

@@ -1,24 +1,78 @@
-"""Cases follow customers: after a merge the open cases of the merged customer are the other's, and two of one issue become one."""
+"""Cases follow customers: after a merge the open cases of the merged customer are the other's, and two of one issue become one; a split undoes it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from caseline.cases.ledger import CLOSED, change_case, claim_key, due, history_row, load_case
-from caseline.customers import load_customer
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, load_case
+from caseline.customers import customer_id_of, identity_key, load_customer, load_customers
 from caseline.table import ConditionFailed, Item, Table
 
 
 def settle_merges(table: Table, customer_id: str, now: str) -> None:
-    """Let the open cases of all customers merged into this one follow. A merge leaves their names on the row until that is done."""
+    """Let open cases follow all merges and splits of this customer. Each leaves a mark on the row until that is done."""
     customer = load_customer(table, customer_id)
-    merging = (customer or {}).get("merging")
-    if not customer or not merging:
+    if not customer:
         return
-    for loser in merging:
+    for loser in customer.get("merging", ()):
         follow_merge(table, loser, customer["customer_id"], now)
-    with suppress(ConditionFailed):
-        table.update(f"CUSTOMER#{customer['customer_id']}", "CUSTOMER", "REMOVE merging", "merging = :merging", merging=merging)
+    for parting in customer.get("parting", ()):
+        stayed, _, left = str(parting).partition(">")
+        follow_split(table, stayed, left, now)
+    for mark in ("merging", "parting"):
+        if customer.get(mark):
+            with suppress(ConditionFailed):
+                table.update(f"CUSTOMER#{customer['customer_id']}", "CUSTOMER", f"REMOVE {mark}", f"{mark} = :{mark}", **{mark: customer[mark]})
+
+
+def follow_split(table: Table, stayed: str, left: str, now: str) -> None:
+    """Give each of the two customers the open cases that their own signals opened, and open again what only the merge had closed. Safe to repeat."""
+    rows = load_customers(table, [stayed, left])
+    if len({row["customer_id"] for row in rows.values()}) < 2:
+        return  # joined again since
+    for claim in list(table.query(f"CLAIMS#{rows[stayed]['customer_id']}")):
+        case = load_case(table, claim["case_key"])
+        if case and (owner := _opener(table, case, rows[left])) != rows[stayed]["customer_id"]:
+            _give(table, claim, case, owner)
+    for case_key in sorted(rows[left].get("folded", ())):
+        _unfold(table, case_key, rows[left], now)
+    if rows[left].get("folded"):
+        table.update(rows[left]["PK"], rows[left]["SK"], "REMOVE folded")
+
+
+def _opener(table: Table, case: Item, kin: Item) -> str:
+    """Whose signal opened the case, as customers stand now."""
+    scope = str(kin.get("scope", ""))
+    node = customer_id_of(str(case.get("identity", "")).removeprefix(identity_key("", scope)), scope)
+    return str((load_customer(table, node) or {}).get("customer_id") or case["customer_id"])
+
+
+def _give(table: Table, claim: Item, case: Item, owner: str) -> None:
+    brand, _, category = claim["SK"].partition("#")
+    with suppress(ConditionFailed):  # it has one of that issue by now, or somebody else moved it
+        table.transact(
+            table.put_write({**claim, **claim_key(owner, brand, category)}, "attribute_not_exists(PK)"),
+            table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]),
+            table.update_write(case["PK"], case["SK"], "SET customer_id = :owner", "attribute_exists(PK)", owner=owner),
+        )
+
+
+def _unfold(table: Table, case_key: str, kin: Item, now: str) -> None:
+    """A case that was closed into the other customer's is open again, unless a person works it otherwise or its issue is taken."""
+    for _ in range(8):
+        case = load_case(table, case_key)
+        if case is None or case["status"] != CLOSED or not case.get("joined"):
+            return
+        owner = _opener(table, case, kin)
+        claim = claim_key(owner, case["brand"], case["category"])
+        if table.get(claim["PK"], claim["SK"]):
+            return
+        held = claim | {"type": "claim", "schema": 1, "case_key": case_key, "opened_at": case["opened_at"], "identity": case["identity"]}
+        again = {name: value for name, value in case.items() if name not in ("closed_at", "joined")}
+        again |= {"status": OPEN, "customer_id": owner, "updated_at": now, "version": case["version"] + 1, "push": "wanted", **due(now)}
+        told = history_row(case_key, now, "status", "open again: the customers were split", again["version"], mark=f"{again['version']:06d}")
+        if change_case(table, case, again, told, writes=[table.put_write(held, "attribute_not_exists(PK)")]):
+            return
 
 
 def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
@@ -32,15 +86,16 @@ def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
                 table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]),
             )
         except ConditionFailed:
-            _close_younger(table, claim, target, now)
+            _close_younger(table, claim, target, now, loser)
 
 
-def _close_younger(table: Table, claim: Item, target: Item, now: str) -> None:
+def _close_younger(table: Table, claim: Item, target: Item, now: str, loser: str) -> None:
     """Two open cases of one person on one issue: the older goes on, the younger is closed with a link to it."""
     held = table.get(target["PK"], target["SK"])
     if held is None or held["case_key"] == claim["case_key"]:
         return
     older, younger = sorted((held, claim), key=lambda row: (row["opened_at"], row["case_key"]))
+    table.update(f"CUSTOMER#{loser}", "CUSTOMER", "ADD folded :cases", cases={younger["case_key"]})  # a split opens it again
     close_case(table, younger["case_key"], now, f"merged into {older['case_key']}", joined=older["case_key"])
     table.put({**target, **{k: v for k, v in older.items() if k not in ("PK", "SK")}}, "case_key = :held", held=held["case_key"])
     table.delete(claim["PK"], claim["SK"])

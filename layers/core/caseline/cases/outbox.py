@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
@@ -106,10 +106,12 @@ class Outbox:
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
-        due = () if case.get("unread") else DUE  # the watcher comes back to what the CRM did not tell of yet
+        later, gone = rest(case), ("lease_until", "upto", "sending", "push", "tries")
+        looks = "".join(f", {name} = :{name}" for name in later)
         self._mark(
-            case, "SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, wrote = :version, pushed_at = :at",
-            ("lease_until", "upto", "sending", "push", *due),
+            case,
+            f"SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, wrote = :version, pushed_at = :at{looks}",
+            gone if later else tuple(dict.fromkeys((*gone, *DUE))), **later,
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
 

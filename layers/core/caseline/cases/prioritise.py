@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from caseline.cases.changes import work_case
+from caseline.cases.clocks import missed_rows
 from caseline.cases.evidence import Scene, read_recent
-from caseline.cases.ledger import CASE_KEY, OPEN, change_case, claim_key, history_row, load_case, load_claims, open_case
+from caseline.cases.ledger import CASE_KEY, CLOSED, OPEN, change_case, claim_key, history_row, load_case, load_claims, open_case
 from caseline.cases.merging import settle_merges
-from caseline.cases.versions import first_version, next_version, summarise
+from caseline.cases.routing import routing_rows
+from caseline.cases.versions import KEPT, first_version, live_of, next_version, summarise
 from caseline.crm import Account
 from caseline.customers import load_customer
-from caseline.errors import UnavailableError
+from caseline.errors import ConflictError, UnavailableError
 from caseline.policy import Policy
 from caseline.runs import Run, Runs, read_run
 from caseline.signals import isoformat
+from caseline.storms.words import start_incident
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
 
 UNKNOWN = "unknown"
+JUDGED = 20  # signals of a case that judgement looks at, the newest
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Prioritiser:
 
     def _handle(self, run: Run, waiting: set[str], stale: bool) -> Item | None:
         customer = load_customer(self.table, run.customer_id)
-        if customer and customer.get("merging"):
+        if customer and (customer.get("merging") or customer.get("parting")):
             settle_merges(self.table, customer["customer_id"], isoformat(self.clock()))
         found = load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)])
         signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
@@ -59,18 +64,42 @@ class Prioritiser:
         return case
 
     def _judge_again(self, run: Run, customer: Item, case_key: str, stale: bool) -> Item | None:
-        """An open case that changed outside a run, or about whose customer the CRM has learnt something."""
+        """An open case that changed outside a run, about whose customer the CRM has learnt something, or whose time has come to be looked at."""
         for _ in range(10):
             case = load_case(self.table, case_key)
             if case is None or case["status"] != OPEN:
                 return None
             others = [row for row in load_claims(self.table, customer["customer_id"]) if row["case_key"] != case_key]
-            rows = list(load_signals(self.table, case["signal_ids"][-20:]).values())
+            rows = self._rows_of(case, ())
+            if not live_of(rows):
+                return self._drop(case)
             changed = next_version(self.policy, run, case, rows, [], self._scene(customer, len(others), stale))
+            if changed["version"] == case["version"]:
+                return self._rest(case, changed)
             told = history_row(case_key, changed["updated_at"], "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")
-            if changed == case or change_case(self.table, case, changed, told):
+            if change_case(self.table, case, changed, told, *missed_rows(case, changed)):
                 return changed
         raise UnavailableError("the case keeps changing")
+
+    def _rows_of(self, case: Item, fresh: Sequence[Item]) -> list[Item]:
+        """The newest signals of a case, and the one that weighs most in it."""
+        known = [*case["signal_ids"][-JUDGED:], *filter(None, [case.get("weighs")]), *(row["signal_id"] for row in fresh)]
+        return list(load_signals(self.table, dict.fromkeys(known)).values())
+
+    def _rest(self, case: Item, changed: Item) -> Item:
+        """Nothing new: only when to look again is noted; a case that still waits to be pushed gets its time then."""
+        kept, expression = {name: changed[name] for name in KEPT}, "SET look_at = :look_at, lower_since = :lower_since"
+        for more, condition in ((", due_at = :look_at", "version = :same AND due_shard = :look"), ("", "version = :same AND due_shard <> :look")):
+            with suppress(ConditionFailed):
+                self.table.update(case["PK"], case["SK"], expression + more, condition, same=case["version"], look="look", **kept)
+                break
+        return changed
+
+    def _drop(self, case: Item) -> Item | None:
+        """All that the case was about was deleted or is no complaint any more: there is nothing left to work."""
+        with suppress(ConflictError):
+            return work_case(self.table, case["case_key"], {"status": CLOSED, "version": case["version"]}, "caseline", self.clock())
+        return load_case(self.table, case["case_key"])
 
     def _open_or_join(self, run: Run, customer: Item, signals: list[Item], stale: bool) -> Item | None:
         for _ in range(10):
@@ -79,7 +108,7 @@ class Prioritiser:
             claim = claim_key(customer["customer_id"], *self._issue(run))
             held = next((row for row in claims if row["SK"] == claim["SK"]), None) or _nearest(run, claims)
             scene = self._scene(customer, len(claims) - bool(held), stale)
-            done, case = self._join(run, held, claim, signals, scene) if held else self._open(run, claim, customer, signals, scene)
+            done, case = self._join(run, held, signals, scene) if held else self._open(run, claim, customer, signals, scene)
             if done:
                 return case
         raise UnavailableError("the case keeps changing")
@@ -91,8 +120,12 @@ class Prioritiser:
             return True, None
         opener = min(fresh, key=lambda row: (row["occurred_at"], row["signal_id"]))
         case = first_version(self.policy, run, self.crm_name, customer["customer_id"], opener, fresh, scene)
-        history = history_row(case["case_key"], case["opened_at"], "opened", case["headline"], 1, mark="opened")
-        if open_case(self.table, claim, case, history):
+        told = case["headline"]
+        if customer.get("kind"):
+            case |= start_incident(customer, case)
+            told = f"{case['subject']}; {told}"
+        history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
+        if open_case(self.table, claim, case, history, *missed_rows({}, case), *routing_rows(self.policy, case, scene)):
             return True, case
         self._drop_handled(signals, case["case_key"])
         return False, None
@@ -103,7 +136,7 @@ class Prioritiser:
         if existing and existing["status"] != OPEN:
             signals[:] = [row for row in signals if row["signal_id"] not in existing["signal_ids"]]
 
-    def _join(self, run: Run, held: Item, claim: Item, signals: list[Item], scene: Scene) -> tuple[bool, Item | None]:
+    def _join(self, run: Run, held: Item, signals: list[Item], scene: Scene) -> tuple[bool, Item | None]:
         """Add the signals to the open case, let its priority rise to what they call for, and its issue get the name they give it."""
         case = load_case(self.table, held["case_key"])
         if case is None:
@@ -112,21 +145,54 @@ class Prioritiser:
         changed_since = any((row.get("revisions") or row.get("reposts")) and row["signal_id"] in case["signal_ids"] for row in signals)
         if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != run.name:
             return True, case
-        named = fresh and _is_nameless(held) and claim["SK"] != held["SK"]
-        rows = list(load_signals(self.table, [*case["signal_ids"][-20:], *(row["signal_id"] for row in fresh)]).values())
-        changed = next_version(self.policy, run, case | {"category": run.category} if named else case, rows, fresh, scene)
-        if changed == case:
-            return True, case
+        rows = self._rows_of(case, fresh)
+        if not live_of(rows):
+            return True, self._drop(case)
+        category = self._named(run, held, case, rows, bool(fresh))
+        if category != case["category"] and self._is_taken(held, category):
+            category = case["category"]  # another case of this customer has that name
+        changed = next_version(self.policy, run, case | {"category": category}, rows, fresh, scene)
+        if changed["version"] == case["version"]:
+            return True, self._rest(case, changed)
         what, mark = "joined" if fresh else "priority", f"{changed['version']:06d}"
-        history = history_row(case["case_key"], changed["updated_at"], what, changed["headline"], changed["version"], mark=mark)
-        return change_case(self.table, case, changed, history, writes=self._renamed(held, claim) if named else ()), changed
+        told = f"{self._why_joined(run, held)}; {changed['headline']}" if fresh else changed["headline"]
+        history = history_row(case["case_key"], changed["updated_at"], what, told, changed["version"], mark=mark)
+        told = (history, *missed_rows(case, changed))
+        return change_case(self.table, case, changed, *told, writes=self._renamed(held, category) if category != case["category"] else ()), changed
 
-    def _renamed(self, held: Item, claim: Item) -> list[Mapping[str, Any]]:
-        """The claim moves with the issue's name, in the same transaction."""
+    def _why_joined(self, run: Run, held: Item) -> str:
+        """The rule by which a signal joined the open case that holds the claim."""
+        brand, issue = self._issue(run)
+        if held["SK"] == f"{brand}#{issue}":
+            return "same customer and category" if self.policy.join.by == "category" else "same customer"
+        return "same customer, and the case had no category yet" if _is_nameless(held) else "same customer, and the words name no category"
+
+    def _named(self, run: Run, held: Item, case: Item, rows: Sequence[Item], joined: bool) -> str:
+        """What the case is about: a nameless one takes the name that comes; one whose signals were all edited to be about something else takes that."""
+        if self.policy.join.by != "category":
+            return str(case["category"])
+        if joined and _is_nameless(held):
+            return run.category
+        names = {str(row["category"]) for row in live_of(rows)}
+        edited = any(row.get("revisions") for row in rows)
+        return names.pop() if edited and len(names) == 1 else str(case["category"])
+
+    def _renamed(self, held: Item, category: str) -> list[Mapping[str, Any]]:
+        """The claim moves with the issue's name, in the same transaction; not where another case has that name already."""
+        claim = self._claim_of(held, category)
+        if claim["SK"] == held["SK"]:
+            return []
         return [
             self.table.put_write(held | claim, "attribute_not_exists(PK)"),
             self.table.delete_write(held["PK"], held["SK"], "case_key = :case_key", case_key=held["case_key"]),
         ]
+
+    def _claim_of(self, held: Item, category: str) -> Item:
+        return claim_key(str(held["PK"]).partition("#")[2], str(held["SK"]).partition("#")[0], category)
+
+    def _is_taken(self, held: Item, category: str) -> bool:
+        claim = self._claim_of(held, category)
+        return claim["SK"] != held["SK"] and self.table.get(claim["PK"], claim["SK"]) is not None
 
     def _mark_signals(self, case: Item | None, signals: list[Item]) -> None:
         """Bookkeeping: the first case a signal fed stays on its row; an erased row stays erased."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from caseline.cases.clocks import find_missed
 from caseline.cases.evidence import Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
+from caseline.cases.looks import falls_since, look_again
+from caseline.cases.routing import language_of, last_agent
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -17,6 +21,8 @@ from caseline.table import Item
 from caseline.timeline import LIVE
 
 ALERT_BAND = "P1"
+KEPT = ("look_at", "lower_since")  # judgement's own notes, which are no news to anybody
+BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 
 def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, opener: Item, fresh: list[Item], scene: Scene) -> Item:
@@ -28,18 +34,32 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
         "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}", "author_name": opener.get("author_name") or "",
         "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
     }
-    return row | _judged(policy, run, row, judge(policy, fresh, category, scene, None), fresh, scene)
+    row |= {"language": language} if (language := language_of(opener)) else {}
+    row |= {"owner": owner} if (owner := last_agent(policy, scene)) else {}
+    priority, weighs = judge(policy, fresh, category, scene, None)
+    row |= _judged(policy, run, row, priority, fresh, scene)
+    return row | find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
 
 
 def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
-    """The case with `fresh` in it and its priority settled over `rows`; the same case where nothing changes."""
-    live = [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
+    """The case with `fresh` in it and its priority settled over `rows`; the same case, but for when to look again, where nothing changes."""
+    live = live_of(rows)
     previous = priority_from_json(case["priority"], case["queue"])
-    priority = settle(previous, judge(policy, live, case["category"], scene, previous.override)) if live else previous
-    changed = case | _judged(policy, run, case, priority, fresh, scene)
-    if all(case.get(name) == changed[name] for name in changed if name not in ("updated_at", "due_shard", "due_at")):
-        return case
+    found, weighs = judge(policy, live, case["category"], scene, previous.override) if live else (previous, case.get("weighs", ""))
+    lower = falls_since(policy, case, previous, found, scene)
+    settled = settle(previous, found, may_fall=bool(lower) and lower <= isoformat(scene.now - policy.fall_after))
+    taken = settled.score == found.score
+    kept = {"weighs": weighs if taken else case.get("weighs", weighs), "lower_since": "" if taken else lower}
+    changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
+    changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
+    if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
+        return case | {name: changed[name] for name in KEPT}
     return changed | {"version": case["version"] + 1}
+
+
+def live_of(rows: Sequence[Item]) -> list[Item]:
+    """Those that the case rests on."""
+    return [row for row in rows if row["state"] == LIVE and row["need"] == "due"]
 
 
 def summarise(case: Item) -> dict[str, Any]:
@@ -50,12 +70,12 @@ def summarise(case: Item) -> dict[str, Any]:
 
 def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: list[Item], scene: Scene) -> Item:
     """What judgement writes to a case; its queue follows its band unless a person chose it."""
-    queue = case.get("queue_set") or route(policy, case["category"], scene.account, priority.band)
+    queue = case.get("queue_set") or route(policy, case["category"], scene.account, priority.band, case.get("language", ""))
     data = replace(priority, queue=queue)
     alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
     now = isoformat(scene.now)
-    gathered = _gathered(case, fresh) | _known(case, scene.account) | _unread(case, scene)
+    gathered = _gathered(case, fresh) | _known(case, scene.account)
     return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
 
 
@@ -73,17 +93,13 @@ def _known(case: Item, account: Account | None) -> Item:
     return {"account_id": account.account_id, "contact_id": account.contact_id}
 
 
-def _unread(case: Item, scene: Scene) -> Item:
-    """A case that was judged without the account, because the CRM did not answer, is judged again when it does."""
-    unread = scene.stale and scene.account is None
-    return {"unread": unread} if unread or case.get("unread") else {}
-
-
 def _channels(case: Item, fresh: list[Item]) -> list[str]:
     return sorted({*case["channels"], *(row["channel"] for row in fresh)})
 
 
 def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
-    """Names no words of the customer: those may be deleted, and then must be gone everywhere."""
+    """Names no words of the customer: those may be deleted, and then must be gone everywhere. An incident has its own."""
+    if case.get("kind"):
+        return str(case["subject"])
     whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
     return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {', '.join(_channels(case, fresh))}"[:200]

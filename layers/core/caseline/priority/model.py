@@ -9,11 +9,12 @@ from typing import Any
 
 from caseline.crm import Account
 from caseline.policy import Condition, Floor, Policy
+from caseline.policy_shape import Rule
 from caseline.priority import Evidence, Line, Priority
 from caseline.priority.scene import Scene, find_fact, is_key_account, read_word
 from caseline.priority.words import explain_lines, headline, priority_from_json
 
-__all__ = ["explain_lines", "headline", "is_key_account", "prioritise", "priority_from_json", "renewal_points", "route", "settle"]
+__all__ = ["explain_lines", "find_rule", "headline", "is_key_account", "prioritise", "priority_from_json", "renewal_points", "route", "settle"]
 
 
 def prioritise(policy: Policy, evidence: Evidence, override: Mapping[str, Any] | None = None) -> Priority:
@@ -26,22 +27,29 @@ def prioritise(policy: Policy, evidence: Evidence, override: Mapping[str, Any] |
     return replace(priority, queue=route(policy, evidence.category, scene.account, priority.band))
 
 
-def route(policy: Policy, category: str, account: Account | None, band: str) -> str:
+def route(policy: Policy, category: str, account: Account | None, band: str, language: str = "") -> str:
     """The queue of the first rule whose conditions all hold."""
+    rule = find_rule(policy, category, account, band, language)
+    return rule.queue if rule else policy.routing.default
+
+
+def find_rule(policy: Policy, category: str, account: Account | None, band: str, language: str = "") -> Rule | None:
     key = is_key_account(policy, account)
-    for rule in policy.routing.rules:
-        if (key or not rule.key_account) and _admits(rule.categories, category) and _admits(rule.bands, band):
-            return rule.queue
-    return policy.routing.default
+    admitted = (
+        rule for rule in policy.routing.rules
+        if (key or not rule.key_account) and _admits(rule.categories, category) and _admits(rule.bands, band) and _admits(rule.languages, language)
+    )  # fmt: skip
+    return next(admitted, None)
 
 
-def settle(previous: Priority | None, fresh: Priority) -> Priority:
-    """What stands after `fresh` was computed for a case that had `previous`: a priority rises at once and is never lowered by a retry or an
-    older signal; a human's band stands (the newer one, where two are known)."""
+def settle(previous: Priority | None, fresh: Priority, may_fall: bool = False) -> Priority:
+    """What stands after `fresh` was computed for a case that had `previous`: a priority rises at once, and falls only where `may_fall` says that it has
+    been lower for long enough; a human's band stands (the newer one, where two are known)."""
     if previous is None:
         return fresh
     override = max(filter(None, (previous.override, fresh.override)), key=lambda o: str(o.get("at", "")), default=None)
-    return replace(fresh if fresh.score > previous.score else previous, override=override)
+    taken = fresh.score > previous.score or (may_fall and fresh.score < previous.score)
+    return replace(fresh if taken else previous, override=override)
 
 
 # ---- impact

@@ -12,6 +12,7 @@ from caseline.customers import customer_id_of, load_customer, load_customers
 from caseline.errors import NotFoundError, QueryError
 from caseline.identity import normalise_identity
 from caseline.table import Item, Table
+from caseline.unions import show_links
 from caseline.views.cases import case_summary
 from caseline.views.timeline import newest_rows
 
@@ -36,6 +37,7 @@ def show_customer(table: Table, customer_id: str) -> dict[str, Any]:
     return customer_summary(row) | {
         "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},
         "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(table, row["customer_id"]),
+        "links": show_links(table, row),
     }
 
 

@@ -86,9 +86,20 @@ def _note_entry(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _link_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     identity = plain_identity(row)
+    if row.get("what") == "split":
+        return _split_entry(row)
     origin = str(row.get("provenance", ""))
     said_by = "the CRM" if origin.startswith("crm:") else "a signal" if origin.startswith("signal:") else "a person"
-    return {"identity": identity, "provenance": origin, "trust": row.get("trust"), "summary": f"{identity} was linked to this customer by {said_by}"}
+    who = row.get("linked_by") or said_by
+    why = f": {row['why']}" if row.get("why") else ""
+    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": origin, "trust": row.get("trust")}
+    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {who}{why}"}
+
+
+def _split_entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    undone, why = row.get("undone") or {}, f": {row['why']}" if row.get("why") else ""
+    summary = f"Split by {row.get('by')}{why}. The link of {str(undone.get('linked_at') or '')[:10]} rested on {undone.get('provenance')}"
+    return {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": undone, "customers": [row.get("from"), row.get("split")], "summary": summary}
 
 
 def _moment(row: Mapping[str, Any]) -> str:

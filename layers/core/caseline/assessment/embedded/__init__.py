@@ -16,6 +16,7 @@ from caseline.assessment.embedded.model import Model, load_model, sigmoid, softm
 from caseline.assessment.text import clean_text, why_unscored
 
 if TYPE_CHECKING:
+    from caseline.assessment.learned import Learned
     from caseline.assessment.rules import Rules
 
 OTHER_LANGUAGES = frozenset({"de", "es", "fr", "it", "nl", "pt"})
@@ -28,13 +29,29 @@ MIXED_FROM = 0.35  # both sides at least this likely
 
 
 @dataclass(frozen=True)
+class Reading:
+    """A text as the model reads it. `logits` are tempered, with the prior of the channel: of negative, neutral and positive."""
+
+    text: str
+    language: str | None
+    channel: str | None
+    tokens: Sequence[str]
+    facts: Sequence[float]
+    pairs: Sequence[int]
+    logits: Sequence[float]
+
+
+@dataclass(frozen=True)
 class EmbeddedAnalyser:
+    """`learned` is the tenant's own model, where there is one: it has the last word on sentiment."""
+
     model: Model
     rules: Rules
+    learned: Learned | None = None
 
     @property
     def name(self) -> str:
-        return f"embedded-{self.model.version}"
+        return f"embedded-{self.model.version}" + (f"+{self.learned.version}" if self.learned else "")
 
     def assess(self, texts: Sequence[Text]) -> list[Assessment]:
         return [self._assess_one(text) for text in texts]
@@ -43,21 +60,30 @@ class EmbeddedAnalyser:
         cleaned = clean_text(text.text)
         language = self.rules.find_language(cleaned, text.language)
         reason = why_unscored(cleaned) or self._why_unsupported(language)
-        scored = unscored(reason, language=language, model=self.name) if reason else self._score(cleaned, language, text.channel)
-        return self.rules.complete(cleaned, language, scored)
+        scored = unscored(reason, language=language, model=self.name) if reason else self.score(self._read(cleaned, language, text.channel))
+        return self.rules.complete(cleaned, language, self.rules.doubt_short(cleaned, scored))
 
     @staticmethod
     def _why_unsupported(language: str | None) -> str | None:
         return None if language == "en" or language in OTHER_LANGUAGES else f"unsupported language: {language}"
 
-    def _score(self, cleaned: str, language: str | None, channel: str | None) -> Assessment:
-        tokens = tokenise(cleaned)
-        english = language == "en"
+    def read(self, text: Text) -> Reading | None:
+        """None for a text that would stay unscored."""
+        cleaned = clean_text(text.text)
+        language = self.rules.find_language(cleaned, text.language)
+        return None if why_unscored(cleaned) or self._why_unsupported(language) else self._read(cleaned, language, text.channel)
+
+    def _read(self, cleaned: str, language: str | None, channel: str | None) -> Reading:
+        tokens, english = tokenise(cleaned), language == "en"
         facts, pairs = read_facts(tokens, cleaned, self.model.lexicons["en" if english else "other"]), pair_slots(tokens)
         logits = self.model.heads["sentiment" if english else "sentiment_other"].logits(tokens, facts, pairs=pairs)
-        shares = softmax(shift_prior(logits, channel, english))
-        emotion = find_emotion(self.model, tokens, facts, pairs) if english else None
-        return describe(shares, language=language, emotion=emotion, model=self.name)
+        return Reading(cleaned, language, channel, tokens, facts, pairs, shift_prior(logits, channel, english))
+
+    def score(self, reading: Reading) -> Assessment:
+        """Sentiment and, of English, emotion."""
+        own = self.learned.sentiment_logits(reading) if self.learned else None
+        emotion = find_emotion(self.model, reading.tokens, reading.facts, reading.pairs) if reading.language == "en" else None
+        return describe(softmax(own or reading.logits), language=reading.language, emotion=emotion, model=self.name)
 
 
 def shift_prior(logits: Sequence[float], channel: str | None, english: bool = True) -> list[float]:
@@ -86,8 +112,10 @@ def find_emotion(model: Model, tokens: Sequence[str], facts: Sequence[float], pa
     return label if margin >= 0 else NEUTRAL
 
 
-def create(*, settings: Mapping[str, Any] | None = None, rules: Rules | None = None, **_unused: Any) -> EmbeddedAnalyser:
+def create(
+    *, settings: Mapping[str, Any] | None = None, rules: Rules | None = None, learned: Learned | None = None, **_unused: Any
+) -> EmbeddedAnalyser:
     """Takes what every analyser is offered and needs none of it. Raises nothing."""
     from caseline.assessment.rules import default_rules  # the rules identify languages with this package's model
 
-    return EmbeddedAnalyser(load_model(), rules or default_rules())
+    return EmbeddedAnalyser(load_model(), rules or default_rules(), learned)

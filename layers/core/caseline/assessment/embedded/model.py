@@ -84,16 +84,22 @@ def load_model() -> Model:
 
 def read_model(packed: bytes) -> Model:
     """zlib: one line of JSON, then the int8 weights of each head in turn."""
+    facts, heads = read_heads(packed)
+    scale = facts["lexicon_scale"]
+    lexicons = {name: {word: value / scale for word, value in words.items()} for name, words in facts["lexicons"].items()}
+    return Model(facts["version"], heads, lexicons)
+
+
+def read_heads(packed: bytes) -> tuple[dict[str, Any], dict[str, Head]]:
+    """The header and the heads of a packed model."""
     header, _, blob = zlib.decompress(packed).partition(b"\n")
-    facts = json.loads(header)
+    facts: dict[str, Any] = json.loads(header)
     heads, start = {}, 0
     for head in facts["heads"]:
         end = start + WIDTH * len(head["labels"])
         heads[head["name"]] = _read_head(head, blob[start:end])
         start = end
-    scale = facts["lexicon_scale"]
-    lexicons = {name: {word: value / scale for word, value in words.items()} for name, words in facts["lexicons"].items()}
-    return Model(facts["version"], heads, lexicons)
+    return facts, heads
 
 
 def _read_head(head: Mapping[str, Any], blob: bytes) -> Head:

@@ -1,0 +1,104 @@
+"""`caseline customers`: who somebody is here, and joining and splitting what was linked, giving out or erasing all of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caseline_local.cli.api import Api
+from caseline_local.cli.terminal import FindingsError, clean, home_option, json_option, say, show, show_json
+
+_WHY = click.option("--why", default="", help="The reason, for the timeline.")
+
+
+@click.group()
+def customers() -> None:
+    """Who a customer is: show, join two that are one person, split what was joined; export or erase a person."""
+
+
+@customers.command("show")
+@click.argument("customer", metavar="ID")
+@home_option
+@json_option
+def show_customer(customer: str, home: Path, as_json: bool) -> None:
+    """Identities with what each link rests on, account and open cases. ID is a customer's or an identity such as email:ann@example.com."""
+    found = _find(Api(home), customer)
+    if as_json:
+        show_json(found)
+        return
+    show(f"{found['customer_id']}  {clean(found.get('name') or '(no name)', 80)}")
+    for link in found["links"]:
+        rests = f"{link['trust']}, {link['provenance']}" + (f": {clean(link['why'], 80)}" if link.get("why") else "")
+        show(f"  {clean(link['identity'], 80)}  {str(link['at'])[:19]}Z  {clean(rests, 200)}" + ("" if link["joined_to"] else "  (first)"))
+    for case in found["open_cases"]:
+        show(f"  {case['case_key']}  {case['priority']['band']} {case['category']}")
+    say(f"account: {clean((found.get('account') or {}).get('name') or 'none', 80)}; {len(found['open_cases'])} open cases")
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@click.argument("other", metavar="OTHER")
+@_WHY
+@home_option
+def merge(customer: str, other: str, why: str, home: Path) -> None:
+    """Join two customers. The older stands; the other's id still leads to it. Open cases follow, and `split` undoes it all."""
+    api = Api(home)
+    first, second = _find(api, customer)["customer_id"], _find(api, other)["customer_id"]
+    kept = _post(api, first, "merge", {"with": second, "why": why})
+    show(f"{kept['customer_id']}  {', '.join(clean(identity, 80) for identity in kept['identities'])}")
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@click.option("--identity", default="", help="The identity to take out; without it ID is that of a customer that was joined.")
+@_WHY
+@home_option
+def split(customer: str, identity: str, why: str, home: Path) -> None:
+    """Undo a link. The two are not linked again by what arrives, but only by a person."""
+    api = Api(home)
+    customer_id = _find(api, customer)["customer_id"] if ":" in customer else customer
+    parted = _post(api, customer_id, "split", {"identity": identity or (customer if ":" in customer else ""), "why": why})
+    show(f"{parted['stayed']}  {parted['left']}")
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@home_option
+def export(customer: str, home: Path) -> None:
+    """All that is kept of a person, as JSON."""
+    api = Api(home)
+    show_json(api.get("customers", _find(api, customer)["customer_id"], "export"))
+
+
+@customers.command()
+@click.argument("customer", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@home_option
+def erase(customer: str, yes: bool, home: Path) -> None:
+    """Erase a person from every store. What is delivered late does not bring them back; what they say from now on is new."""
+    api = Api(home)
+    found = _find(api, customer)
+    if not yes:
+        who = clean(found.get("name") or found["customer_id"], 80)
+        click.confirm(f"Erase {who} with {len(found['identities'])} identities for good?", abort=True, err=True)
+    told = _post(api, found["customer_id"], "erase", {"confirm": found["customer_id"]})
+    show(", ".join(f"{count} {kind}" for kind, count in told["erased"].items() if count))
+    for line in told["elsewhere"]:
+        say(line)
+
+
+def _find(api: Api, wanted: str) -> Any:
+    """By id, or by an identity that one customer has."""
+    if ":" not in wanted:
+        return api.get("customers", wanted)
+    found = api.get("customers", identity=wanted)["customers"]
+    if len(found) != 1:
+        raise FindingsError(f"{len(found)} customers have {wanted}" + ("; name one by its id" if found else ""))
+    return api.get("customers", found[0]["customer_id"])
+
+
+def _post(api: Api, customer_id: str, verb: str, body: dict[str, Any]) -> Any:
+    return api.post("customers", customer_id, verb, body=json.dumps(body).encode())

@@ -1,0 +1,204 @@
+"""`caseline policy simulate|diff`: what another policy would change, in numbers of its own and on the cases there are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from caseline.errors import ConfigError, QueryError
+from caseline.policy import BANDS, Policy, load_policy
+
+from caseline_local.cli.api import Api, is_running
+from caseline_local.cli.crm_place import StackPlace
+from caseline_local.cli.terminal import FindingsError, band, clean, home_option, json_option, say, show, show_json
+
+KINDS = ("band", "raised", "lowered", "queue", "dropped", "added")
+_SHOWN = 40
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@click.command()
+@click.argument("old", type=_file)
+@click.argument("new", type=_file)
+@json_option
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """What NEW says otherwise than OLD, number by number, with what either leaves out filled in."""
+    changes = compare(_load(old), _load(new))
+    if as_json:
+        show_json(changes)
+        return
+    for change in changes:
+        show(f"{change['place']}: {change['old']} -> {change['new']}")
+    say(f"{len(changes)} difference{'' if len(changes) == 1 else 's'}")
+
+
+@click.command()
+@click.argument("file", type=_file)
+@click.option("--against", type=_file, help="Compare with this policy instead of the one that stands.")
+@click.option("--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True, help="Which cases to judge again.")
+@click.option("--fail-on", "limits", multiple=True, metavar="KIND=N", help=f"Exit code 1 if more than N; of {', '.join(KINDS)}. Can be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="At most so many cases of each status.")
+@click.option("--stack", help="The cases of this deployed stack, instead of a home's.")
+@click.option("--region", help="The stack's region; by default that of the AWS profile.")
+@home_option
+@json_option
+def simulate(
+    file: Path, against: Path | None, status: str, limits: tuple[str, ...], limit: int, stack: str | None, region: str | None, home: Path, as_json: bool
+) -> None:
+    """What the policy in FILE would make of the cases there are. Nothing is changed.
+
+    Counted: cases whose `band` changes, of them `raised` or `lowered` (`dropped` is lowered too), whose `queue` changes, that would not be (`dropped`);
+    signals that would need a case and have none (`added`).
+    """
+    allowed = dict(map(_read_limit, limits))
+    _load(file)
+    wanted = {"policy": file.read_text(encoding="utf-8")} | ({"against": against.read_text(encoding="utf-8")} if against else {})
+    with _open(home, stack, region) as ask:
+        report = gather(ask, wanted, ("open", "closed") if status == "all" else (status,), limit)
+    if as_json:
+        show_json(report)
+    else:
+        _show(report)
+    beyond = [f"{name}: {report['counts'][name]}, allowed {most}" for name, most in allowed.items() if report["counts"][name] > most]
+    if beyond:
+        raise FindingsError("this policy changes more than allowed: " + "; ".join(beyond))
+
+
+def compare(old: Policy, new: Policy) -> list[dict[str, Any]]:
+    """`[{place, old, new}]`; a place as in `sla.targets.P1`, None where one of them has nothing."""
+    before, after = (dict(_flatten(policy.model_dump(mode="json", by_alias=True))) for policy in (old, new))
+    places = [place for place in dict.fromkeys((*before, *after)) if before.get(place) != after.get(place)]
+    return [{"place": place, "old": before.get(place), "new": after.get(place)} for place in places]
+
+
+def gather(ask: Ask, wanted: Mapping[str, Any], statuses: tuple[str, ...], limit: int) -> dict[str, Any]:
+    """All pages as one report: `{"standing", "proposed", "counts", "bands", "cases", "uncased"}`; `cases` are those that change."""
+    pages = [page for status in statuses for page in _pages(ask, {**wanted, "status": status}, limit)]
+    cases = [case for page in pages for case in page["cases"]]
+    uncased = sorted({signal_id for page in pages for signal_id in page["uncased"]})
+    return {
+        "standing": pages[0]["standing"], "proposed": pages[0]["proposed"], "judged": len(cases), "counts": count(cases) | {"added": len(uncased)},
+        "bands": {name: [_in_band(cases, side, name) for side in ("standing", "proposed")] for name in BANDS},
+        "cases": [case for case in cases if case["standing"] != case["proposed"]], "uncased": uncased,
+    }  # fmt: skip
+
+
+def count(cases: list[dict[str, Any]]) -> dict[str, int]:
+    tally = Counter(kind for case in cases for kind in _kinds(case))
+    return {kind: tally[kind] for kind in KINDS}
+
+
+def _kinds(case: Mapping[str, Any]) -> Iterator[str]:
+    before, after = case["standing"], case["proposed"]
+    old, new = _rank(before), _rank(after)
+    if old != new:
+        yield "band"
+        yield "raised" if new < old else "lowered"
+    if before and after and before["queue"] != after["queue"]:
+        yield "queue"
+    if before and not after:
+        yield "dropped"
+
+
+def _rank(verdict: Mapping[str, Any] | None) -> int:
+    return BANDS.index(verdict["band"]) if verdict else len(BANDS)
+
+
+def _in_band(cases: list[dict[str, Any]], side: str, name: str) -> int:
+    return sum(bool(case[side]) and case[side]["band"] == name for case in cases)
+
+
+def _pages(ask: Ask, wanted: Mapping[str, Any], limit: int) -> Iterator[Mapping[str, Any]]:
+    after: str | None = None
+    while limit > 0:
+        page = ask({**wanted, "limit": min(limit, 50), **({"after": after} if after else {})})
+        yield page
+        limit, after = limit - len(page["cases"]), page["next"]
+        if not after:
+            return
+
+
+@contextmanager
+def _open(home: Path, stack: str | None, region: str | None) -> Iterator[Ask]:
+    """Whoever has the cases: the product that runs on the home, the home at rest, a deployed stack's table."""
+    if stack:
+        yield _ask_stack(StackPlace(stack, region))
+    elif is_running(home):
+        api = Api(home)
+        yield lambda wanted: api.post("policy", "simulate", body=json.dumps(wanted).encode())
+    else:
+        with _open_offline(home) as ask:
+            yield ask
+
+
+@contextmanager
+def _open_offline(home: Path) -> Iterator[Ask]:
+    from caseline.policy_trial import try_policy
+
+    from caseline_local.cli.sources import read_home_config
+    from caseline_local.engine.home import Home, HomeInUseError
+    from caseline_local.engine.offline import open_table
+    from caseline_local.engine.settings import read_home_policy
+
+    try:
+        standing = load_policy(read_home_policy(Home(home), read_home_config(home)))
+        with open_table(home) as table:
+            yield lambda wanted: try_policy(table, standing, wanted)
+    except (HomeInUseError, ConfigError, QueryError) as error:
+        raise FindingsError(str(error)) from None
+
+
+def _ask_stack(place: StackPlace) -> Ask:
+    from caseline.policy_trial import try_policy
+    from caseline.table import Table
+
+    parameter = place.call("ssm", lambda store: store.get_parameter(Name=f"/{place.stack}/policy"))["Parameter"]["Value"]
+    standing, name = load_policy(parameter), place.resource("Table")
+    return lambda wanted: dict(place.call("dynamodb", lambda client: try_policy(Table(client, name), standing, wanted)))
+
+
+def _show(report: Mapping[str, Any]) -> None:
+    show(f"{report['judged']} cases under {report['standing']} and {report['proposed']}")
+    for name, (before, after) in report["bands"].items():
+        show(f"  {band(name)}  {before:>6} -> {after}")
+    show("  " + ", ".join(f"{kind} {number}" for kind, number in report["counts"].items()))
+    for case in report["cases"][:_SHOWN]:
+        show(f"{case['case_key']}  {_say(case['standing'])} -> {_say(case['proposed'])}  {clean('; '.join(case['why']), 160)}")
+    if len(report["cases"]) > _SHOWN:
+        say(f"... and {len(report['cases']) - _SHOWN} more; --json has them all")
+
+
+def _say(verdict: Mapping[str, Any] | None) -> str:
+    return f"{verdict['band']} {verdict['score']} {verdict['queue']}" if verdict else "no case"
+
+
+def _read_limit(text: str) -> tuple[str, int]:
+    kind, _, most = text.partition("=")
+    if kind not in KINDS or not most.isdecimal():
+        raise click.UsageError(f"--fail-on {text}: write one of {', '.join(KINDS)}, = and a number: band=10")
+    return kind, int(most)
+
+
+def _load(file: Path) -> Policy:
+    try:
+        return load_policy(file.read_text(encoding="utf-8"), file.name)
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise FindingsError(str(error)) from None
+
+
+def _flatten(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Lists of names stand whole; those of sections are walked."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _flatten(part, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, part in enumerate(value):
+            yield from _flatten(part, f"{place}[{part.get('name') or part.get('queue') or ''}#{index}]")
+    else:
+        yield place, value

@@ -1,0 +1,186 @@
+"""Learns a tenant's own model from labelled texts: logistic regression by AdaGrad over the hashed features, in pure Python.
+
+It starts from what the shipped model and the taxonomy say and learns how the tenant's customers differ, so that a few hundred labels already pay.
+The same labels give the same bytes, on every machine: labels are sorted, the order of the epochs is drawn from a fixed seed, and nothing runs in parallel.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from math import sqrt
+from operator import itemgetter, mul
+
+from caseline.assessment import Text
+from caseline.assessment.embedded import EmbeddedAnalyser, Reading
+from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
+from caseline.assessment.embedded.model import WIDTH, Head, softmax
+from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
+from caseline.assessment.text import clean_text
+
+FEWEST = 3  # texts of a category, that it is learnt
+HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
+RARE = 0.6  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
+SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
+
+
+@dataclass(frozen=True, order=True)
+class Label:
+    """What a person said of a text: its sentiment, its category, or both."""
+
+    text: str
+    sentiment: str = ""
+    category: str = ""
+    language: str = ""
+    channel: str = ""
+
+    @property
+    def is_held_back(self) -> bool:
+        """By the text alone, so that the same words never stand on both sides."""
+        words = " ".join(self.text.lower().split())
+        return int.from_bytes(sha256(words.encode("utf-8", "replace")).digest()[:4], "big") % HELD_BACK == 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text as numbers, and the index of its label."""
+
+    slots: Sequence[int]
+    values: Sequence[float]
+    target: int
+    weight: float = 1.0
+
+    @cached_property
+    def pick(self) -> Callable[[Sequence[float]], tuple[float, ...]]:
+        """The weights of the slots, out of those of a class."""
+        return itemgetter(*self.slots)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a head is learnt. `keep` is the share of a weight that is left after a step of its feature."""
+
+    epochs: int
+    rate: float
+    keep: float
+
+
+SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
+CATEGORY_PACE = Pace(8, 1.0, 0.9999)
+
+
+def learn(labels: Iterable[Label], analyser: EmbeddedAnalyser) -> Learned:
+    """A model of all labels given; leave out those that are held back. A head that has fewer than two labels to tell apart is not learnt."""
+    ordered = sorted(set(labels))
+    found = {SENTIMENT: _learn_sentiment(ordered, analyser), CATEGORY: _learn_categories(ordered, analyser)}
+    return read_learned(pack({name: head for name, head in found.items() if head}, analyser.rules.taxonomy.names))
+
+
+def _learn_sentiment(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
+    rows = []
+    for label in labels:
+        if label.sentiment and (reading := _read(label, analyser)):
+            rows.append(_row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment)))
+    if len({row.target for row in rows}) < 2:
+        return None
+    return _head(SENTIMENTS, fit(rows, len(SENTIMENTS), SENTIMENT_PACE, start=_generic))
+
+
+def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
+    counts = Counter(label.category for label in labels if label.category)
+    names = sorted(name for name, count in counts.items() if count >= FEWEST)
+    if len(names) < 2:
+        return None
+    rows, most = [], max(counts[name] for name in names)
+    for label in labels:
+        if label.category in names and (reading := _read(label, analyser)):
+            scored = analyser.score(reading)
+            facts = category_facts(analyser.rules.find_by_phrases(reading.text, reading.language, scored), scored, analyser.rules.taxonomy.names)
+            rows.append(_row(reading, facts, names.index(label.category), (most / counts[label.category]) ** RARE))
+    return _head(names, fit(rows, len(names), CATEGORY_PACE)) if len({row.target for row in rows}) > 1 else None
+
+
+def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
+    """The text as the analyser reads it; None for one that it would not score."""
+    return analyser.read(Text(clean_text(label.text), label.language or None, label.channel or None))
+
+
+def _row(reading: Reading, facts: Sequence[float], target: int, counts_for: float = 1.0) -> Row:
+    found: dict[int, float] = {}
+    chars = [index for token in reading.tokens for index in char_slots(token)]
+    for slots, weight in (([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, 1.0), (chars, CHARS_WEIGHT)):
+        for index in slots:
+            found[index] = found.get(index, 0.0) + weight / sqrt(len(slots))
+    found |= {WIDTH + 1 + i: fact for i, fact in enumerate(facts) if fact}
+    found[WIDTH] = 1.0
+    return Row(list(found), list(found.values()), target, counts_for)
+
+
+def _generic(weights: list[list[float]]) -> None:
+    """The first facts are the shipped model's logits: to begin with, what it says stands."""
+    for index in range(len(weights)):
+        weights[index][WIDTH + 1 + index] = 1.0
+
+
+def fit(rows: Sequence[Row], classes: int, pace: Pace, start: Callable[[list[list[float]]], None] | None = None) -> list[list[float]]:
+    """A row of weights for each class: those of the slots, the bias, those of the facts. The mean of the later epochs."""
+    size = 1 + max(index for row in rows for index in row.slots)
+    weights = [[0.0] * max(size, WIDTH + 1 + classes) for _ in range(classes)]
+    if start:
+        start(weights)
+    spread = [1.0] * len(weights[0])
+    sums = [[0.0] * len(weights[0]) for _ in range(classes)]
+    order, drawn = list(range(len(rows))), random.Random(5)  # noqa: S311 - not a secret
+    for epoch in range(pace.epochs):
+        drawn.shuffle(order)
+        for index in order:
+            _step(rows[index], weights, spread, pace)
+        if 2 * epoch >= pace.epochs:
+            sums = [[total + weight for total, weight in zip(*pair, strict=True)] for pair in zip(sums, weights, strict=True)]
+    kept = pace.epochs - (pace.epochs + 1) // 2
+    return [[total / kept for total in row] for row in sums]
+
+
+def _step(row: Row, weights: Sequence[list[float]], spread: list[float], pace: Pace) -> None:
+    slots, values = row.slots, row.values
+    errors = softmax([sum(map(mul, row.pick(each), values)) for each in weights])
+    errors[row.target] -= 1.0
+    if row.weight != 1.0:
+        errors = [error * row.weight for error in errors]
+    energy = sum(map(mul, errors, errors))
+    steps = []
+    for index, value in zip(slots, values, strict=True):
+        spread[index] += value * value * energy
+        steps.append(pace.rate * value / sqrt(spread[index]))
+    slight = max(SLIGHT, 2 / len(errors)) if len(errors) > 20 else SLIGHT
+    for error, each in zip(errors, weights, strict=True):
+        if abs(error) > slight:
+            for index, step in zip(slots, steps, strict=True):
+                each[index] = each[index] * pace.keep - error * step
+
+
+def _head(labels: Sequence[str], weights: Sequence[Sequence[float]]) -> Head:
+    """Weights of the slots as int8 with a scale a label; bias and those of the facts stay numbers."""
+    scales = [float(f"{max(1e-9, *map(abs, each[:WIDTH])) / 127:.6g}") for each in weights]
+    facts = [[round(each[index], 5) for each in weights] for index in range(WIDTH + 1, len(weights[0]))]
+    cells = array("b", bytes(WIDTH * len(labels)))
+    for index, (each, scale) in enumerate(zip(weights, scales, strict=True)):
+        cells[index :: len(labels)] = array("b", [max(-127, min(127, round(weight / scale))) for weight in each[:WIDTH]])
+    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells)
+
+
+def pack(heads: Mapping[str, Head], names: Sequence[str]) -> bytes:
+    """As the shipped model is packed: zlib, one line of JSON, then the weights of each head. `names` are the categories that the phrases know."""
+    told = [
+        {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
+        for name, head in sorted(heads.items())
+    ]
+    text = json.dumps({"heads": told, "names": list(names)}, sort_keys=True, separators=(",", ":"))
+    return zlib.compress(text.encode() + b"\n" + b"".join(head.weights.tobytes() for _, head in sorted(heads.items())), 9)

@@ -1,0 +1,87 @@
+"""The clocks of a case: first reply, next reply, resolution. A deadline that was missed is noted once and stays missed, whatever comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from caseline.cases.evidence import Scene, answers
+from caseline.cases.ledger import history_row
+from caseline.deadlines import FIRST, NEXT, RESOLUTION, add_time, find_target
+from caseline.policy import Policy
+from caseline.signals import INBOUND, isoformat, parse_time
+from caseline.table import Item
+
+_WORDS = {FIRST: "first reply", NEXT: "next reply", RESOLUTION: "resolution"}
+
+
+@dataclass(frozen=True)
+class Wait:
+    """From the ask that started the clock to what stopped it; None while it runs."""
+
+    clock: str
+    since: str
+    channel: str
+    until: str | None = None
+
+
+def due_moments(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:
+    """When the clocks that run now are due, for the case's band."""
+    return [due for wait in _waits(case, live, scene) if wait.until is None and (due := _due(policy, case, wait))]
+
+
+def find_missed(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Item:
+    """`{"missed": [{clock, since, due_at, band}]}`: what was missed before, and what is by now. Nothing where nothing ever was."""
+    missed = list(case.get("missed") or ())
+    for wait in _waits(case, live, scene):
+        due = _due(policy, case, wait)
+        if due and not any(_is_same(known, wait) for known in missed) and _is_late(wait, due, scene.now):
+            missed.append({"clock": wait.clock, "since": wait.since, "due_at": isoformat(due), "band": case["priority"]["band"]})
+    return {"missed": missed} if missed else {}
+
+
+def missed_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Item]:
+    """A line of history for each deadline that was missed since."""
+    for miss in newly_missed(before, after):
+        text = f"{_WORDS[miss['clock']]} was due {miss['due_at'][:16].replace('T', ' ')} UTC for {miss['band']}, and missed"
+        mark = f"{after['version']:06d}-{miss['clock']}-{miss['since']}"
+        yield history_row(after["case_key"], after["updated_at"], "deadline", text, after["version"], mark=mark)
+
+
+def newly_missed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(after.get("missed") or ())[len(before.get("missed") or ()) :]
+
+
+def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Iterator[Wait]:
+    """Each turn of the customer's up to what answers it, and the whole case. What a machine of the brand says answers nothing."""
+    asks = sorted((row for row in live if row["direction"] == INBOUND), key=lambda row: str(row["occurred_at"]))
+    replies = sorted(filter(None, [scene.answered, *(str(row["occurred_at"]) for row in scene.recent if answers(row))]))
+    answered, clock = "", FIRST
+    for ask in asks:
+        if answered and ask["occurred_at"] <= answered:
+            continue  # the same turn
+        until = next((reply for reply in replies if reply > ask["occurred_at"]), None)
+        yield Wait(clock, str(ask["occurred_at"]), str(ask["channel"]), until)
+        if until is None:
+            break
+        answered, clock = until, NEXT
+    channels = list(case.get("channels") or ())
+    yield Wait(RESOLUTION, str(case.get("first_signal_at") or case["opened_at"]), str(channels[0]) if len(channels) == 1 else "")
+
+
+def _due(policy: Policy, case: Mapping[str, Any], wait: Wait) -> datetime | None:
+    target = find_target(policy, wait.clock, case["priority"]["band"], wait.channel, case["brand"])
+    return add_time(policy, parse_time(wait.since), target, case["brand"]) if target else None
+
+
+def _is_late(wait: Wait, due: datetime, now: datetime) -> bool:
+    return parse_time(wait.until) > due if wait.until else now >= due
+
+
+def _is_same(known: Mapping[str, Any], wait: Wait) -> bool:
+    """A reply clock of the same turn: an earlier ask that came late does not make another miss of it."""
+    if RESOLUTION in (known["clock"], wait.clock):
+        return bool(known["clock"] == wait.clock)
+    return bool(wait.since <= known["since"] and (wait.until is None or known["since"] < wait.until))

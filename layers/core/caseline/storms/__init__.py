@@ -1,0 +1,1 @@
+"""Storms: many different customers on one issue become one incident, not a case each."""

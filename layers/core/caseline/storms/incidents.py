@@ -1,0 +1,183 @@
+"""Each minute, for each incident that goes on: adopt the cases that were opened before it was seen, find key accounts among its people, count them.
+
+All of it may be repeated, and whoever dies in between leaves the rest to the next minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from caseline.cases.changes import claim_writes, people_worked
+from caseline.cases.ledger import CLOSED, OPEN, change_case, due, history_row, load_case, load_cases, load_claims
+from caseline.cases.lookup import AccountLookUp
+from caseline.customers import load_customers
+from caseline.errors import CrmError
+from caseline.policy import Policy
+from caseline.runs import Runs, run_key
+from caseline.signals import isoformat, parse_time
+from caseline.storms.counting import LOOK, belongs, is_key, members_key, members_row
+from caseline.storms.fingerprints import issue_keys, sketch_of, text_keys
+from caseline.storms.words import WHY, subject_of
+from caseline.table import ConditionFailed, Item, Table, key
+from caseline.timeline import LIVE, load_signals, read_text
+
+AT_ONCE = 500  # people whose accounts one look reads
+TOLD_AFTER = timedelta(minutes=15)  # the CRM is told of more people when they have doubled, or after this
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """`look_up` reads accounts; without it only those are known that were read before."""
+
+    table: Table
+    policy: Policy
+    runs: Runs
+    clock: Callable[[], datetime]
+    look_up: AccountLookUp | None = None
+
+    def look(self, storm: Item) -> None:
+        """Look after one incident, and again in a minute, until nobody has written for a while and nothing is left to do."""
+        now = self.clock()
+        case = self._case_of(storm)
+        if case is None:
+            done = self._start(storm)
+        else:
+            rows = list(self.table.query(f"STORM#{storm['storm']}"))
+            self._adopt(storm, case, rows)
+            done = self._greet(storm, case, rows) and isoformat(now) >= storm["until"]
+            self._tell(case, rows, last=done)
+        self._again(storm, done, now)
+
+    def _case_of(self, storm: Item) -> Item | None:
+        """Its case; kept by key, so that it is found also after people closed it."""
+        if not storm.get("case_key"):
+            claims = load_claims(self.table, storm["customer_id"])
+            if not claims:
+                return None
+            storm["case_key"] = claims[0]["case_key"]
+            self.table.update(storm["PK"], storm["SK"], "SET case_key = :case_key", case_key=storm["case_key"])
+        return load_case(self.table, storm["case_key"])
+
+    def _start(self, storm: Item) -> bool:
+        """Whoever saw it died before its run was started, or the run is still under way: its people's signals start it."""
+        for row in self.table.query(f"STORM#{storm['storm']}"):
+            self.runs.add(run_key(storm["customer_id"], storm["brand"], storm["category"]), sorted(row["people"])[:10])
+            return False
+        return isoformat(self.clock()) >= str(storm["until"])
+
+    # ---- what was opened before
+
+    def _adopt(self, storm: Item, incident: Item, rows: list[Item]) -> None:
+        """Close what the early signals opened into the incident."""
+        signals = self._early(storm)
+        cases = load_cases(self.table, sorted({row["case_key"] for row in signals if row.get("case_key")} - {incident["case_key"]}))
+        owners = load_customers(self.table, {case["customer_id"] for case in cases.values()})
+        ours = {row["signal_id"] for row in signals}
+        for case in cases.values():
+            customer = owners.get(case["customer_id"])
+            if case["status"] == OPEN and set(case["signal_ids"]) <= ours and not self._stands_alone(case, customer):
+                self._close(case, incident)
+                people = {signal_id: str((customer or case)["customer_id"]) for signal_id in case["signal_ids"]}
+                row = members_key(storm["storm"], people) | members_row(people, storm["expires"]) | {"looked": True}
+                self.table.put(row)
+                rows.append(row)
+
+    def _early(self, storm: Item) -> list[Item]:
+        """The signals that belong, among all that were counted before; those whose own choices of words never met the issue's are found by its others'."""
+        seen = load_signals(self.table, storm["early"])
+        issues = {issue for row in seen.values() for issue in issue_keys(row, self.policy.storms)} | set(text_keys(frozenset(storm["core"])))
+        counted = self.table.get_many([key(f"ISSUE#{storm['brand']}#{issue}", "ISSUE") for issue in sorted(issues)]) if storm["core"] else []
+        more = {signal_id for row in counted for signal_id in row["signals"]} - seen.keys()
+        return [row for row in (seen | load_signals(self.table, sorted(more))).values() if self._belongs(row, storm)]
+
+    def _belongs(self, row: Item, storm: Item) -> bool:
+        if row["state"] != LIVE or row.get("need") != "due":
+            return False
+        return belongs(sketch_of(read_text(row)), issue_keys(row, self.policy.storms), storm)
+
+    def _stands_alone(self, case: Item, customer: Item | None) -> bool:
+        rules = self.policy.storms
+        key_account = rules.key_accounts_alone and is_key(self.policy, customer)
+        return key_account or case["category"] in rules.alone or people_worked(case)
+
+    def _close(self, case: Item, incident: Item) -> None:
+        now = isoformat(self.clock())
+        for _ in range(8):
+            text = f"adopted by incident {incident['case_key']}: {WHY[incident['why']]}"
+            closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, **due(now)}
+            closed["adopted_by"] = incident["case_key"]
+            told = history_row(case["case_key"], now, "status", text, closed["version"], mark=f"{closed['version']:06d}")
+            if change_case(self.table, case, closed, told, writes=claim_writes(self.table, case, closed)):
+                return
+            case = load_case(self.table, case["case_key"]) or case
+            if case["status"] == CLOSED or people_worked(case):
+                return
+        raise ConditionFailed()
+
+    # ---- who is in it
+
+    def _greet(self, storm: Item, incident: Item, rows: Iterable[Item]) -> bool:
+        """Link the people's signals to the incident; a key account among them gets a case of its own. False if some are left for the next look."""
+        left = AT_ONCE
+        for row in [row for row in rows if not row.get("looked")]:
+            if left <= 0 or not self._read_accounts(row["people"]):
+                return False
+            left -= len(row["people"])
+            self._link(storm, incident, row["people"])
+            self.table.update(row["PK"], row["SK"], "SET looked = :yes", yes=True)
+            row["looked"] = True
+        return True
+
+    def _read_accounts(self, people: Mapping[str, str]) -> bool:
+        if not self.look_up or not self.policy.storms.key_accounts_alone:
+            return True
+        try:
+            for customer in load_customers(self.table, set(people.values())).values():
+                if not customer.get("account_as_of"):
+                    self.look_up.look_up_customer(customer)
+        except CrmError:
+            return False  # the CRM is away or has had enough: the next minute goes on
+        return True
+
+    def _link(self, storm: Item, incident: Item, people: Mapping[str, str]) -> None:
+        customers = load_customers(self.table, set(people.values()))
+        signals = load_signals(self.table, people)
+        for signal_id, row in sorted(signals.items()):
+            customer = customers.get(people[signal_id])
+            if row.get("case_key") or row["state"] != LIVE:
+                continue
+            if self.policy.storms.key_accounts_alone and customer and is_key(self.policy, customer):
+                self.runs.add(run_key(customer["customer_id"], storm["brand"], row["category"]), [signal_id])
+                continue
+            with suppress(ConditionFailed):
+                condition = "attribute_exists(PK) AND attribute_not_exists(case_key)"
+                self.table.update(row["PK"], row["SK"], "SET case_key = :case_key", condition, case_key=incident["case_key"])
+
+    # ---- what the CRM is told
+
+    def _tell(self, case: Item, rows: Iterable[Item], last: bool) -> None:
+        people = {signal_id: customer_id for row in rows for signal_id, customer_id in row["people"].items()}
+        customers = len(set(people.values()))
+        known = case.get("people", 0)
+        late = self.clock() >= parse_time(case["updated_at"]) + TOLD_AFTER
+        if case["status"] != OPEN or customers <= known or not (customers >= 2 * known or late or last):
+            return
+        now = isoformat(self.clock())
+        changed = {
+            **case, "people": customers, "signal_count": max(len(people), case["signal_count"]), "subject": subject_of(case, customers), "updated_at": now,
+            "version": case["version"] + 1, **due(now),
+        }  # fmt: skip
+        text, mark = f"{len(people)} signals of {customers} customers", f"{changed['version']:06d}"
+        told = history_row(case["case_key"], now, "incident", text, changed["version"], mark=mark)
+        change_case(self.table, case, changed, told)  # if it changed meanwhile, the next look tells
+
+    def _again(self, storm: Item, done: bool, now: datetime) -> None:
+        """Off the list when all is done, unless somebody wrote meanwhile."""
+        with suppress(ConditionFailed):
+            if done:
+                self.table.update(storm["PK"], storm["SK"], "REMOVE due_shard, due_at", "until = :until", until=storm["until"])
+                return
+        self.table.update(storm["PK"], storm["SK"], "SET due_shard = :due, due_at = :at", due="due", at=isoformat(now + LOOK))

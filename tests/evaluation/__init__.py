@@ -1,0 +1,1 @@
+"""How good assessment is: `make evaluate`."""

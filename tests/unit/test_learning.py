@@ -1,0 +1,172 @@
+"""A tenant's own model: what is learnt, how it is measured, when it is installed, and how it is put back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from caseline.adaptation import Adaptation, label_of, labels_of_cases, read_labels
+from caseline.assessment import Text, open_analyser
+from caseline.assessment.learned import read_learned
+from caseline.assessment.learning import Label, learn
+from caseline.assessment.rules import rules_for
+from caseline.errors import ConfigError, ConflictError
+from caseline.model_shelf import POINTER, Shelf
+from caseline.policy import load_policy, shipped_policy
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+THINGS = [f"{colour} {thing}" for colour in "red blue green black white grey pink brown beige amber".split() for thing in "mug lamp chair rug vase".split()]
+
+
+def own_words() -> list[Label]:
+    """A tenant whose customers say "wobbly" for what is bad and "snug" for what is good, and call every delivery a drop."""
+    bad = [Label(f"the {thing} is wobbly", "negative", "defect", "en", "x") for thing in THINGS]
+    good = [Label(f"the {thing} is snug", "positive", "", "en", "x") for thing in THINGS]
+    plain = [Label(f"a {thing} it is", "neutral", "", "en", "x") for thing in THINGS]
+    drops = [Label(f"the drop of the {thing} was wobbly", "negative", "delivery", "en", "x") for thing in THINGS]
+    return [*bad, *good, *plain, *drops]
+
+
+def adaptation(objects: dict[str, bytes], policy=None) -> Adaptation:
+    return Adaptation(Shelf(objects.get, objects.__setitem__), policy or shipped_policy(), lambda: NOW)
+
+
+def judged(objects: dict[str, bytes], text: str):
+    learned = Shelf(objects.get, objects.__setitem__).current()
+    return open_analyser("embedded", rules=rules_for(shipped_policy().categories, learned), learned=learned).assess([Text(text, "en", "x")])[0]
+
+
+def test_labels_teach_what_the_shipped_model_does_not_know():
+    objects: dict[str, bytes] = {}
+    report = adaptation(objects).train(own_words())
+    assert report["verdicts"] == {"sentiment": "better", "category": "better"}
+    assert report["after"]["sentiment"]["macro_f1"] > report["before"]["sentiment"]["macro_f1"]
+    assert (judged(objects, "the velvet sofa is snug").sentiment, judged(objects, "the velvet sofa is wobbly").sentiment) == ("positive", "negative")
+    said = judged(objects, "the drop of the sofa was wobbly")
+    assert said.category == "delivery"
+    assert "+" in said.model
+
+
+def test_what_is_grave_stays_whatever_was_learnt():
+    objects: dict[str, bytes] = {}
+    adaptation(objects).train(own_words())
+    assert judged(objects, "the wobbly lamp caught fire").category == "safety"
+    assert judged(objects, "wobbly, my lawyer will call you").category == "legal"
+
+
+def test_a_worse_model_is_never_installed():
+    objects: dict[str, bytes] = {}
+    adaptation(objects).train(own_words())
+    standing = json.loads(objects[POINTER])["current"]
+    held = [label for label in own_words() if label.is_held_back]
+    turned = {"negative": "positive", "positive": "negative", "neutral": "neutral"}
+    misled = [Label(label.text, turned[label.sentiment], "", "en", "x") for label in own_words() if not label.is_held_back]
+    report = adaptation(objects).train([*misled, *held])
+    assert not report["installed"]
+    assert report["verdicts"]["sentiment"] == "no better than what stands"
+    assert json.loads(objects[POINTER])["current"] == standing
+    assert json.loads(objects[POINTER])["last"]["installed"] is False
+
+
+def test_too_few_labels_install_nothing_and_say_so():
+    report = adaptation({}).train(own_words()[:12])
+    assert not report["installed"]
+    assert "not " in report["verdicts"]["sentiment"]
+    assert adaptation({}).train([])["verdicts"]["sentiment"].startswith("not learnt")
+
+
+def test_the_previous_one_can_be_put_back_down_to_the_shipped_one():
+    objects: dict[str, bytes] = {}
+    with pytest.raises(ConflictError, match="shipped"):
+        adaptation(objects).rollback()
+    first = [label for label in own_words() if label.sentiment != "positive"]
+    adaptation(objects).train(first)
+    one = adaptation(objects).report()["current"]
+    adaptation(objects).train(own_words())
+    two = adaptation(objects).report()["current"]
+    assert one["version"] != two["version"]
+    assert adaptation(objects).rollback() == {"current": one}
+    assert adaptation(objects).rollback() == {"current": None}
+    assert judged(objects, "the lamp is snug").model == "embedded-" + open_analyser("embedded").model.version
+
+
+def test_the_same_labels_give_the_same_bytes_in_every_process():
+    program = (
+        "import sys; from caseline.assessment import open_analyser; from caseline.assessment.learning import Label, learn;"
+        "words = ['broken', 'great', 'blue', 'late', 'fine', 'torn'];"
+        "labels = [Label(f'{w} {n}', ('negative', 'positive', 'neutral')[i % 3], ('defect', 'delivery')[i % 2]) for i, w in enumerate(words) for n in words];"
+        "print(learn(labels, open_analyser('embedded')).version)"
+    )
+    versions = {
+        subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(versions) == 1
+
+
+def test_a_packed_model_reads_back():
+    learned = learn(own_words(), open_analyser("embedded"))
+    assert read_learned(learned.packed).version == learned.version
+    assert len(learned.packed) < 1_000_000
+
+
+def test_the_order_of_labels_does_not_matter():
+    labels = own_words()
+    assert learn(labels[::-1], open_analyser("embedded")).version == learn(labels, open_analyser("embedded")).version
+
+
+def test_an_outcome_stands_for_a_sentiment_nobody_said():
+    assert label_of("x", outcome="valid", category="billing") == Label("x", "negative", "billing")
+    assert label_of("x", outcome="not_an_issue", category="billing") == Label("x", "neutral", "")
+    assert label_of("x", outcome="valid", sentiment="neutral").sentiment == "neutral"
+
+
+def test_a_csv_is_read_with_a_line_for_each_mistake():
+    policy = shipped_policy()
+    assert read_labels("Text,Sentiment\nall broken,negative\n,positive\n", "own.csv", policy) == [Label("all broken", "negative")]
+    with pytest.raises(ConfigError, match=r"own.csv:2: sentiment: no 'negativ'; did you mean 'negative'\?") as caught:
+        read_labels("text,sentiment,category\nall broken,negativ,\nall late,negative,deliverie\n", "own.csv", policy)
+    assert "own.csv:3: category: no 'deliverie'; did you mean 'delivery'?; or add it to the policy's categories" in str(caught.value)
+    with pytest.raises(ConfigError, match="header"):
+        read_labels("words\nx\n", "own.csv", policy)
+    lounge = load_policy("version: 2\ncategories: {own: [{name: lounge, phrases: {en: [lounge]}}]}")
+    assert read_labels("text,category\nthe lounge was full,lounge\n", "own.csv", lounge)[0].category == "lounge"
+
+
+class Rows:
+    """A table that holds cases and their signals."""
+
+    def __init__(self, cases, signals):
+        self.cases, self.signals = cases, signals
+
+    def query(self, pk, index=None):
+        return (row for row in self.cases if f"CASES#{row['status']}" == pk)
+
+    def get_many(self, keys):
+        return [self.signals[key["PK"]] for key in keys if key["PK"] in self.signals]
+
+
+def test_labels_come_back_from_the_crm():
+    def case(number, status, **said):
+        return {"status": status, "category": "billing", "signal_ids": [f"s{number}"], **said}
+
+    def signal(number, **facts):
+        return {"signal_id": f"s{number}", "text": f"text {number}", "need_reason": "complaint", "channel": "x", **facts}
+
+    cases = [
+        case(1, "closed", outcome="valid"), case(2, "closed", outcome="not_an_issue"), case(3, "open", corrected="delivery"), case(4, "closed"),
+        case(5, "closed", outcome="valid"), case(6, "closed", outcome="valid", corrected="no such"), case(7, "closed", outcome="valid"),
+    ]
+    signals = [signal(1), signal(2), signal(3), signal(4), signal(5, need_reason="question"), signal(6, language="en")]
+    table = Rows(cases, {f"SIGNAL#{row['signal_id']}": row for row in signals})
+    found = {label.text: (label.sentiment, label.category) for label in labels_of_cases(table, shipped_policy())}
+    assert found == {
+        "text 1": ("negative", "billing"), "text 2": ("neutral", ""), "text 3": ("", "delivery"), "text 5": ("", "billing"), "text 6": ("negative", ""),
+    }
