@@ -31,6 +31,7 @@ def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text())
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its dotted name."""
     return {dotted(file): file for file in (CORE / "caseline").rglob("*.py")}

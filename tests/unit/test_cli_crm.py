@@ -105,7 +105,7 @@ def stack(monkeypatch, simulator):
         config = {"brands": {}, "sources": [], "crm": {"name": "salesforce", "instance_url": simulator.url, "changes_minutes": 5}}
         boto3.client("ssm", REGION).put_parameter(Name="/s/config", Type="String", Value=json.dumps(config))
         boto3.client("secretsmanager", REGION).create_secret(Name="s/crm/salesforce", SecretString=json.dumps(SECRET))
-        monkeypatch.setattr(crm_place.StackPlace, "_resource", lambda place, name: {"Table": "caseline-table"}.get(name, name))
+        monkeypatch.setattr(crm_place.StackPlace, "resource", lambda place, name: {"Table": "caseline-table"}.get(name, name))
         yield ("--stack", "s", "--region", REGION)
 
 
@@ -128,8 +128,8 @@ def test_a_count_on_a_stack_is_made_by_its_function(stack, monkeypatch):
             boto3.resource("dynamodb", REGION).Table("caseline-table").put_item(Item={"PK": "RECONCILIATION", "SK": "REPORT", **report})
             return {}
 
-    call = crm_place.StackPlace._call
-    monkeypatch.setattr(crm_place.StackPlace, "_call", lambda place, service, use: use(Function()) if service == "lambda" else call(place, service, use))
+    call = crm_place.StackPlace.call
+    monkeypatch.setattr(crm_place.StackPlace, "call", lambda place, service, use: use(Function()) if service == "lambda" else call(place, service, use))
     done = run("reconcile", *stack)
     assert done.exit_code == 1 and "2 cases here, 1 there, 1 difference" in done.output and "missing  case-1" in done.output
     assert [(request["FunctionName"], json.loads(request["Payload"])) for request in asked] == [("SyncCrmFunction", {"job": "reconcile"})]

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from caseline.assessment import NEGATIVE, NEUTRAL, Text, open_analyser
-from caseline.assessment.embedded import EmbeddedAnalyser
+from caseline.assessment import NEGATIVE, NEUTRAL, Analyser, Text, open_analyser
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, read_learned
 from caseline.assessment.learning import Label, learn, pack
 from caseline.assessment.measures import calibration_error, measure_pairs, read_as
@@ -80,16 +79,14 @@ class Adaptation:
         earlier = [*pointer["earlier"], *([standing] if standing and standing["key"] != entry["key"] else [])][-KEPT:]
         self.shelf.point({"current": entry, "earlier": earlier, "last": report})
 
-    def _analyser(self, learned: Learned | None) -> EmbeddedAnalyser:
-        analyser = open_analyser("embedded", rules=rules_for(self.policy.categories, learned), learned=learned)
-        assert isinstance(analyser, EmbeddedAnalyser)
-        return analyser
+    def _analyser(self, learned: Learned | None) -> Analyser:
+        return open_analyser("embedded", rules=rules_for(self.policy.categories, learned), learned=learned)
 
     def _measure(self, held: Sequence[Label], learned: Learned | None) -> Report:
         return measure(self._analyser(learned), held)
 
 
-def measure(analyser: EmbeddedAnalyser, labels: Sequence[Label]) -> Report:
+def measure(analyser: Analyser, labels: Sequence[Label]) -> Report:
     """What `measure_pairs` says of sentiment and of category, and the calibration error of P(negative)."""
     said = analyser.assess([Text(label.text, label.language or None, label.channel or None) for label in labels])
     both = list(zip(labels, said, strict=True))

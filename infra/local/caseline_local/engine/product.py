@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[4]
 _ACCOUNT = "123456789012"
 _PARAMETERS = {"OidcIssuer": "local", "Stage": "local"}
-_NAMED = {"table": "Table", "bucket": "Bucket", "policy": "PolicyParameter"}  # what the command line reads and writes itself
 """With an issuer the template has the console and the API; here the front stands in for the issuer's authoriser."""
+_NAMED = {"table": "Table", "bucket": "Bucket", "policy": "PolicyParameter"}  # what the command line reads and writes itself
 _DRAIN_SECONDS = 5.0
 _ASYNC_RETRIES, _ASYNC_PAUSE = 2, 1.0
 
@@ -118,7 +118,7 @@ class Product:
             self._progress(f"not created here: {unknown}")
         self.settings: Settings = Settings(self.home, self.public_url, self.cloud.client, self._take_up_settings, self._progress, self._stopping)
         self.settings.put()
-        names = {name: self.stack.name(resource) for name, resource in _NAMED.items()}
+        names = {name: self.stack.name(resource) for name, resource in _NAMED.items() if resource in self.stack}
         self.home.note_port(self._port, {"endpoint": place.endpoint, "region": place.region, **names})
 
     def _start_functions(self) -> None:

@@ -103,6 +103,9 @@ class Stack:
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         return (resource for resource in self.all if resource.kind in kinds)
 
+    def __contains__(self, logical_id: str) -> bool:
+        return logical_id in self._resources
+
     def name(self, logical_id: str) -> str:
         """The physical name: the template's own, or the stack's name and the logical id."""
         if logical_id not in self._names:

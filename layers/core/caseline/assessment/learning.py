@@ -18,7 +18,7 @@ from hashlib import sha256
 from math import sqrt
 from operator import itemgetter, mul
 
-from caseline.assessment import Text
+from caseline.assessment import Analyser, Text
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading
 from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
 from caseline.assessment.embedded.model import WIDTH, Head, softmax
@@ -76,8 +76,13 @@ SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
 CATEGORY_PACE = Pace(8, 1.0, 0.9999)
 
 
-def learn(labels: Iterable[Label], analyser: EmbeddedAnalyser) -> Learned:
-    """A model of all labels given; leave out those that are held back. A head that has fewer than two labels to tell apart is not learnt."""
+def learn(labels: Iterable[Label], analyser: Analyser) -> Learned:
+    """A model of all labels given; leave out those that are held back. A head that has fewer than two labels to tell apart is not learnt.
+
+    Only the embedded analyser can learn: a TypeError for another one.
+    """
+    if not isinstance(analyser, EmbeddedAnalyser):
+        raise TypeError("only the embedded analyser learns")
     ordered = sorted(set(labels))
     found = {SENTIMENT: _learn_sentiment(ordered, analyser), CATEGORY: _learn_categories(ordered, analyser)}
     return read_learned(pack({name: head for name, head in found.items() if head}, analyser.rules.taxonomy.names))
