@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("calls", "door", "channels", "sizes", "units", "saving", "storms", "running")
+PARTS = ("calls", "door", "channels", "sizes", "units", "history", "saving", "storms", "running")
 
 
 def main(parts: Iterable[str]) -> int:

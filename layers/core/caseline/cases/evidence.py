@@ -22,8 +22,10 @@ from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import read_attributes, read_signal
 
+UNKNOWN = "unknown"
 LOOK_BACK = timedelta(days=30)
-RECENT = 50  # rows of each identity that judgement reads
+RECENT = 50  # rows of each identity that a person's state is worked out from
+WEIGHED = 10  # rows of each identity that judging a case reads: with more, a signal would cost more where the history is long
 IDENTITIES = 10
 
 
@@ -40,21 +42,21 @@ class Scene:
     answered: str = ""
 
 
-def read_recent(table: Table, customer: Mapping[str, Any], until: str = "") -> tuple[list[Item], str]:
+def read_recent(table: Table, customer: Mapping[str, Any], until: str = "", most: int = RECENT) -> tuple[list[Item], str]:
     """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM; those up to `until`."""
     before = f"{until}~" if until else None
     rows: list[Item] = []
     for identity in customer["identities"][:IDENTITIES]:
-        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", before=before, newest_first=True, limit=RECENT)
-        rows += islice(found, RECENT)
+        found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", before=before, newest_first=True, limit=most)
+        rows += islice(found, most)
     answered = max((str(row["occurred_at"]) for row in rows if row["type"] == "note" and row.get("answers")), default="")
     return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), answered
 
 
 def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> tuple[Priority, str]:
     """The priority of a case is that of the signal that weighs most in it, whose id comes with it."""
-    scored = [(prioritise(policy, evidence_of(policy, row, signals, category, scene), override), str(row["signal_id"])) for row in signals]
-    return max(scored, key=lambda pair: pair[0].score)
+    seen = [(str(row["signal_id"]), evidence_of(policy, row, signals, _graver(policy, row, category), scene)) for row in signals]
+    return max(((prioritise(policy, evidence, override), signal_id) for signal_id, evidence in seen), key=lambda pair: pair[0].score)
 
 
 def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
@@ -67,6 +69,12 @@ def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: st
         unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene),
         signal_at=row["occurred_at"],
     )
+
+
+def _graver(policy: Policy, row: Item, category: str) -> str:
+    """A thread about an invoice in which somebody wants to cancel weighs as that: the graver of what the case and the signal are about."""
+    own = str(row.get("category") or UNKNOWN)
+    return own if own != UNKNOWN and policy.severity.get(own, 0) > policy.severity.get(category, 0) else category
 
 
 def velocity(row: Mapping[str, Any], scene: Scene) -> float:
