@@ -87,6 +87,16 @@ def read_stats() -> Response[str]:
     return answer(desk().read_stats())
 
 
+@app.get("/api/v1/metrics")
+def read_metrics() -> Response[str]:
+    return answer(desk().read_metrics(query()))
+
+
+@app.get("/api/v1/metrics/facts")
+def read_facts() -> Response[str]:
+    return answer(desk().read_facts(query()))
+
+
 @app.post("/api/v1/policy/simulate")
 def try_policy() -> Response[str]:
     """It changes nothing, so that whoever may read may ask."""

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from functions.serve_api import app
 from tests.kit.aws import FakeCloud, aws, create_table
-from tests.kit.office import FakeExecutions, FakeMetrics, Office, rest_event
+from tests.kit.office import NOW, FakeExecutions, FakeMetrics, Office, rest_event
 
 TOKEN = {"Authorization": "Bearer t"}
 
@@ -82,6 +82,20 @@ def furnish(office: Office) -> tuple[str, str]:
     return customer_id, office.case(customer_id, [complaint], "outage", account)
 
 NUMBERS = count()
+
+
+def test_a_report_says_its_window_and_refuses_what_is_no_time(office: Office, call: Any) -> None:
+    row = office.signal("email:ann@north.example", 90, "Nobody answers.")
+    office.case(office.customer("Ann", ["email:ann@north.example"]), [row])
+    report = call("/metrics")
+    assert (report["brands"], report["to"], report["nps"]["value"]) == (["acme"], isoformat(NOW), None)
+    assert {(line["clock"], line["level"], line["due"] + line["open"]) for line in report["sla"]} == {("first", "negative", 1), ("first", "all", 1)}
+    page = call("/metrics/facts", brand="acme", **{"from": "2026-11-01"})
+    while page["next"]:
+        page = call("/metrics/facts", brand="acme", to=page["to"], after=page["next"], **{"from": page["from"]})
+    wrong = [{"from": "yesterday"}, {"from": "2026-11-02", "to": "2026-11-01"}, {"after": "nonsense"}]
+    answers = [call.raw("GET", "/metrics/facts", query) for query in wrong]
+    assert [(found["statusCode"], json.loads(found["body"])["error"]["field"]) for found in answers] == [(400, "from"), (400, "from"), (400, "after")]
 
 
 def test_customers_are_found_by_any_identity_in_any_case(office: Office, call: Caller) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from caseline import views
@@ -15,6 +16,7 @@ from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
 from caseline.identity import normalise_identity
+from caseline.outside import Outside
 from caseline.personal import Personal
 from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
@@ -32,7 +34,7 @@ class Desk:
     """`sources` maps `<channel>/<source>` to its brand; `scopes` are the prefixes that identities may have ("" unless customers stay in a brand).
 
     `push(case_key)` brings a case to the CRM, `replay(row)` sends a quarantined payload back through its channel, `crm()` is the configured CRM, named
-    `crm_name`, `ask_count()` has it counted against what is here, `policy()` is the one that stands.
+    `crm_name`, `ask_count()` has it counted against what is here, `policy()` is the one that stands, `outside` the stores besides the table.
     """
 
     table: Table
@@ -46,6 +48,7 @@ class Desk:
     crm_name: str = BUILTIN
     ask_count: Callable[[], None] = lambda: None
     policy: Callable[[], Policy] = shipped_policy
+    outside: Outside | None = None
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
         return views.find_customers(self.table, identity, self.scopes)
@@ -76,7 +79,12 @@ class Desk:
 
     @property
     def _personal(self) -> Personal:
-        return Personal(self.table, self.crm_name, timedelta(days=self.policy().retention.days), self.clock)
+        return Personal(self.table, self.crm_name, self.policy(), self.clock, self.outside, time.sleep, self._push_now)
+
+    def _push_now(self, case_key: str) -> None:
+        """The watcher pushes what is due; who asks hears more if it is done at once."""
+        with suppress(CrmError, UnavailableError):
+            self.push(case_key)
 
     def _unions(self, by: str) -> Unions:
         return Unions(self.table, by, isoformat(self.clock()))
@@ -96,8 +104,7 @@ class Desk:
     def change_case(self, case_key: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """The case as it stands after the change. A CRM that is down gets the change later: the case stays due."""
         work_case(self.table, case_key, wanted, by, self.clock())
-        with suppress(CrmError, UnavailableError):  # the watcher pushes what is due
-            self.push(case_key)
+        self._push_now(case_key)
         return self.show_case(case_key)
 
     def list_channels(self) -> dict[str, Any]:
@@ -117,6 +124,18 @@ class Desk:
         report = asdict(crm.import_accounts(text.encode("utf-8", "surrogatepass")))
         rescore_cases(self.table, report.pop("touched"), self.scopes, isoformat(self.clock()))
         return report
+
+    def read_metrics(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """The report of a window (`from`, `to`, `brand`), where it is small enough for one answer; see `caseline.reports`."""
+        from caseline.reports.asking import read_report
+
+        return read_report(self.table, self.policy(), self.sources.values(), self.scopes, query, self.clock())
+
+    def read_facts(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """A page of what a report is made of: `{"facts", "next", "as_of"}`."""
+        from caseline.reports.asking import read_facts
+
+        return read_facts(self.table, self.policy(), self.sources.values(), self.scopes, query, self.clock())
 
     def try_policy(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """A page of what another policy would make of the cases there are; see `caseline.policy_trial`."""

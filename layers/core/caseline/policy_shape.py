@@ -257,9 +257,25 @@ class Categories(Part):
     without: list[str] = []
 
 
+JoinRule = Literal["number", "thread", "category", "unnamed", "similar"]
+
+
 class Join(Part):
+    """Which signals are one case. `off`: rules, by their names, that are not asked; `threads`: kinds whose thread is about one matter."""
+
     hours: Annotated[int, Field(ge=0)]
     by: Literal["category", "customer"]
+    off: list[JoinRule] = []
+    threads: list[str] = ["email", "ticket", "chat", "call"]
+    alone: list[str] = ["safety", "legal", "security"]
+
+
+class Reopen(Part):
+    """`days` after it was closed a case opens again for a message of the same issue; 0: never."""
+
+    days: Annotated[int, Field(ge=0, le=3000)] = 7
+    closed_in_crm: bool = False
+    not_an_issue: bool = False
 
 
 class Identities(Part):
@@ -283,6 +299,13 @@ class StormRules(Part):
         return timedelta(minutes=self.minutes)
 
 
+class Metrics(Part):
+    """`exclude`: customers who never count: an identity, `domain:acme.example`, or `account:<its id in the CRM>`."""
+
+    repeat_days: Days = 7
+    exclude: list[Annotated[str, Field(pattern="^[^:]+:.+$")]] = []
+
+
 class Retention(Part):
     days: Days
 
@@ -296,11 +319,12 @@ SIDES: dict[str, Side] = {
 
 class CrmRules(Part):
     """`create`: what a customer whom the CRM does not know becomes there, if its case has at least the band `create_from`. `sides`: who writes a field
-    of a contact; the other side only reads it."""
+    of a contact; the other side only reads it. `take_back_notes`: what was told of a signal is taken back when the signal or its customer is erased."""
 
     create: Literal["never", "lead", "contact"] = "never"
     create_from: Band = "P2"
     sides: dict[str, Side] = {}
+    take_back_notes: bool = True
 
     @field_validator("sides")
     @classmethod
@@ -330,12 +354,14 @@ class Policy(Part):
     routing: Routing
     need: NeedRules
     join: Join
+    reopen: Reopen = Reopen()
     identities: Identities
     retention: Retention
     crm: CrmRules = CrmRules()
     categories: Categories = Categories()
     calendars: Calendars = Calendars()
     storms: StormRules = StormRules()
+    metrics: Metrics = Metrics()
 
     @field_validator("version", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 from caseline.replies import release
 from caseline.signals import CREATED, DELETED, POINTER, UPDATED
 from caseline.table import ConditionFailed, Item, Table
-from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, read_text
+from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, listing, read_text
 
 CONTENT = (
     *("text", "text_z", "text_cut", "rating", "attributes", "need", "need_reason", "category", "assessment", "author_name", "engagement", "reach"),
@@ -48,7 +48,14 @@ def _apply(table: Table, old: Item, row: Item, completes: bool) -> None:
     if changes is None and not known:
         _count_duplicate(table, old, row)
     elif changes is not None:
-        _write(table, old, row, changes)
+        _write(table, old, row, {**changes, **_relisted(old, changes)})
+
+
+def _relisted(old: Item, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the row is listed follows from what it says now."""
+    after = {**old, **changes}
+    found = listing({name: value for name, value in after.items() if value is not None})
+    return {name: found.get(name) for name in ("list_name", "list_rank") if found.get(name) != after.get(name)}
 
 
 def _changes(old: Item, row: Item) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ SCHEMA_VERSION = 1
 CREATED, UPDATED, DELETED = "created", "updated", "deleted"
 INBOUND, OUTBOUND = "inbound", "outbound"
 AUTO_REPLY = "auto_reply"  # an attribute: a machine wrote it, so it asks nothing and answers nothing
+OWN_CHANNEL = "caseline"  # what Caseline itself found out about a customer, and no customer has said
 POINTER = "pointer"  # a kind: a thin notice, which its channel's `complete` turns into the real thing
 KINDS = frozenset(
     "post comment mention message review survey_response email call chat ticket "
@@ -20,6 +21,7 @@ KINDS = frozenset(
 PRIVATE_KINDS = frozenset("message survey_response email call chat ticket web_event cart_event device_event".split())
 _ABSENT: tuple[Any, ...] = (None, "", (), [], {})
 METRICS = frozenset({"stars", "nps", "csat", "ces"})
+SCORES = frozenset({"nps", "csat", "ces"})  # answers to a survey, which reports count
 
 
 @dataclass(frozen=True)

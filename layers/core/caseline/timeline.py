@@ -11,7 +11,7 @@ from typing import Any
 from caseline.assessment import Assessment
 from caseline.customers import identity_key
 from caseline.need import Need
-from caseline.signals import DELETED, Signal, isoformat
+from caseline.signals import DELETED, SCORES, Signal, isoformat
 from caseline.table import Item, Table, key
 
 LIVE, GONE, EXPECTED = "live", "deleted", "expected"
@@ -41,7 +41,19 @@ def signal_row(signal: Signal, brand: str, scope: str, assessment: Assessment, n
     }
     row |= {name: getattr(signal, name) for name in FACTS if getattr(signal, name) is not None}
     row |= ERASED if signal.action == DELETED else content_of(signal, assessment, need)
-    return row | placement(signal.identities, row["occurred_at"], signal.signal_id, scope)
+    row |= placement(signal.identities, row["occurred_at"], signal.signal_id, scope)
+    return row | listing(row)
+
+
+def listing(row: Mapping[str, Any]) -> Item:
+    """The keys that list a live answer to a survey by brand and month of its time, so that reports read those alone; none for any other row."""
+    if row.get("state") != LIVE or (row.get("rating") or {}).get("metric") not in SCORES:
+        return {}
+    return {"list_name": score_list(row["brand"], row["occurred_at"]), "list_rank": f"{row['occurred_at']}#{row['signal_id']}"}
+
+
+def score_list(brand: str, moment: str) -> str:
+    return f"SCORES#{brand}#{moment[:7]}"
 
 
 def content_of(signal: Signal, assessment: Assessment, need: Need) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,15 +29,15 @@ class Wait:
 
 def due_moments(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:
     """When the clocks that run now are due, for the case's band."""
-    return [due for wait in _waits(case, live, scene) if wait.until is None and (due := _due(policy, case, wait))]
+    return [due for wait in _waits(case, live, scene) if wait.until is None and (due := due_of(policy, case, wait))]
 
 
 def find_missed(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Item:
     """`{"missed": [{clock, since, due_at, band}]}`: what was missed before, and what is by now. Nothing where nothing ever was."""
     missed = list(case.get("missed") or ())
     for wait in _waits(case, live, scene):
-        due = _due(policy, case, wait)
-        if due and not any(_is_same(known, wait) for known in missed) and _is_late(wait, due, scene.now):
+        due = due_of(policy, case, wait)
+        if due and not any(is_same(known, wait) for known in missed) and _is_late(wait, due, scene.now):
             missed.append({"clock": wait.clock, "since": wait.since, "due_at": isoformat(due), "band": case["priority"]["band"]})
     return {"missed": missed} if missed else {}
 
@@ -55,9 +55,13 @@ def newly_missed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Ma
 
 
 def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Iterator[Wait]:
+    return read_waits(case, live, filter(None, [scene.answered, *(str(row["occurred_at"]) for row in scene.recent if answers(row))]))
+
+
+def read_waits(case: Mapping[str, Any], live: Iterable[Item], replies: Iterable[str]) -> Iterator[Wait]:
     """Each turn of the customer's up to what answers it, and the whole case. What a machine of the brand says answers nothing."""
     asks = sorted((row for row in live if row["direction"] == INBOUND), key=lambda row: str(row["occurred_at"]))
-    replies = sorted(filter(None, [scene.answered, *(str(row["occurred_at"]) for row in scene.recent if answers(row))]))
+    replies = sorted(replies)
     answered, clock = "", FIRST
     for ask in asks:
         if answered and ask["occurred_at"] <= answered:
@@ -68,10 +72,12 @@ def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Itera
             break
         answered, clock = until, NEXT
     channels = list(case.get("channels") or ())
-    yield Wait(RESOLUTION, str(case.get("first_signal_at") or case["opened_at"]), str(channels[0]) if len(channels) == 1 else "")
+    since, until = str(case.get("first_signal_at") or case["opened_at"]), case.get("closed_at")
+    yield Wait(RESOLUTION, since, str(channels[0]) if len(channels) == 1 else "", str(until) if until else None)
 
 
-def _due(policy: Policy, case: Mapping[str, Any], wait: Wait) -> datetime | None:
+def due_of(policy: Policy, case: Mapping[str, Any], wait: Wait) -> datetime | None:
+    """For the case's band; None where the policy has no target."""
     target = find_target(policy, wait.clock, case["priority"]["band"], wait.channel, case["brand"])
     return add_time(policy, parse_time(wait.since), target, case["brand"]) if target else None
 
@@ -80,7 +86,7 @@ def _is_late(wait: Wait, due: datetime, now: datetime) -> bool:
     return parse_time(wait.until) > due if wait.until else now >= due
 
 
-def _is_same(known: Mapping[str, Any], wait: Wait) -> bool:
+def is_same(known: Mapping[str, Any], wait: Wait) -> bool:
     """A reply clock of the same turn: an earlier ask that came late does not make another miss of it."""
     if RESOLUTION in (known["clock"], wait.clock):
         return bool(known["clock"] == wait.clock)

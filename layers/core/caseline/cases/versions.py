@@ -11,6 +11,7 @@ from caseline.cases.evidence import Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
 from caseline.cases.looks import falls_since, look_again
 from caseline.cases.routing import language_of, last_agent
+from caseline.cases.threads import gather_names
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -75,14 +76,14 @@ def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: lis
     alert = {"alerted_by": run.name} if data.band == ALERT_BAND and "alerted_by" not in case else {}
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
     now = isoformat(scene.now)
-    gathered = _gathered(case, fresh) | _known(case, scene.account)
+    gathered = _gathered(case, fresh) | gather_names(policy, case, fresh) | _known(case, scene.account)
     return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
 
 
 def _gathered(case: Item, fresh: list[Item]) -> Item:
     return {
         "signal_ids": [*case["signal_ids"], *(row["signal_id"] for row in fresh)][-KEPT_SIGNALS:], "signal_count": case["signal_count"] + len(fresh),
-        "channels": _channels(case, fresh),
+        "channels": _channels(case, fresh), "first_signal_at": min([str(case["first_signal_at"]), *(str(row["occurred_at"]) for row in fresh)]),
     }
 
 

@@ -1,0 +1,64 @@
+"""What a row of a timeline says to those who measure. Pure; one definition for reports, health and what the CRM is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from caseline.cases.evidence import answers
+from caseline.signals import INBOUND, OUTBOUND, OWN_CHANNEL, SCORES, Rating
+from caseline.table import Item
+from caseline.timeline import LIVE, read_attributes
+
+UNSCORED = "unscored"
+WAVES = ("wave", "survey_id", "survey", "form_id", "campaign")  # attributes by which platforms name a survey
+
+
+def is_heard(row: Mapping[str, Any]) -> bool:
+    """A customer said it, and it stands."""
+    return bool(row.get("type") == "signal" and row.get("state") == LIVE and row["direction"] == INBOUND and row["channel"] != OWN_CHANNEL)
+
+
+def is_contact(row: Mapping[str, Any]) -> bool:
+    """Asks for something: no courtesy, no praise, no news, no spam, no repost, and nothing that the brand said."""
+    return is_heard(row) and row.get("need") == "due"
+
+
+def is_reply(row: Item) -> bool:
+    """A person of the brand answered, on the platform itself or in the CRM."""
+    if row.get("type") == "note":
+        return bool(row.get("answers"))
+    return bool(row.get("type") == "signal" and row.get("state") == LIVE and row["direction"] == OUTBOUND and answers(row))
+
+
+def feeling_of(row: Mapping[str, Any]) -> float | None:
+    """From -1 to 1; None for what analysis could not score."""
+    said = row.get("assessment") or {}
+    return None if said.get("unscored") or not said else float(said.get("positive", 0)) - float(said.get("negative", 0))
+
+
+def level_of(row: Mapping[str, Any]) -> str:
+    """The sentiment of the ask that started a clock; `unscored` is a level of its own."""
+    return str((row.get("assessment") or {}).get("sentiment") or UNSCORED)
+
+
+def moment_of(row: Mapping[str, Any]) -> str:
+    return str(row.get("occurred_at") or str(row["at"]).partition("#")[0])
+
+
+def ratings_of(row: Mapping[str, Any]) -> Iterator[Rating]:
+    """The scores of a survey's response: the weightiest is its rating, the others stand beside it."""
+    found = [row["rating"], *read_attributes(row).get("ratings", ())] if row.get("rating") and is_heard(row) else []
+    for each in found:
+        if each.get("metric") in SCORES:
+            yield Rating(each["metric"], float(each["value"]), float(each["low"]), float(each["high"]))
+
+
+def wave_of(row: Mapping[str, Any]) -> str:
+    """The survey that was answered: as the platform names it, else the source."""
+    told = read_attributes(row)
+    return str(next((told[name] for name in WAVES if told.get(name)), f"{row['channel']}/{row['source']}"))
+
+
+def reply_times(rows: Iterable[Item]) -> list[str]:
+    return sorted(moment_of(row) for row in rows if is_reply(row))
