@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from caseline.config_text import read_yaml
-from caseline.crm._builtin_csv import HEADER
 
 from caseline_local.cli.api import Api
 from caseline_local.cli.crm import import_running
@@ -21,10 +17,10 @@ from caseline_local.cli.explain import explain_case
 from caseline_local.cli.samples import body_of
 from caseline_local.cli.sources import find_sender
 from caseline_local.cli.terminal import FindingsError, band, clean, say, show
+from caseline_local.scenarios.moments import fill_moments
+from caseline_local.scenarios.story import accounts_csv
 
 DEMO = Path(__file__).resolve().parents[4] / "events" / "scenarios" / "demo.yaml"
-_MOMENT = re.compile(r"\{(time|date|seconds|millis)(?:([+-]\d+)([smhd]))?\}")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _CASE_SECONDS, _SETTLE_SECONDS, _PAUSE = 30.0, 60.0, 0.1
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
@@ -41,27 +37,6 @@ class Story:
 def load_story(file: Path, now: datetime) -> Story:
     data = fill_moments(read_yaml(file.read_text(encoding="utf-8"), file.name), now)
     return Story(data.get("accounts") or [], data["steps"], data.get("expect") or {})
-
-
-def fill_moments(value: Any, now: datetime) -> Any:
-    """The value with `{time-2m}`, `{seconds-2m}`, `{millis-2m}` and `{date+30d}` in the place of moments; a number where nothing else stands."""
-    if isinstance(value, dict):
-        return {name: fill_moments(member, now) for name, member in value.items()}
-    if isinstance(value, list):
-        return [fill_moments(member, now) for member in value]
-    if not isinstance(value, str):
-        return value
-    filled = _MOMENT.sub(lambda found: _moment(now, *found.groups()), value)
-    whole = _MOMENT.fullmatch(value)
-    return int(filled) if whole and whole[1] in ("seconds", "millis") else filled
-
-
-def accounts_csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HEADER)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def play(story: Story, home: Path, stopped: Callable[[], bool]) -> None:
@@ -92,12 +67,6 @@ def list_cases(api: Api) -> Iterator[str]:
 def find_cases(api: Api, identity: str) -> list[dict[str, Any]]:
     customers = api.get("customers", identity=identity)["customers"]
     return [case for found in customers for case in api.get("customers", found["customer_id"])["open_cases"]]
-
-
-def _moment(now: datetime, kind: str, amount: str | None, unit: str | None) -> str:
-    moment = now + timedelta(**{_UNITS[unit]: int(amount)}) if amount and unit else now
-    forms = {"time": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "date": moment.date().isoformat()}
-    return forms.get(kind) or str(int(moment.timestamp() * (1000 if kind == "millis" else 1)))
 
 
 def _post(home: Path, step: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Cloud:
     def __init__(self, home: Path, invoke: Invoke = _no_functions) -> None:
         self.invoke = invoke
         self.on_alert: Callable[[str | None, str], None] = lambda subject, message: None
+        self.sleep: Callable[[float], None] = time.sleep  # between the tries of a state machine's task
         data = Path(home) / "data"
         self.database = Database(data / "caseline.db")
         self.queues = Queues(self.database, REGION, ACCOUNT)

@@ -47,5 +47,8 @@ class CloudHooks(Hooks):
     def publish(self, subject: str | None, message: str) -> None:
         self._cloud.on_alert(subject, message)
 
+    def sleep(self, seconds: float) -> None:
+        self._cloud.sleep(seconds)
+
     def put_events(self, events: Sequence[dict[str, Any]]) -> None:
         self._cloud.events.append(events)

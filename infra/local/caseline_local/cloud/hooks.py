@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ class Hooks:
         return False
 
     def publish(self, subject: str | None, message: str) -> None: ...
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def put_events(self, events: Sequence[dict[str, Any]]) -> None: ...
 

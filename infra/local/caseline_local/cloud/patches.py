@@ -268,6 +268,13 @@ def _fail_broken_executions() -> None:
     ExecutionWorker._execution_logic = run_or_fail
 
 
+def wait_by_the_clock() -> None:
+    """Between two tries of a task moto sleeps; here the clock by which the product lives may be moved meanwhile."""
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+
+    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: current_hooks().sleep(seconds))
+
+
 def forget_finished_executions(machine: Any, keep: int = 200) -> None:
     """Finished executions hold their history in memory: all but the latest are dropped."""
     over = [each for each in machine.executions if each.status != "RUNNING"][:-keep]
@@ -407,6 +414,7 @@ _PATCHES = (
     invoke_functions,
     run_state_machines,
     name_executions_once,
+    wait_by_the_clock,
     deliver_messages,
     announce_alerts,
     route_events,

@@ -65,6 +65,7 @@ def _become(request: dict[str, Any], output: int, commands: socket.socket) -> No
         os.environ.update(request["environment"])
         os.chdir(request["code"])
         sys.path[:0] = request["path"]
+        _enter_world(os.environ.pop("CASELINE_WORLD", ""))
         _run_handler(request["handler"], request["environment"]["AWS_LAMBDA_RUNTIME_API"])
     except SystemExit:
         pass
@@ -76,23 +77,34 @@ def _become(request: dict[str, Any], output: int, commands: socket.socket) -> No
         os._exit(0)
 
 
+def _enter_world(file: str) -> None:
+    """The clock and the CRM that stories move; a product without Caseline's wiring has neither."""
+    if file:
+        from pathlib import Path
+
+        world = _load("../world.py")
+        with contextlib.suppress(ImportError):
+            world.enter(world.World(Path(file)))
+
+
 def _run_handler(handler: str, address: str) -> None:
     try:
         from awslambdaric import bootstrap
         from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
     except ImportError:
-        _load_loop().run(handler, address)
+        _load("runtime_loop.py").run(handler, address)  # the stand-in for awslambdaric where there is no wheel of it
     else:
         bootstrap.run(handler, LambdaRuntimeClient(address))
 
 
-def _load_loop() -> ModuleType:
-    """The stand-in for awslambdaric where there is no wheel of it; found by file, as this script's package is not on the path."""
+def _load(file: str) -> ModuleType:
+    """A module beside this script, by its file: this script's package is not on the path."""
     from importlib.util import module_from_spec, spec_from_file_location
 
-    spec = spec_from_file_location("runtime_loop", os.path.join(os.path.dirname(__file__), "runtime_loop.py"))
+    path = os.path.normpath(os.path.join(os.path.dirname(__file__), file))
+    spec = spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
     if spec is None or spec.loader is None:
-        raise ImportError("runtime_loop.py is missing beside boot.py")
+        raise ImportError(f"{path} is missing")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from caseline_local.engine.access import AUTHORISED, Access
 from caseline_local.engine.environment import Outcome
-from caseline_local.engine.hand_over import PATH as EVENTS
 from caseline_local.engine.proxy import HttpAnswer, HttpRequest, answer_json, answer_message, build_event, encode_event, read_answer
 from caseline_local.engine.routes import Routes
 from caseline_local.engine.runtime_api import TooLargeError, read_body
@@ -32,9 +31,9 @@ class Door:
     def guard(self, access: Access, public_url: str) -> None:
         self._access, self._public_url = access, urlsplit(public_url)
 
-    def open(self, routes: Routes, invoke: Callable[[str, bytes], Outcome], hand_over: Callable[[HttpRequest], HttpAnswer] | None = None) -> None:
-        """`hand_over` answers who holds the token and brings an event of AWS."""
-        self._routes, self._invoke, self._hand_over = routes, invoke, hand_over
+    def open(self, routes: Routes, invoke: Callable[[str, bytes], Outcome], own: Mapping[str, Callable[[HttpRequest], HttpAnswer]] | None = None) -> None:
+        """`own` are paths of this runtime alone: what answers those who post there and hold the token."""
+        self._routes, self._invoke, self._own = routes, invoke, dict(own or {})
         self.is_open = True
 
     def close(self) -> None:
@@ -60,8 +59,8 @@ class Door:
                 self._left.notify_all()
 
     def _pass_on(self, request: HttpRequest) -> HttpAnswer:
-        if self._hand_over and (request.method, request.path) == ("POST", EVENTS):
-            return self._hand_over(request) if self._access.allows(request) else self._access.refuse(request)
+        if request.method == "POST" and request.path in self._own:
+            return self._own[request.path](request) if self._access.allows(request) else self._access.refuse(request)
         match = self._routes.match(request.method, request.path)
         if match is None:
             return answer_json(200, {"status": "ok"}) if request.path == "/healthz" else answer_message(403, "Missing Authentication Token")

@@ -38,7 +38,7 @@ class Home:
         self.path = path.resolve()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.config_file, self.secrets_file, self.token_file = self.path / "config.yaml", self.path / "secrets.json", self.path / "api-token"
-        self.logs, self.cache = self.path / "logs", self.path / "cache"
+        self.logs, self.cache, self.world_file = self.path / "logs", self.path / "cache", self.path / "world.json"
         self._lock: IO[str] | None = None
 
     def lock(self, port: int) -> None:

@@ -14,6 +14,7 @@ from caseline_local.engine.access import Access
 from caseline_local.engine.environment import Outcome
 from caseline_local.engine.front import Door, Front
 from caseline_local.engine.hand_over import FUNCTION as EVENT_FUNCTION
+from caseline_local.engine.hand_over import PATH as EVENTS
 from caseline_local.engine.hand_over import HandOver
 from caseline_local.engine.home import Home
 from caseline_local.engine.output import Output
@@ -22,11 +23,13 @@ from caseline_local.engine.queue_source import QueueSource
 from caseline_local.engine.resources import Place, Stack
 from caseline_local.engine.routes import Routes, read_routes
 from caseline_local.engine.sandbox import Nursery, Sandboxes
+from caseline_local.engine.scene_shift import CLOCK, CRM, SceneShift
 from caseline_local.engine.schedules import Keeper
 from caseline_local.engine.steps import Steppers
 from caseline_local.engine.stream_source import StreamSource
 from caseline_local.engine.transform import translate
 from caseline_local.engine.wiring import read_functions, read_mappings, read_schedules
+from caseline_local.world import World
 
 if TYPE_CHECKING:
     from caseline_local.cloud.cloud import Cloud
@@ -50,6 +53,7 @@ class Product:
 
     def __init__(self, home: Path, port: int, progress: Callable[[str], None] = ignore, root: Path = ROOT) -> None:
         self.home, self.root, self._progress = Home(home), root, progress
+        self.world = World(self.home.world_file)
         self._port = port
         self._stopping = threading.Event()
         self._undo: list[Callable[[], object]] = []
@@ -79,7 +83,7 @@ class Product:
         self._create_resources()
         self._start_functions()
         self._start_sources()
-        self._door.open(Routes(read_routes(self.stack)), self._invoke, self._take_events())
+        self._door.open(Routes(read_routes(self.stack)), self._invoke, self._own_paths())
 
     def _open_front(self) -> None:
         """First of all, so that a taken port is known at once; it answers 503 until all is ready."""
@@ -104,6 +108,7 @@ class Product:
         self._undo.append(self.cloud.stop)
         logging.getLogger("moto").setLevel(logging.CRITICAL + 1)  # its state machines log inputs and whole stack traces
         self.cloud.on_alert = lambda subject, message: self._progress(f"alert: {subject or message}")
+        self.cloud.sleep = self.world.sleep
         self.cloud.start()
 
     def _create_resources(self) -> None:
@@ -123,14 +128,17 @@ class Product:
 
     def _start_functions(self) -> None:
         output = Output(self.home.logs, self.cloud.metrics.add, self._progress)
-        functions = read_functions(self.stack, self.root, self.cloud.environment)
+        functions = read_functions(self.stack, self.root, {**self.cloud.environment, "CASELINE_WORLD": str(self.home.world_file)})
         self.sandboxes = Sandboxes(functions, self.nursery, [str(self.root / "layers" / "core")], output.take)
         self._undo += [self.sandboxes.stop, self.cloud.executions.freeze]  # undone from the last to the first
 
-    def _take_events(self) -> Callable[[HttpRequest], HttpAnswer] | None:
-        if not any(resource.logical_id == EVENT_FUNCTION for resource in self.stack.of_kind("AWS::Lambda::Function")):
-            return None
-        return HandOver(self.invoke, self.cloud.client, self.stack.place.region).answer
+    def _own_paths(self) -> dict[str, Callable[[HttpRequest], HttpAnswer]]:
+        """What can be asked of this runtime, and of no deployed stack."""
+        shift = SceneShift(self.world, self._keepers)
+        paths = {CLOCK: shift.move_clock, CRM: shift.switch_crm}
+        if any(resource.logical_id == EVENT_FUNCTION for resource in self.stack.of_kind("AWS::Lambda::Function")):
+            paths[EVENTS] = HandOver(self.invoke, self.cloud.client, self.stack.place.region).answer
+        return paths
 
     def _start_sources(self) -> None:
         queues, streams = read_mappings(self.stack)
@@ -139,8 +147,8 @@ class Product:
         self.cloud.restore()
         sources: list[Any] = [QueueSource(mapping, self.cloud.queues, self._invoke, self._stopping) for mapping in queues]
         sources += [StreamSource(mapping, self.cloud.streams, self._invoke, self._send, self._stopping) for mapping in streams]
-        sources += [Keeper(schedule, self._stopping) for schedule in read_schedules(self.stack, self._invoke)]
-        for source in (*sources, self.settings):
+        self._keepers = [Keeper(schedule, self._stopping, self.world.now) for schedule in read_schedules(self.stack, self._invoke, self.world.now)]
+        for source in (*sources, *self._keepers, self.settings):
             self._steppers.start(source.steps)
         self._undo.append(self._drain)
 

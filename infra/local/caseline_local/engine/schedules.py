@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _NAMES = {
@@ -69,15 +69,24 @@ def _part_covers(part: str, value: int) -> bool:
 
 
 class Keeper:
-    """Keeps to one schedule; a step waits for the next time and runs it."""
+    """Keeps to one schedule by `clock`; a step waits for the next time and runs it."""
 
-    def __init__(self, schedule: Schedule, stopping: threading.Event) -> None:
-        self._schedule, self._stopping = schedule, stopping
-        now = datetime.now(UTC)
+    def __init__(self, schedule: Schedule, stopping: threading.Event, clock: Callable[[], datetime]) -> None:
+        self._schedule, self._stopping, self._clock = schedule, stopping, clock
+        self._running = threading.Lock()
+        now = clock()
         self._due = now + _FIRST_RUN if schedule.expression.startswith("rate") else next_time(schedule.expression, now)
         self.steps = [(f"schedule-{schedule.name}", self.wait_and_run)]
 
     def wait_and_run(self) -> None:
-        if not self._stopping.wait(max((self._due - datetime.now(UTC)).total_seconds(), 0)):
-            self._due = next_time(self._schedule.expression, datetime.now(UTC))
-            self._schedule.run()
+        if not self._stopping.wait(max((self._due - self._clock()).total_seconds(), 0)):
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Run it, once, if its time has come; after a clock that was put back it is due as from now."""
+        with self._running:
+            now = self._clock()
+            if self._due <= now:
+                self._due = next_time(self._schedule.expression, now)
+                self._schedule.run()
+            self._due = min(self._due, next_time(self._schedule.expression, now))

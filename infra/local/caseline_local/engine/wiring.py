@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,23 +95,23 @@ def _read_stream_mapping(properties: Mapping[str, Any], stack: Stack) -> StreamM
     )
 
 
-def read_schedules(stack: Stack, invoke: Callable[[str, bytes], Outcome]) -> Iterator[Schedule]:
+def read_schedules(stack: Stack, invoke: Callable[[str, bytes], Outcome], clock: Callable[[], datetime]) -> Iterator[Schedule]:
     """Rules with a schedule and schedules of their own, for the functions among their targets."""
     for resource in stack.of_kind("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
         expression, properties = resource.properties.get("ScheduleExpression"), resource.properties
         targets = properties.get("Targets") or ([properties["Target"]] if "Target" in properties else [])
         if expression and properties.get("State", "ENABLED") == "ENABLED":
             for target in (target for target in targets if ":function:" in target["Arn"]):
-                yield Schedule(resource.name, expression, _scheduled_call(target, stack, resource, invoke))
+                yield Schedule(resource.name, expression, _scheduled_call(target, stack, resource, invoke, clock))
 
 
-def _scheduled_call(target: Mapping[str, Any], stack: Stack, resource: Resource, invoke: Callable[[str, bytes], Outcome]) -> Callable[[], None]:
-    from datetime import UTC, datetime
-
+def _scheduled_call(
+    target: Mapping[str, Any], stack: Stack, resource: Resource, invoke: Callable[[str, bytes], Outcome], clock: Callable[[], datetime]
+) -> Callable[[], None]:
     def run() -> None:
         event = {
             "version": "0", "id": os.urandom(8).hex(), "detail-type": "Scheduled Event", "source": "aws.events", "account": stack.place.account,
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "region": stack.place.region, "detail": {},
+            "time": clock().strftime("%Y-%m-%dT%H:%M:%SZ"), "region": stack.place.region, "detail": {},
             "resources": [f"arn:aws:events:{stack.place.region}:{stack.place.account}:rule/{resource.name}"],
         }  # fmt: skip
         invoke(_last(target["Arn"]), str(target["Input"]).encode() if "Input" in target else json.dumps(event).encode())

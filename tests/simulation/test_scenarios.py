@@ -1,0 +1,16 @@
+"""Every story of events/scenarios, played in this process; `caseline scenario run --all` plays them on the running product."""
+
+from __future__ import annotations
+
+import pytest
+from caseline_local.scenarios.player import Player
+from caseline_local.scenarios.story import list_stories, load_story
+
+from tests.kit.stage import in_process
+
+
+@pytest.mark.parametrize("name", list_stories())
+def test_a_story_comes_out_as_it_is_told(name: str) -> None:
+    story = load_story(name)
+    with in_process(story) as stage:
+        assert Player(story, stage).play() == []
