@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from caseline.sources import Source
 
 BODY_LIMIT = 4_000_000
 NAMESPACE = "email"
+REFERENCES_LIMIT = 20  # of a mail's references that are kept, the newest
 ORIGINAL_LIMIT = 8_000  # characters of a text that are kept where a part of it was stripped
 _AUTOMATIC_SUBJECT = re.compile(
     r"\s*(?:auto(?:matic|mated)?[ -]?(?:reply|response)|out of (?:the )?office|abwesenheits(?:notiz|nachricht)|automatische antwort"
@@ -50,15 +51,16 @@ def read_mail(mail: Mail, channel: str, source: Source, received_at: datetime) -
     above, references = headers.ids("in-reply-to"), headers.ids("references")
     native_id = next(iter(headers.ids("message-id")), "") or mail.provider_id or _fingerprint(mail)
     parent = next(iter(above), None) or (references[-1] if references else None) or (mail.failure.message_id if mail.failure else None)
+    thread = next(iter([*references, *above]), None) or parent or native_id
     text, original = _new_words(mail, is_answer=parent is not None)
     facts = {
         **mail.attributes, AUTO_REPLY: automatic, **(mail.failure.facts if mail.failure else {}), "original": original,
-        "attachments": list(mail.attachments), "to": None if "agent" in people else _mailbox(headers, source),
+        "references": _between(thread, parent, [*references, *above]), "attachments": list(mail.attachments), "to": None if "agent" in people else _mailbox(headers, source),
     }
     return [Signal(
         channel=channel, source=source.name, native_id=native_id, kind="email", received_at=received_at, **people,
         occurred_at=settle_time(_read_date(headers) or mail.received or received_at, received_at, "Date"), text=_join(headers.subject, text),
-        thread_id=next(iter([*references, *above]), None) or parent or native_id, parent_id=parent, attributes=_present(facts),
+        thread_id=thread, parent_id=parent, attributes=_present(facts),
     )]  # fmt: skip
 
 
@@ -133,6 +135,11 @@ def _new_words(mail: Mail, is_answer: bool) -> tuple[str, str | None]:
     whole = tidy(mail.text)
     new = strip_reply(tidy(mail.reply) if mail.reply else whole) or ("" if is_answer else whole)
     return new, whole[:ORIGINAL_LIMIT] if whole != new else None
+
+
+def _between(thread: str, parent: str | None, named: Sequence[str]) -> list[str]:
+    """What it refers to beside its thread and its parent: mails that lost their first reference on the way still share one of these."""
+    return [name for name in dict.fromkeys(named) if name not in (thread, parent)][-REFERENCES_LIMIT:]
 
 
 def _read_date(headers: MailHeaders) -> datetime | None:

@@ -306,6 +306,53 @@ class Metrics(Part):
     exclude: list[Annotated[str, Field(pattern="^[^:]+:.+$")]] = []
 
 
+HealthPart = Literal["sentiment", "unresolved", "satisfaction", "repeats", "unanswered", "deadlines"]
+HEALTH: dict[HealthPart, int] = {"sentiment": 25, "unresolved": 20, "satisfaction": 20, "repeats": 15, "unanswered": 10, "deadlines": 10}
+ChurnRule = Literal["cancel", "unresolved", "unanswered", "score_drop", "detractor", "repeats", "sentiment", "silence"]
+CHURN: dict[ChurnRule, int] = {
+    "cancel": 25, "unresolved": 20, "unanswered": 15, "score_drop": 15, "detractor": 15, "repeats": 15, "sentiment": 15, "silence": 10,
+}  # fmt: skip
+
+
+class Health(Part):
+    """`weights` of the parts, 0 for one that does not count; less than `coverage` of them known is no health."""
+
+    active: bool = True
+    weights: dict[HealthPart, Points] = HEALTH
+    coverage: Share = 0.5
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return {str(name): weight for name, weight in self.weights.items()}
+
+    @field_validator("weights")
+    @classmethod
+    def _fill_weights(cls, weights: dict[HealthPart, int]) -> dict[HealthPart, int]:
+        return {**HEALTH, **weights}
+
+
+class Churn(Part):
+    """`off`: rules, by their names, that are not asked; points times `renewal_factor` within `renewal_days` of a renewal; `words`: competitors."""
+
+    active: bool = True
+    off: list[ChurnRule] = []
+    points: dict[ChurnRule, Points] = CHURN
+    renewal_days: Annotated[int, Field(ge=0)] = 90
+    renewal_factor: Annotated[float, Field(ge=1, le=10)] = 1.25
+    words: list[Annotated[str, Field(min_length=3)]] = []
+    lifecycles: list[str] = ["churned", "former", "lost"]
+
+    @property
+    def rules(self) -> dict[str, int]:
+        """The points of those that are asked."""
+        return {str(name): points for name, points in self.points.items() if points and name not in self.off}
+
+    @field_validator("points")
+    @classmethod
+    def _fill_points(cls, points: dict[ChurnRule, int]) -> dict[ChurnRule, int]:
+        return {**CHURN, **points}
+
+
 class Retention(Part):
     days: Days
 
@@ -362,6 +409,8 @@ class Policy(Part):
     calendars: Calendars = Calendars()
     storms: StormRules = StormRules()
     metrics: Metrics = Metrics()
+    health: Health = Health()
+    churn: Churn = Churn()
 
     @field_validator("version", mode="before")
     @classmethod

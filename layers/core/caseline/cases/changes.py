@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, load_case, load_claims
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims
 from caseline.customers import load_customer
 from caseline.errors import ConflictError, NotFoundError, QueryError
 from caseline.signals import isoformat
@@ -16,6 +16,7 @@ from caseline.table import Item, Table, key
 BANDS, AUTOMATIC = ("P1", "P2", "P3", "P4"), "auto"
 _LONGEST = {"owner": 120, "reason": 500, "note": 5_000}
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+OF_CLOSING = ("closed_at", "closed_by", "closed_in", "joined")  # what a case that is open has not
 Step = Callable[[Item, Mapping[str, Any]], tuple[Item, str]]
 
 
@@ -31,7 +32,9 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
             raise NotFoundError(f"no case {case_key}")
         if wanted.get("version") not in (None, case["version"]):
             raise ConflictError(f"the case has changed since: version {case['version']} stands")
-        changed, rows = _apply(case, wanted, by, isoformat(now))
+        if case.get("erased"):
+            raise ConflictError("the case's customer was erased: nothing more is written to it")
+        changed, rows = _apply(case, {**wanted, "there": case["crm"]["name"] if from_crm else ""}, by, isoformat(now))
         if not rows:
             return case
         pushed = _pushed(case, changed) if from_crm else {}
@@ -79,8 +82,10 @@ def _set_status(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     status = wanted["status"]
     if status == case["status"]:
         return case, ""
-    after = {name: value for name, value in case.items() if name != "closed_at"} | {"status": status}
-    return (after | {"closed_at": wanted["now"]}, "closed") if status == CLOSED else (after, "reopened")
+    if status != CLOSED:
+        return {name: value for name, value in case.items() if name not in OF_CLOSING} | {"status": status}, "reopened"
+    there = {"closed_in": wanted["there"]} if wanted["there"] else {}
+    return case | {"status": status, "closed_at": wanted["now"], "closed_by": wanted["by"]} | there, "closed"
 
 
 def _set_band(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
@@ -132,8 +137,7 @@ def claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
     customer_id = (load_customer(table, old["customer_id"]) or old)["customer_id"]
     claims = load_claims(table, customer_id)
     if new["status"] == CLOSED:
-        held_here = [row for row in claims if row["case_key"] == old["case_key"]]
-        return [table.delete_write(row["PK"], row["SK"], "case_key = :case_key", case_key=old["case_key"]) for row in held_here]
+        return [write for row in claims if row["case_key"] == old["case_key"] for write in give_back(table, row)]
     claim = claim_key(customer_id, old["brand"], old["category"])
     if any(row["SK"] == claim["SK"] and row["case_key"] != old["case_key"] for row in claims):
         raise ConflictError("another open case of this customer has taken over; work that one")

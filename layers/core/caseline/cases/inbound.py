@@ -44,7 +44,7 @@ class Inbound:
 
     def _work(self, change: Change) -> bool:
         case = self._find(change)
-        if case is None:
+        if case is None or case.get("erased"):
             return False
         wanted = {name: change.fields[name] for name in WORKED if change.fields.get(name) not in (None, "", _standing(case, name))}
         if wanted.get("status") not in (None, OPEN, CLOSED) or wanted.get("status") == case["status"]:
@@ -74,7 +74,7 @@ class Inbound:
         """A comment stands on the timeline, once; one that the customer sees is an answer and stops the clock."""
         case, text = self._find(change), str(change.fields.get("text") or "").strip()[:NOTE_LIMIT]
         comment_id = str(change.fields.get("comment_id") or change.event_id)
-        if case is None or not text or not comment_id:
+        if case is None or case.get("erased") or not text or not comment_id:
             return False
         public, at = bool(change.fields.get("public")), isoformat(change.at)
         row = key(case["PK"], f"NOTE#{self.crm}#{comment_id}") | {
@@ -118,6 +118,7 @@ class Inbound:
         case = self._find(change)
         if case is None or case["status"] != OPEN or case["crm"].get("id") != change.crm_id:
             return False
+        self._note(case, deleted_there=True)
         return self._change(case, {"status": CLOSED, "note": f"Deleted in {self.crm}."}, change)
 
     def _merged(self, change: Change) -> bool:
@@ -128,11 +129,18 @@ class Inbound:
             return False
         survivor = self._row_of(into)
         if survivor and survivor["case_key"] != case["case_key"]:
+            if case["status"] == OPEN:
+                self._note(case, joined=survivor["case_key"])
             return self._change(case, {"status": CLOSED, "note": f"Merged into case {survivor['case_key']} in {self.crm}."}, change)
         with suppress(ConditionFailed):
             self.table.update(case["PK"], case["SK"], "SET crm = :crm", "version = :same", crm={**case["crm"], "id": into}, same=case["version"])
             self.table.put(crm_case_key(self.crm, into) | {"type": "crm_case", "case_key": case["case_key"]})
         return True
+
+    def _note(self, case: Item, **facts: Any) -> None:
+        """What a message that comes later must know of a case that is closed."""
+        expression = "SET " + ", ".join(f"{name} = :{name}" for name in facts)
+        self.table.update(case["PK"], case["SK"], expression, "attribute_exists(PK)", **facts)
 
     def _find(self, change: Change) -> Item | None:
         known = {"case_key": change.case_key} if change.case_key else self._row_of(change.crm_id)

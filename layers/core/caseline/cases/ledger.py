@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from caseline.table import ConditionFailed, Item, Table, key
 
 OPEN, CLOSED = "open", "closed"
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
+PAST = "~"  # how the key of a claim's mark begins once its case is closed
 KEPT_SIGNALS = 200  # ids kept on the row; the count goes on
 
 
@@ -32,7 +34,24 @@ def claim_key(customer_id: str, brand: str, category: str) -> Item:
 
 
 def load_claims(table: Table, customer_id: str) -> list[Item]:
+    return [row for row in load_shelf(table, customer_id) if not is_past(row)]
+
+
+def load_shelf(table: Table, customer_id: str) -> list[Item]:
+    """The customer's claims, and of each issue the mark of the case that was closed last: one query."""
     return list(table.query(f"CLAIMS#{customer_id}"))
+
+
+def is_past(row: Mapping[str, Any]) -> bool:
+    """Whether it marks the closed case that a message of the same issue may open again."""
+    return str(row["SK"]).startswith(PAST)
+
+
+def give_back(table: Table, claim: Item) -> list[Mapping[str, Any]]:
+    """A case that is closed holds its claim no more, and is found as the last of its issue."""
+    brand, category = str(claim["SK"]).split("#")[:2]
+    past = {**claim, **key(claim["PK"], f"{PAST}{brand}#{category}")}
+    return [table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]), table.put_write(past)]
 
 
 def listed(row: Mapping[str, Any]) -> Item:
@@ -46,19 +65,31 @@ def history_row(case_key: str, at: str, what: str, text: str, version: int, by: 
     return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | facts
 
 
-def open_case(table: Table, claim: Item, case: Item, *history: Item) -> bool:
-    """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer was merged."""
-    held = {**claim, "type": "claim", "schema": 1, "case_key": case["case_key"], "opened_at": case["opened_at"], "identity": case["identity"]}
+def open_case(table: Table, claim: Item, case: Item, *history: Item, version: int = 1) -> bool:
+    """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer has changed since.
+
+    `version` is the customer's, as it was read: two runs at once learn by it that another case was opened meanwhile, which theirs may belong to.
+    """
     try:
         table.transact(
-            table.check_write(f"CUSTOMER#{case['customer_id']}", "CUSTOMER", "attribute_not_exists(merged_into)"),
-            table.put_write(held, "attribute_not_exists(PK)"),
+            stand_still(table, case["customer_id"], version),
+            table.put_write(held_by(claim, case), "attribute_not_exists(PK)"),
             table.put_write(case | listed(case), "attribute_not_exists(PK)"),
             *(table.put_write(row) for row in history),
         )
     except ConditionFailed:
         return False
     return True
+
+
+def stand_still(table: Table, customer_id: str, version: int) -> Mapping[str, Any]:
+    """The condition that a customer was not merged, linked or given another case since it was read; makes the next version of it."""
+    condition = "version = :version AND attribute_not_exists(merged_into)"
+    return table.update_write(f"CUSTOMER#{customer_id}", "CUSTOMER", "SET version = :next", condition, version=version, next=version + 1)
+
+
+def held_by(claim: Item, case: Item) -> Item:
+    return {**claim, "type": "claim", "schema": 1, "case_key": case["case_key"], "opened_at": case["opened_at"], "identity": case["identity"]}
 
 
 def change_case(
@@ -68,25 +99,41 @@ def change_case(
 
     Bookkeeping of the push is not touched, but for what `pushed` says: a change that came from the CRM is there already.
     """
-    changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED} | dict(pushed or {})
-    removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
-    names = {f"#{name}": name for name in (*changes, *removes)}
-    write = table.update_write(old["PK"], old["SK"], expression, "version = :old_version", names, old_version=old["version"], **changes)
     try:
-        table.transact(write, *(table.put_write(row) for row in history), *writes)
+        table.transact(change_write(table, old, new, pushed), *(table.put_write(row) for row in history), *writes)
     except ConditionFailed:
         return False
     return True
 
 
+def change_write(table: Table, old: Item, new: Item, pushed: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED} | dict(pushed or {})
+    removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
+    names = {f"#{name}": name for name in (*changes, *removes)}
+    return table.update_write(old["PK"], old["SK"], expression, "version = :old_version", names, old_version=old["version"], **changes)
+
+
 # What the outbox keeps on a case, and judgement never touches.
-PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sending", "sent", "noted", "noted_version", "wrote", "pushed_at"})
+PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sending", "sent", "noted", "noted_version", "wrote", "pushed_at",
+                    "gone", "taken_back", "remains"})  # fmt: skip
 
 
 def crm_case_key(crm: str, crm_id: str) -> Item:
     """The row that tells which of our cases a CRM's record is."""
     return key(f"CRMCASE#{crm}#{crm_id}", "CASE")
+
+
+def take_back(table: Table, case_key: str, signal_ids: Iterable[str], now: str) -> None:
+    """What the CRM was told of these signals is to be taken back; asked twice, it is done once. A case that is no more is left alone."""
+    with suppress(ConditionFailed):
+        expression = "SET due_shard = :due, due_at = :now ADD gone :ids"
+        table.update(f"CASE#{case_key}", "CASE", expression, "attribute_exists(PK)", due="due", now=now, ids=set(signal_ids))
+
+
+def owes_erasure(case: Mapping[str, Any]) -> bool:
+    """Whether the CRM still has words of signals that are gone."""
+    return bool(len(case.get("gone", ())) > case.get("taken_back", 0))
 
 
 def rest(case: Mapping[str, Any]) -> Item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, load_case
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, is_past, load_case, load_shelf
 from caseline.customers import customer_id_of, identity_key, load_customer, load_customers
 from caseline.table import ConditionFailed, Item, Table
 
@@ -30,7 +30,7 @@ def follow_split(table: Table, stayed: str, left: str, now: str) -> None:
     rows = load_customers(table, [stayed, left])
     if len({row["customer_id"] for row in rows.values()}) < 2:
         return  # joined again since
-    for claim in list(table.query(f"CLAIMS#{rows[stayed]['customer_id']}")):
+    for claim in load_shelf(table, rows[stayed]["customer_id"]):
         case = load_case(table, claim["case_key"])
         if case and (owner := _opener(table, case, rows[left])) != rows[stayed]["customer_id"]:
             _give(table, claim, case, owner)
@@ -77,7 +77,7 @@ def _unfold(table: Table, case_key: str, kin: Item, now: str) -> None:
 
 def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
     """Re-point the claims of a merged customer. Safe to repeat; a crash in between leaves claims that the next call moves."""
-    for claim in list(table.query(f"CLAIMS#{loser}")):
+    for claim in load_shelf(table, loser):
         brand, _, category = claim["SK"].partition("#")
         target = claim_key(winner, brand, category)
         try:
@@ -86,7 +86,10 @@ def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
                 table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]),
             )
         except ConditionFailed:
-            _close_younger(table, claim, target, now, loser)
+            if is_past(claim):
+                table.delete(claim["PK"], claim["SK"])  # the winner has one of that issue, and one is enough
+            else:
+                _close_younger(table, claim, target, now, loser)
 
 
 def _close_younger(table: Table, claim: Item, target: Item, now: str, loser: str) -> None:

@@ -154,7 +154,8 @@ class Incidents:
                 continue
             with suppress(ConditionFailed):
                 condition = "attribute_exists(PK) AND attribute_not_exists(case_key)"
-                self.table.update(row["PK"], row["SK"], "SET case_key = :case_key", condition, case_key=incident["case_key"])
+                facts = {"case_key": incident["case_key"], "case_rule": "storm", "case_why": WHY[incident["why"]]}
+                self.table.update(row["PK"], row["SK"], "SET case_key = :case_key, case_rule = :case_rule, case_why = :case_why", condition, **facts)
 
     # ---- what the CRM is told
 

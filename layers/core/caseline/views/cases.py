@@ -17,7 +17,7 @@ from caseline.views.timeline import signal_entry
 STATUSES, SORTS = ("open", "closed"), ("priority", "newest", "waiting")
 CASE_FACTS = (
     "case_key", "brand", "category", "status", "queue", "owner", "subject", "headline", "opened_at", "updated_at", "closed_at", "version",
-    "signal_count", "account_id", "contact_id", "missed",
+    "signal_count", "account_id", "contact_id", "missed", "follows", "joined", "reopened",
 )
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone

@@ -1,0 +1,119 @@
+"""What there is to be seen of a customer when signals are to be placed, and where each of them goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from caseline.cases.evidence import WEIGHED, Scene, read_recent
+from caseline.cases.joining import Home, Shelf
+from caseline.cases.ledger import CLOSED, OPEN, PAST, is_past, load_cases, load_shelf
+from caseline.cases.threads import MAIL, REFERENCES
+from caseline.crm import Account
+from caseline.customers import load_customer
+from caseline.policy import Policy
+from caseline.runs import Run
+from caseline.signals import signal_id
+from caseline.table import Item, Table
+from caseline.timeline import LIVE, load_signals, read_attributes
+
+REVISED = "revised"  # a rule: it is in the case already
+SURE = ("number", "thread", "category")  # rules that what a mail refers to cannot better
+
+
+@dataclass(frozen=True)
+class View:
+    """A customer as it stands: its claims, its cases of the run's brand, what is on its timeline."""
+
+    run: Run
+    customer: Item
+    claims: Sequence[Item]
+    shelf: Shelf
+    scene: Scene
+
+    def claim_of(self, case: Mapping[str, Any]) -> Item | None:
+        return next((claim for claim in self.claims if claim["case_key"] == case["case_key"]), None)
+
+    def beside(self, case: Mapping[str, Any] | None) -> Scene:
+        """The scene as that case sees it: what others are open."""
+        return replace(self.scene, other_cases=len([claim for claim in self.claims if not case or claim["case_key"] != case["case_key"]]))
+
+
+@dataclass
+class Group:
+    """Signals that go to one place, each by the rule that sends it there."""
+
+    home: Home
+    rows: list[Item] = field(default_factory=list)
+    rules: dict[str, Home] = field(default_factory=dict)
+
+    @property
+    def fresh(self) -> list[Item]:
+        return [row for row in self.rows if self.rules[row["signal_id"]].rule != REVISED]
+
+    @property
+    def why(self) -> str:
+        return "; ".join(dict.fromkeys(home.why for home in self.rules.values() if home.why))
+
+
+@dataclass(frozen=True)
+class Outlook:
+    table: Table
+    policy: Policy
+    clock: Callable[[], datetime]
+
+    def scene(self, customer: Item, other_cases: int, stale: bool) -> Scene:
+        account = Account.from_json(customer["account"]) if customer.get("account") else None
+        recent, answered = read_recent(self.table, customer, most=WEIGHED)
+        return Scene(recent, other_cases, account, stale, len(customer.get("candidates") or ()), self.clock(), answered)
+
+    def look(self, run: Run, customer: Item, stale: bool) -> View:
+        """The customer is read first: whoever writes by what comes after fails if it has changed since."""
+        customer = load_customer(self.table, customer["customer_id"]) or customer
+        marks = load_shelf(self.table, customer["customer_id"])
+        mine = [row for row in marks if str(row["SK"]).removeprefix(PAST).split("#")[0] == run.brand]
+        cases = load_cases(self.table, [row["case_key"] for row in mine]) if mine else {}
+        claims = [row for row in marks if not is_past(row)]
+        held = {row["case_key"] for row in claims}
+        standing = [case for case_key, case in cases.items() if case_key in held]
+        closed = [case for case_key, case in cases.items() if case_key not in held and case["status"] == CLOSED]
+        scene = self.scene(customer, len(claims), stale)
+        return View(run, customer, claims, Shelf(self.policy, standing, closed, scene.recent, scene.now), scene)
+
+    def group(self, view: View, left: Sequence[Item]) -> Group | None:
+        """Those that go where the first of them goes, of which there is one that goes anywhere."""
+        group: Group | None = None
+        for row in sorted(left, key=lambda row: (str(row["occurred_at"]), str(row["signal_id"]))):
+            home = self._find_home(view, row)
+            if home and group is None:
+                group = Group(home)
+            if group and home and home.key == group.home.key and (home.key or "category" not in self.policy.join.off or not group.rows):
+                group.rows.append(row)
+                group.rules[row["signal_id"]] = home
+        return group
+
+    def _find_home(self, view: View, row: Item) -> Home | None:
+        shelf = view.shelf
+        for case in (*shelf.open, *shelf.closed):
+            if row["signal_id"] in case["signal_ids"]:
+                return Home(REVISED, "", case) if case["status"] == OPEN else None
+        if row.get("case_key") or row["need"] != "due" or row["state"] != LIVE:
+            return None
+        home = shelf.find_home(row, view.run.category)
+        if home.rule in SURE or "thread" in self.policy.join.off:
+            return home
+        linked, strange = self._refer(view, row)
+        return replace(shelf, closed=[*shelf.closed, *linked]).find_home(row, view.run.category, strange) if linked or strange else home
+
+    def _refer(self, view: View, row: Item) -> tuple[list[Item], bool]:
+        """Closed cases of this customer to whose signals a mail refers, however long ago, and whether it refers to somebody else's."""
+        names = [row.get("parent_id"), *([row.get("thread_id"), *(read_attributes(row).get(REFERENCES) or ())] if row["kind"] == MAIL else [])]
+        ids = {signal_id(row["channel"], row["source"], str(name)) for name in names if name and name != row["native_id"]}
+        found = [each for each in load_signals(self.table, sorted(ids)).values() if each.get("case_key")] if ids else []
+        own = [each for each in found if set(each["identities"]) & set(view.customer["identities"])]
+        known = {case["case_key"] for case in (*view.shelf.open, *view.shelf.closed)}
+        keys = sorted({each["case_key"] for each in own} - known)
+        cases = load_cases(self.table, keys).values() if keys else ()
+        return [case for case in cases if case["status"] == CLOSED and case["brand"] == view.run.brand], len(own) < len(found)
