@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
+from caseline.assessment.signs import shipped_signs
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
 
@@ -65,9 +66,10 @@ class Taxonomy:
         return self.kind_of(category) in _GRAVE
 
     def find_category(self, text: str, language: str | None, scored: Assessment) -> str:
-        """The first category whose phrases are found; praise where the customer is pleased and nothing grave is said."""
+        """The first category whose phrases or signs are found; praise where the customer is pleased and nothing grave is said."""
         folded = fold_words(text)
-        found = next((c.name for c in self.categories if self._matches(c, language, folded)), UNKNOWN)
+        signs = shipped_signs().find(folded)
+        found = next((c.name for c in self.categories if self._matches(c, language, folded) or _shows(c, folded, signs)), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
         return found
@@ -97,6 +99,11 @@ class Taxonomy:
             own = [phrase for code, listed in phrases.items() if code != "en" and key[1] in (code, "*") for phrase in listed]
             self._compiled[key] = compile_phrases([*phrases.get("en", ()), *own])
         return self._compiled[key]
+
+
+def _shows(category: Category, folded: str, signs: frozenset[str]) -> bool:
+    """Whether the text shows signs of it, also without what the category excepts."""
+    return category.name in signs and category.name in shipped_signs().find(category.exceptions.sub(" ", folded))
 
 
 def _is_troubled(category: str, scored: Assessment) -> bool:
