@@ -90,8 +90,9 @@ class InProcess:
     def let_crm(self, answer: bool) -> None:
         self.pipeline.crm = self._crm if answer else Absent(self._crm)
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         self.pipeline.settle()
+        return not json.loads(self.request("GET", "/api/v1/stats")[1])["total"]["pending"]
 
     def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         target = urlsplit(path)

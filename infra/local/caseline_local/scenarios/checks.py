@@ -43,16 +43,20 @@ def check_sound(reader: Reader) -> Iterator[str]:
 def _check_cases(reader: Reader, story: Story, wanted: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Exactly these, open and closed: each is one of its own."""
     left = _load_cases(reader)
-    told = [each for each in wanted for _ in range(each.get("count", 1))]
-    for each in told:
-        problems = {id(case): list(_differences(reader, story, case, each)) for case in left}
-        found = next((case for case in left if not problems[id(case)]), None)
-        if found:
-            left.remove(found)
-        else:
-            nearest = min(problems.values(), key=len, default=["there are no more cases"])
-            yield f"no case is as {_brief(each)}: {'; '.join(nearest)}"
+    for each in wanted:
+        least, most = _range(each.get("count", 1))
+        problems = [(list(_differences(reader, story, case, each)), case) for case in left]
+        found = [case for differs, case in problems if not differs][:most]
+        left = [case for case in left if case not in found]
+        if len(found) < least:
+            nearest = min((differs for differs, case in problems if differs), key=len, default=["there are no more cases"])
+            yield f"{len(found)} of {least} cases are as {_brief(each)}: {'; '.join(nearest)}"
     yield from (f"a case too many: {_shown(case)}" for case in left)
+
+
+def _range(value: Any) -> tuple[int, int]:
+    low, high = value if isinstance(value, list) else (value, value)
+    return low, high
 
 
 def _load_cases(reader: Reader) -> list[dict[str, Any]]:
@@ -83,7 +87,7 @@ def _same(name: str, read: Callable[[Case], Any]) -> Callable[[Case, Any], Itera
 
 
 def _score(case: Case, value: Any) -> Iterator[str]:
-    low, high = value if isinstance(value, list) else (value, value)
+    low, high = _range(value)
     if not low <= case["priority"]["score"] <= high:
         yield f"score is {case['priority']['score']}, not {value}"
 

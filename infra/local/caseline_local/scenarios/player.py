@@ -11,8 +11,8 @@ from caseline_local.scenarios.checks import check_all, check_sound
 from caseline_local.scenarios.stage import Reader, Stage, post
 from caseline_local.scenarios.story import Step, Story, StoryError, accounts_csv, read_verb
 
-_SHORT = timedelta(minutes=5)
-_A_TURN = timedelta(minutes=1)
+_SHORT, _A_MINUTE, _A_DAY = timedelta(minutes=5), timedelta(minutes=1), timedelta(days=1)
+_MINUTES = 8  # in which all comes to rest that does not wait for something outside
 Say = Callable[[str], None]
 
 
@@ -30,7 +30,7 @@ class Player:
     posted: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.stage)
+        self.reader, self._crm_away = Reader(self.stage), False
         self._verbs: dict[str, Callable[[Step, Any, datetime], None]] = {
             "wait": self._wait, "again": self._again, "together": self._together, "crowd": self._crowd, "crm": self._switch_crm,
             "accounts": self._import, "person": self._work, "merge": self._merge, "split": self._split, "erase": self._erase,
@@ -45,7 +45,7 @@ class Player:
             self.say(f"  {step.number}/{len(self.story.steps)} {_clock(step.at)} {step.say or step.verb}")
             self._reach(self.story.start + step.at)
             self._do(step, step.verb, step.said, self.story.start + step.at)
-            self.stage.settle()
+            self._settle()
             problems += [f"after step {step.number}: {problem}" for problem in self._check(step.expect)]
         return [*problems, *self._check(self.story.expect), *check_sound(self.reader)]
 
@@ -53,13 +53,17 @@ class Player:
         return check_all(self.reader, self.story, expect)
 
     def _reach(self, moment: datetime) -> None:
-        """A long time passes in two turns, so that what one minute's watch began, the next can go on with."""
-        ahead = moment - self.stage.now()
-        if ahead <= timedelta():
-            return
-        for turn in [moment - _A_TURN, moment] if ahead > _SHORT else [moment]:
+        """A long time passes day by day, and in a last minute, so that what one watch began the next can go on with."""
+        for turn in _turns(self.stage.now(), moment):
             self.stage.move(turn)
-            self.stage.settle()
+            self._settle()
+
+    def _settle(self) -> None:
+        """What waits for nothing but the next minute's watch gets it, unless it waits for a CRM that is away."""
+        for _ in range(_MINUTES):
+            if self.stage.settle() or self._crm_away:
+                return
+            self.stage.move(self.stage.now() + _A_MINUTE)
 
     def _do(self, step: Step, verb: str, said: Any, moment: datetime) -> None:
         if verb in self._verbs:
@@ -94,13 +98,14 @@ class Player:
             self._do(step, *read_verb(_fill(said["each"], words), f"{self.story.name}: step {step.number}"), moment)
 
     def _switch_crm(self, step: Step, said: str, moment: datetime) -> None:
-        self.stage.let_crm({"up": True, "down": False}[said])
+        self._crm_away = {"up": False, "down": True}[said]
+        self.stage.let_crm(not self._crm_away)
 
     def _import(self, step: Step | None, said: Sequence[Mapping[str, Any]], moment: datetime) -> None:
         report = self.reader.post("crm", "import", body=accounts_csv(self.story.rows_of(said, moment)))
         if report["errors"]:
             raise StoryError(f"{self.story.name}: accounts: {report['errors']}")
-        self.stage.settle()
+        self._settle()
 
     def _work(self, step: Step, said: Mapping[str, Any], moment: datetime) -> None:
         """A person changes the case of a customer, the one of `category` where there are several."""
@@ -131,6 +136,17 @@ class Player:
         if customer is None:
             raise StoryError(f"{self.story.name}: {who} is not known")
         return customer
+
+
+def _turns(now: datetime, moment: datetime) -> Iterator[datetime]:
+    """When the clock stops on its way; not at all where it is as late already."""
+    if now >= moment:
+        return
+    if moment - now > _SHORT:
+        days = int((moment - now) / _A_DAY)
+        yield from (now + day * _A_DAY for day in range(1, days + 1) if now + day * _A_DAY < moment - _A_MINUTE)
+        yield moment - _A_MINUTE
+    yield moment
 
 
 def _fill(value: Any, words: Mapping[str, str]) -> Any:

@@ -20,7 +20,7 @@ from caseline_local.scenarios.stage import make_secrets, told_at
 from caseline_local.scenarios.story import Story
 from caseline_local.world import World
 
-_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 25.0, 1.5, 60.0
+_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 2.0, 60.0
 _PAUSE = 0.05
 
 
@@ -52,16 +52,16 @@ class Running:
     def let_crm(self, answer: bool) -> None:
         self._tell("/local/crm", json.dumps({"answers": answer}).encode())
 
-    def settle(self) -> None:
-        """Where the CRM is away, cases wait for it: then until nothing else moves."""
+    def settle(self) -> bool:
         deadline, since, before = time.monotonic() + _SETTLE_SECONDS, time.monotonic(), None
         while time.monotonic() < deadline:
             total = json.loads(self.request("GET", "/api/v1/stats")[1])["total"]
+            if not total["in_flight"] and not total["pending"]:
+                return True
             if total != before:
                 since, before = time.monotonic(), total
-            quiet = time.monotonic() - since > _QUIET_SECONDS
-            if not total["in_flight"] and (not total["pending"] or (quiet and not self._world.crm_answers)):
-                return
+            if not total["in_flight"] and time.monotonic() - since > _QUIET_SECONDS:
+                return False
             time.sleep(_PAUSE)
         raise FindingsError(f"still under way after {_SETTLE_SECONDS:.0f} s: {total}; the product's logs are in {self.home}/logs")
 

@@ -37,8 +37,8 @@ class Stage(Protocol):
 
     def let_crm(self, answer: bool) -> None: ...
 
-    def settle(self) -> None:
-        """Until nothing is under way that can come to an end."""
+    def settle(self) -> bool:
+        """Wait until nothing moves any more; False where something waits for the clock, or for the CRM."""
 
 
 def make_secrets(story: Story) -> dict[str, list[str]]:
