@@ -46,6 +46,12 @@ class BottleWire:
             self._faults.add(kind, match, **values)
 
 
+LACKS = {
+    "lock": "it locks no rows for longer than a request",
+    "webhook deleted": "it has no event for it",
+}
+
+
 class BottleWorld:
     """`simulator` is a `Simulated`, or what speaks with the real one in its place."""
 

@@ -60,6 +60,9 @@ READING, WRITING = "/search|/batch/read|GET .*/objects/", "(POST|PATCH) .*/objec
 NOTING = "PATCH .*/objects/tickets/"
 
 
+LACKS = {"webhook comment": "notes are told of by polling alone"}
+
+
 class HubSpotWorld:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.portal, self.wire = simulator, simulator.portal, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)

@@ -37,6 +37,9 @@ WEBHOOK_SECRET, WEBHOOK_URL = "oracle-webhook-password", "https://hooks.example.
 READING, WRITING, NOTING = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH) .*/{CASE}", "POST .*11.13.18.05$"
 
 
+LACKS = {"merge": "Fusion has no merge that leaves a trace"}
+
+
 class OracleWorld:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.pod, self.wire = simulator, simulator.pod, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
@@ -136,7 +139,7 @@ class OracleWorld:
         self.pod.add_message(self.pod.find(CASE, crm_id), {"MessageTypeCd": kind, "MessageContent": content}, PERSON)
 
     def merge_case(self, crm_id: str, into: str) -> None:
-        raise NotImplementedError("Fusion has no merge that leaves a trace")
+        raise NotImplementedError
 
     def lock_case(self, crm_id: str, times: int = 1) -> None:
         self.pod.locked[crm_id] = times

@@ -42,6 +42,9 @@ class SapWire:
             self._faults.add(kind, match, **values)
 
 
+LACKS = {"merge": "cases are not merged"}
+
+
 class SapWorld:
     """Of either product; the subclasses know its columns."""
 

@@ -27,6 +27,9 @@ PRIORITIES = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 KINDS = {"case": "cases", "contact": "people", "account": "accounts", "comment": "comments", "deleted": "deleted"}
 
 
+LACKS = {"merge": "tasks are not merged", "drop": "a post takes any meta"}
+
+
 class WordPressWorld:
     def __init__(self) -> None:
         self.now = NOW
@@ -94,7 +97,6 @@ class WordPressWorld:
         self.site.set_meta(int(account_id), {"_cx_tier": tier})
 
     def drop_field(self, entity: str, key: str) -> None:
-        """A post takes any meta."""
         raise NotImplementedError
 
     # ---- what stands
