@@ -25,7 +25,7 @@ DROPPED = (
     *(f"drop case.{key}" for key in ("case_key", "headline", "version", "band", "reasons", "outcome")),
     *("drop contact.handles", "drop contact.health", "drop account.tier", "drop account.product_tier", "drop account.lifecycle"),
 )
-ABILITIES = ("merge", "lock", *DROPPED, *(f"webhook {kind}" for kind in KINDS))
+ABILITIES = (*(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED)
 RECORD = CaseRecord(
     case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
     reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",
@@ -129,8 +129,9 @@ def why_not(name: str, ability: str) -> str:
     return lacks.get(ability) or lacks.get(ability.partition(" ")[0], "")
 
 
-def kits_that(*abilities: str) -> list[str]:
-    return [name for name in kit_names() if not any(why_not(name, ability) for ability in abilities)]
+def kits_that(ability: str) -> list[str]:
+    assert ability in ABILITIES, "no kit is asked whether it lacks that"
+    return [name for name in kit_names() if not why_not(name, ability)]
 
 
 def open_world(name: str) -> AbstractContextManager[World]:

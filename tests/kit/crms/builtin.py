@@ -19,7 +19,6 @@ from caseline.table import Table
 from tests.kit.aws import aws
 from tests.kit.crms import NOW, StoredCase
 
-
 LACKS = {
     "merge": "its cases are not merged",
     "lock": "it is written under conditions, by nobody for long",

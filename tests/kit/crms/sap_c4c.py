@@ -19,8 +19,6 @@ from tests.kit.simulated import serving
 
 ENTITIES = {"case": CASES, "contact": CONTACTS, "account": ACCOUNTS}
 STATUS = "ServiceRequestUserLifeCycleStatusCode"
-
-
 LACKS = {
     "merge": "tickets are not merged",
     **{f"webhook {kind}": "polling tells more of it" for kind in ("case", "comment", "contact", "account")},

@@ -36,8 +36,6 @@ OURS: Mapping[str, Mapping[str, str]] = {
 LENGTHS = {"headline": 255, "reasons": 32_768, "category": 255, "queue": 80, "band": 40, "customer_key": 64, "handles": 4_096, "channels": 255}
 WEBHOOK_SECRET, WEBHOOK_URL = "servicenow-webhook-secret", "https://hooks.example.com/webhooks/crm/main"
 READING, WRITING, NOTING = "GET .*/table/customer_contact", f"(POST|PATCH) .*/table/{CASE}", f"PATCH .*/table/{CASE}"
-
-
 LACKS = {
     "merge": "it has no merge that leaves a trace",
     "lock": "it locks no records",
