@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
+from caseline.cases.ledger import DUE_SHARDS
 from caseline.cases.outbox import Outbox
 from caseline.cases.rescoring import rescore_case
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs
 from caseline.signals import isoformat
-from caseline.table import Item, Table
+from caseline.table import ConditionFailed, Item, Table
 
 BATCH = 100
-LONGEST_WAIT, SOON = timedelta(hours=1), timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+SOON = timedelta(seconds=30)  # due again in the next round, a minute after this one
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,15 @@ class Watcher:
     profiles: ProfileWriter | None = None
 
     def watch(self) -> int:
-        """Take up what is due; returns how many rows were."""
-        due = list(islice(self.table.query("due", index="due", before=isoformat(self.clock())), BATCH))
+        """Take up what is due, the urgent first; returns how many rows were."""
+        due = [row for shard in DUE_SHARDS for row in self._read(shard)]
         for row in due:
             kind = row["PK"].partition("#")[0]
             {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich}[kind](row)
         return len(due)
+
+    def _read(self, shard: str) -> list[Item]:
+        return list(islice(self.table.query(shard, index="due", before=isoformat(self.clock())), BATCH))
 
     def _restart(self, row: Item) -> None:
         """Start the run again; each try is later than the one before, up to an hour."""
@@ -43,12 +49,15 @@ class Watcher:
 
     def _push(self, row: Item) -> None:
         """What is due goes out; a case whose account could not be read is judged again, now that the CRM answers. While the CRM is down or wants to be
-        left alone it is tried each minute: its guard sees to it that this costs no call."""
-        self._postpone(row)
+        left alone it is tried each minute: its guard sees to it that this costs no call. A saver that gave up may still be at work for a while."""
+        lease = datetime.fromtimestamp(self._postpone(row).get("lease_until", 0), UTC)
+        if lease >= self.clock().replace(microsecond=0):
+            self._come_back(row, lease + timedelta(seconds=1))
+            return
         try:
             case = self.outbox.push(row["PK"].partition("#")[2])
         except (CrmUnavailableError, CrmRateLimitError):
-            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(self.clock() + SOON))
+            self._come_back(row, self.clock() + SOON)
             return
         except CrmError:
             return
@@ -70,6 +79,11 @@ class Watcher:
                 self.profiles.write(row)
         except CrmError:
             return
+
+    def _come_back(self, row: Item, at: datetime) -> None:
+        """Unless it was saved meanwhile."""
+        with suppress(ConditionFailed):
+            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(at))
 
     def _postpone(self, row: Item) -> Item:
         tries = (self.table.get(row["PK"], row["SK"]) or {}).get("tries", 0) + 1
