@@ -9,7 +9,7 @@ from tests.bench.figures import Figure
 from tests.kit.crms import kit_names, open_world
 from tests.kit.dying import Outcome, play
 
-RUNS, QUICK, BATCH = 10_000, 1_000, 200  # a CRM for each batch: none of them is quick with a thousand cases
+RUNS, QUICK, BATCH = 10_000, 1_000, 50  # a CRM for each batch: none of them is quick with a thousand cases
 
 
 def measure(full: bool = False) -> Iterator[Figure]:
