@@ -128,6 +128,20 @@ def test_what_happened_before_the_first_reading_is_not_told(world: World) -> Non
     assert _read_all(world, _begin(world))[0] == []
 
 
+def test_what_people_did_before_the_first_reading_of_all_is_told(world: World) -> None:
+    """The first case was saved, and answered, before anybody polled."""
+    world.tick(3600)
+    saved = quick(world).save_case(RECORD)
+    world.tick(20)
+    world.comment(saved.crm_id, "called back")
+    world.close_case(saved.crm_id)
+    world.tick(100)
+    begun, cursor = quick(world).read_changes("")
+    changes = [*begun, *_read_all(world, cursor)[0]]
+    assert _fields(changes, saved.crm_id)["status"] == CLOSED
+    assert [change.fields["text"].strip() for change in changes if change.kind == "comment"] == ["called back"]
+
+
 def test_what_we_wrote_is_no_change(world: World) -> None:
     profile, cursor = a_profile(world), _begin(world)
     cursor = _read_all(world, cursor)[1]

@@ -274,7 +274,8 @@ class Crm(Protocol):
         """Once for each customer id; the one that is there if there is one."""
 
     def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
-        """One page of what happened since the cursor, oldest first, at least once, and the next cursor; an empty cursor begins now.
+        """One page of what happened since the cursor, oldest first, at least once, and the next cursor. An empty one begins
+        a few minutes ago: with what people did since the first case was saved, before anybody asked.
 
         Nothing is missed that came late or shares its time with the page's last; no changes means that all is read.
         """
