@@ -26,6 +26,7 @@ NASTY = (
     "back\\slash\\",
     "') OR Name != ('",
     "*) ^active=true }",
+    '=HYPERLINK("https://elsewhere.example";"{{user.email}} ${7*7} @{made.id} <b onclick=x>")',
     "Žofie Łukasiewicz 田中 😀",
     "line\nbreak\r\n\ttab\x00",
     "\ud83d lone",
