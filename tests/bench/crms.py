@@ -12,9 +12,11 @@ from itertools import pairwise
 from typing import Any
 
 from caseline.cases.outbox import MAKING
-from caseline.crm import Note
+from caseline.crm import Note, Profile
 from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
 from caseline.errors import CrmError
+from caseline.profile_marks import mark_profiles
+from caseline.publishing import read_records
 from caseline.table import Table
 
 from tests.bench.figures import Figure
@@ -39,9 +41,9 @@ def measure() -> Iterator[Figure]:
         yield Figure(f"calls for a new case: {name}", bare, limit)
         yield Figure("  with its first note", noted, limit)
         with open_world(name) as world:
-            within, in_all = count_ten_signals(world)
+            within, in_all, profile = count_ten_signals(world)
         yield Figure("  with ten signals, within the hour", within, IN_ALL)
-        yield Figure("  with ten signals, until it knows of all", in_all, IN_ALL)
+        yield Figure("  with ten signals, until it knows of all", in_all, IN_ALL, note=f"and {profile} to keep the customer's profile")
         with open_world(name) as world:
             probes, others = count_while_down(world)
         yield Figure("  while it is down for two hours", others, 0, note=f"beside {probes} probes, one in {PROBE_SECONDS} s at most")
@@ -76,33 +78,50 @@ def _new_case(world: World, identities: Sequence[str], notes: Sequence[Note]) ->
 
 
 class Hour(Remote):
-    """The product with one CRM; for each step another process."""
+    """The product with one CRM; for each step another process. What it takes to keep the customer's profile is counted apart."""
 
     world: World
+    spent_on_profile = 0
 
     def guarded(self) -> GuardedCrm:
-        return GuardedCrm(quick(self.world), self.table, self.clock)
+        crm = quick(self.world)
+        write = crm.write_profile
+
+        def write_profile(profile: Profile) -> None:
+            before = self.world.calls()
+            write(profile)
+            self.spent_on_profile += self.world.calls() - before
+
+        crm.write_profile = write_profile
+        return GuardedCrm(crm, self.table, self.clock)
+
+    def calls(self) -> int:
+        return self.world.calls() - self.spent_on_profile
+
+    def _publish(self, records: list[dict[str, Any]]) -> None:
+        super()._publish(records)
+        mark_profiles(self.table, read_records(records), lambda brand: "", self.now + timedelta(minutes=self.pace.enrich_minutes))
 
     def go_on(self, **time: float) -> None:
         super().go_on(**time)
         self.world.tick(timedelta(**time).total_seconds())
 
 
-def count_ten_signals(world: World) -> tuple[int, int]:
-    """Calls within the hour, and until the CRM has been told of all ten."""
+def count_ten_signals(world: World) -> tuple[int, int, int]:
+    """Calls within the hour, and until the CRM has been told of all ten; and those for the customer's profile."""
     _add_customer(world)
     with aws() as cloud:
         product = Hour(cloud, quick(world))
         product.world = world
-        begun, before = product.now, world.calls()
+        begun, before = product.now, product.calls()
         for number in range(SIGNALS):
             product.send(a_signal(f"p-{number}", identities=IDENTITIES, occurred_at=product.now))
             product.settle()
             product.live(begun + timedelta(minutes=MINUTES_APART * (number + 1)) - timedelta(minutes=number == SIGNALS - 1))
-        within = world.calls() - before
+        within = product.calls() - before
         product.live(begun + timedelta(hours=3))
         _check_all_told(product, world)
-        return within, world.calls() - before
+        return within, product.calls() - before, product.spent_on_profile
 
 
 def _check_all_told(product: Hour, world: World) -> None:

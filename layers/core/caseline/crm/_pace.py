@@ -20,7 +20,7 @@ class Pace:
 
     coalesce_minutes: float = 60
     account_minutes: float = 60
-    enrich_minutes: float = 15
+    enrich_minutes: float = 60
     changes_minutes: float = 1
 
     @property
