@@ -1,22 +1,20 @@
-"""Ten thousand cases saved by processes that die at random calls to the table and to the CRM, shared out among all CRMs: how many stand twice, or not."""
+"""Cases saved by processes that die at random calls to the table and to the CRM, shared out among all CRMs: how many stand twice, or not."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from caseline.crm import crm_names
-
 from tests.bench.figures import Figure
-from tests.kit.crms import open_world
+from tests.kit.crms import kit_names, open_world
 from tests.kit.dying import Outcome, play
 
-RUNS, BATCH = 10_000, 200  # a CRM for each batch: none of them is quick with a thousand cases
+RUNS, QUICK, BATCH = 10_000, 1_000, 50  # a CRM for each batch: none of them is quick with a thousand cases
 
 
-def measure() -> Iterator[Figure]:
-    names, started = crm_names(), time.perf_counter()
-    outcomes = {name: _play(name, -(-RUNS // len(names))) for name in names}
+def measure(full: bool = False) -> Iterator[Figure]:
+    names, started = kit_names(), time.perf_counter()
+    outcomes = {name: _play(name, -(-(RUNS if full else QUICK) // len(names))) for name in names}
     runs, deaths = sum(each.runs for each in outcomes.values()), sum(each.deaths for each in outcomes.values())
     note = f"{runs} cases over {len(names)} CRMs, {deaths} deaths and lost answers, {time.perf_counter() - started:.0f} s"
     yield Figure("cases and notes that stand twice", sum(len(each.duplicates) for each in outcomes.values()), 0, note=note)

@@ -12,7 +12,7 @@ from caseline.crm import CLOSED, OPEN, Change, Note, StandingCase, open_crm
 
 from tests.kit.crms import NOW, RECORD, World
 from tests.kit.saving import quick
-from tests.kit.scenes import BEFORE, MANY, a_profile, later
+from tests.kit.scenes import BEFORE, MANY, a_profile, later, where_it_can
 
 
 def _begin(world: World) -> str:
@@ -112,13 +112,11 @@ def test_cases_are_deleted(world: World) -> None:
     assert changes and all(change.fields["entity"] == "case" for change in changes)
 
 
+@where_it_can("merge")
 def test_cases_are_merged(world: World) -> None:
     saved, into = (quick(world).save_case(replace(RECORD, case_key=case_key)) for case_key in ("cx-1", "cx-2"))
     cursor = _begin(world)
-    try:
-        world.merge_case(saved.crm_id, into.crm_id)
-    except NotImplementedError:
-        return
+    world.merge_case(saved.crm_id, into.crm_id)
     changes = _told_of(world, cursor, "merged", saved.crm_id)
     assert changes and all((change.fields["entity"], change.fields["into"]) == ("case", into.crm_id) for change in changes)
 
@@ -128,6 +126,20 @@ def test_what_happened_before_the_first_reading_is_not_told(world: World) -> Non
     world.close_case(saved.crm_id)
     world.comment(saved.crm_id, "called back")
     assert _read_all(world, _begin(world))[0] == []
+
+
+def test_what_people_did_before_the_first_reading_of_all_is_told(world: World) -> None:
+    """The first case was saved, and answered, before anybody polled."""
+    world.tick(3600)
+    saved = quick(world).save_case(RECORD)
+    world.tick(20)
+    world.comment(saved.crm_id, "called back")
+    world.close_case(saved.crm_id)
+    world.tick(100)
+    begun, cursor = quick(world).read_changes("")
+    changes = [*begun, *_read_all(world, cursor)[0]]
+    assert _fields(changes, saved.crm_id)["status"] == CLOSED
+    assert [change.fields["text"].strip() for change in changes if change.kind == "comment"] == ["called back"]
 
 
 def test_what_we_wrote_is_no_change(world: World) -> None:

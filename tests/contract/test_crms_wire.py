@@ -87,7 +87,7 @@ def test_each_status_has_its_error(remote: Any, action: str, status: int) -> Non
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0), ("soon", None), ("", None)])
-@pytest.mark.parametrize("action", ["find", "save", "update", "note", "changes", "profile"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_retry_after_is_passed_on(remote: Any, action: str, header: str, seconds: float | None) -> None:
     scene = scene_of(remote)
     remote.wire.answer("", 429, {"Retry-After": header} if header else {}, times=50)

@@ -209,7 +209,7 @@ def test_waiting_is_a_status_of_its_own(sf: SalesforceWorld) -> None:
 
 def test_contacts_that_are_merged_or_deleted(sf: SalesforceWorld) -> None:
     first, second = (sf.add_contact(sf.add_account(name), name) for name in ("Ann", "Bob"))
-    sf.tick(300)
+    sf.tick(600)
     cursor = sf.adapter().read_changes()[1]
     with sf.org.by(sf.person()):
         sf.org.merge("Contact", first, second)

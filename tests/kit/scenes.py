@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from caseline.crm import CaseRecord, NewContact, Note, Profile, SavedCase
 from caseline.crm._schema import read_schema
 from ruamel.yaml import YAML
 
-from tests.kit.crms import RECORD, StoredCase, World
+from tests.kit.crms import RECORD, StoredCase, World, kits_that
 
 SCHEMA = read_schema(YAML(typ="safe", pure=True).load(Path(__file__).parents[2].joinpath("infra/crm/schema.yaml").read_text()))
 BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
@@ -25,6 +26,7 @@ NASTY = (
     "back\\slash\\",
     "') OR Name != ('",
     "*) ^active=true }",
+    '=HYPERLINK("https://elsewhere.example";"{{user.email}} ${7*7} @{made.id} <b onclick=x>")',
     "Žofie Łukasiewicz 田中 😀",
     "line\nbreak\r\n\ttab\x00",
     "\ud83d lone",
@@ -36,6 +38,17 @@ VALUES = {
 }  # fmt: skip
 OF_ACCOUNTS = {field.key for field in SCHEMA if field.entity == "account" and field.side == "ours"}
 NEW = NewContact("contact", "cu-77", "Cleo Marsh", ("email:cleo@example.com", "x:777", "phone:+442079460077"), "x")
+
+
+def where_it_can(ability: str) -> pytest.MarkDecorator:
+    """The test is of the CRMs whose kits do not say why they lack it."""
+    return pytest.mark.parametrize("world", kits_that(ability), indirect=True)
+
+
+def without_a_field(*fields: str) -> pytest.MarkDecorator:
+    """The test is of each of these fields (`<entity>.<key>`), in the CRMs that can be without it."""
+    cases = [(name, *field.split(".")) for field in fields for name in kits_that(f"drop {field}")]
+    return pytest.mark.parametrize(("world", "entity", "key"), cases, indirect=["world"])
 
 
 def later(saved: SavedCase, version: int = 2, before: Mapping[str, str] = BEFORE, record: CaseRecord = RECORD, **changes: Any) -> CaseRecord:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from caseline.cases.inbound import Inbound
-from caseline.cases.lookup import AccountLookUp
-from caseline.cases.newcomers import Newcomers
-from caseline.cases.outbox import Outbox
 from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
-from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
+from caseline.crm._guard import PROBE_SECONDS, read_limits
+from caseline.crm._pace import Pace
 from caseline.crm_messages import write_changes
 from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
 from caseline.policy import load_policy
@@ -22,14 +19,12 @@ from caseline.profiles import ProfileWriter
 from caseline.publishing import read_records
 from caseline.reconciling import Reconciler, read_report
 from caseline.signals import OUTBOUND
-from caseline.syncing import CrmSync
-from caseline.watching import Watcher
 
+from tests.kit import remote as kit
 from tests.kit.aws import aws
-from tests.kit.pipeline import FakeCrm, Mortal, Pipeline, _case_url, a_signal
+from tests.kit.pipeline import FakeCrm, a_signal
 from tests.simulation.test_way_through import vip
 
-HALF_HOUR = timedelta(minutes=30)
 NORTH = Account("a-c-1", "Northern Tools", "c-1", "Ann")
 
 
@@ -76,45 +71,8 @@ class OtherCrm(FakeCrm):
         return self.standing[at : at + 1], str(at + 1) if at + 1 < len(self.standing) else ""
 
 
-class Remote(Pipeline):
-    """The pipeline with a CRM over the network."""
-
-    policy_text: str | None = None
-
-    def guarded(self) -> GuardedCrm:
-        return GuardedCrm(Mortal(self.crm, self.grim), self.table, self.clock)
-
-    def outbox(self) -> Outbox:
-        newcomers = Newcomers(self.table, self.guarded(), self.policy, self.clock)
-        return Outbox(self.table, self.guarded(), self.clock, _case_url, HALF_HOUR, True, newcomers)
-
-    def look_up(self, state: dict[str, Any]) -> dict[str, Any]:
-        return AccountLookUp(self.table, self.guarded(), self.runs(), self.clock, timedelta(hours=1), listens=True).look_up(state)
-
-    def watch(self) -> int:
-        profiles = ProfileWriter(self.table, self.guarded(), self.policy.crm, self.clock)
-        return Watcher(self.table, self.runs(), self.outbox(), self.clock, None, profiles).watch()
-
-    def inbound(self) -> Inbound:
-        return Inbound(self.table, self.crm.name, [""], self.clock)
-
-    def sync(self) -> CrmSync:
-        return CrmSync(self.table, self.guarded(), self.inbound(), self.clock)
-
-    def tell(self, kind: str, **fields: Any) -> bool:
-        """A change of that kind to the one case."""
-        (case,) = self.cases()
-        return self.inbound().apply(Change(kind, f"id-{case['case_key']}", self.now, case["case_key"], fields, "Mo"))
-
-    def go_on(self, **time: float) -> None:
-        self.now += timedelta(**time)
-
-    def live(self, until: datetime) -> None:
-        """Minute by minute, as the schedule has it."""
-        while self.now < until:
-            self.now += timedelta(minutes=1)
-            self.watch()
-            self.settle()
+class Remote(kit.Remote):
+    pace = Pace(coalesce_minutes=30)
 
 
 @pytest.fixture

@@ -69,7 +69,11 @@ class CrmRateLimitError(CrmError):
 
 
 class CrmUnavailableError(CrmError):
-    """The CRM is down, slow or answered nonsense; retry later."""
+    """The CRM is down, slow or answered nonsense; retry later. `asked`: a call was made, so that its work may still be under way there."""
+
+    def __init__(self, message: str, asked: bool = True) -> None:
+        super().__init__(message)
+        self.asked = asked
 
 
 class CrmRejectedError(CrmError):

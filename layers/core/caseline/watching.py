@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
+from caseline.cases.ledger import DUE_SHARDS
 from caseline.cases.outbox import Outbox
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
@@ -17,7 +19,8 @@ from caseline.storms.incidents import Incidents
 from caseline.table import ConditionFailed, Item, Table
 
 BATCH = 100
-LONGEST_WAIT, SOON = timedelta(hours=1), timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+SOON = timedelta(seconds=30)  # due again in the next round, a minute after this one
 LOOKED = timedelta(minutes=15)  # until a case is looked at again whose run did not come to an end
 
 
@@ -32,8 +35,8 @@ class Watcher:
     incidents: Incidents | None = None
 
     def watch(self) -> int:
-        """Take up what is due, and judge again what is to be looked at; returns how many rows were."""
-        due = self._read("due")
+        """Take up what is due, the urgent first, and judge again what is to be looked at; returns how many rows were."""
+        due = [row for shard in DUE_SHARDS for row in self._read(shard)]
         for row in due:
             kind = row["PK"].partition("#")[0]
             {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich, "STORMS": self._look_after}[kind](row)
@@ -56,12 +59,16 @@ class Watcher:
         self.runs.restart(self._postpone(row))
 
     def _push(self, row: Item) -> None:
-        """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call."""
-        self._postpone(row)
+        """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call. A
+        saver that gave up may still be at work for a while."""
+        lease = datetime.fromtimestamp(self._postpone(row).get("lease_until", 0), UTC)
+        if lease >= self.clock().replace(microsecond=0):
+            self._come_back(row, lease + timedelta(seconds=1))
+            return
         try:
             self.outbox.push(row["PK"].partition("#")[2])
         except (CrmUnavailableError, CrmRateLimitError):
-            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(self.clock() + SOON))
+            self._come_back(row, self.clock() + SOON)
         except CrmError:
             return
 
@@ -88,6 +95,11 @@ class Watcher:
                 self.profiles.write(row)
         except CrmError:
             return
+
+    def _come_back(self, row: Item, at: datetime) -> None:
+        """Unless it was saved meanwhile."""
+        with suppress(ConditionFailed):
+            self.table.update(row["PK"], row["SK"], "SET due_at = :at REMOVE tries", "attribute_exists(due_at)", at=isoformat(at))
 
     def _postpone(self, row: Item) -> Item:
         tries = (self.table.get(row["PK"], row["SK"]) or {}).get("tries", 0) + 1

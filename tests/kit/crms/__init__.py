@@ -19,6 +19,13 @@ from caseline.web import WebhookRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 VARIANTS = {"sap_c4c": "sap"}  # a second product that the same adapter speaks to, by the name of its kit
+# What the CRMs can do in one way or another, but not each of them: `drop <entity>.<key>` is that a field of ours can be missing.
+KINDS = ("case", "comment", "contact", "account", "deleted")
+DROPPED = (
+    *(f"drop case.{key}" for key in ("case_key", "headline", "version", "band", "reasons", "outcome")),
+    *("drop contact.handles", "drop contact.health", "drop account.tier", "drop account.product_tier", "drop account.lifecycle"),
+)
+ABILITIES = (*(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED)
 RECORD = CaseRecord(
     case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
     reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",
@@ -91,10 +98,10 @@ class World(Protocol):
     def set_owner(self, crm_id: str, owner: str) -> None: ...
     def comment(self, crm_id: str, text: str, public: bool = False) -> None: ...
     def merge_case(self, crm_id: str, into: str) -> None:
-        """NotImplementedError where the CRM has no merge that leaves a trace."""
+        """NotImplementedError where the kit lacks `merge`: the CRM has none that leaves a trace."""
 
     def lock_case(self, crm_id: str, times: int = 1) -> None:
-        """The next writes to it are refused as they are while somebody else holds it; NotImplementedError where the CRM has no such answer."""
+        """The next writes to it are refused as they are while somebody else holds it; NotImplementedError where the kit lacks `lock`."""
 
     def set_tier(self, account_id: str, tier: str) -> None: ...
     def contact_values(self, contact_id: str) -> dict[str, Any]:
@@ -105,15 +112,26 @@ class World(Protocol):
         """How many contacts and leads there are."""
 
     def drop_field(self, entity: str, key: str) -> None:
-        """The field of ours (by its key in infra/crm/schema.yaml) is missing from now on; NotImplementedError where the CRM takes any field."""
+        """The field of ours (by its key in infra/crm/schema.yaml) is missing from now on; NotImplementedError where the kit lacks that."""
 
     def webhook(self, kind: str, crm_id: str) -> tuple[WebhookRequest, Source] | None:
-        """A signed request as the CRM sends it for a change of that kind (case, comment, contact, account, deleted); None where it sends none."""
+        """A signed request as the CRM sends it for a change of that kind (of KINDS); None where the kit lacks that."""
 
 
 def kit_names() -> list[str]:
     """Of the CRMs, and of their variants beside them."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def why_not(name: str, ability: str) -> str:
+    """Why the CRM of that kit lacks the ability, "" if it has it. Its module says so in `LACKS`, of the ability itself or of all abilities of that sort."""
+    lacks: Mapping[str, str] = getattr(import_module(f"{__name__}.{name}"), "LACKS", {})
+    return lacks.get(ability) or lacks.get(ability.partition(" ")[0], "")
+
+
+def kits_that(ability: str) -> list[str]:
+    assert ability in ABILITIES, "no kit is asked whether it lacks that"
+    return [name for name in kit_names() if not why_not(name, ability)]
 
 
 def open_world(name: str) -> AbstractContextManager[World]:

@@ -46,6 +46,12 @@ class BottleWire:
             self._faults.add(kind, match, **values)
 
 
+LACKS = {
+    "lock": "it locks no rows for longer than a request",
+    "webhook deleted": "it has no event for it",
+}
+
+
 class BottleWorld:
     """`simulator` is a `Simulated`, or what speaks with the real one in its place."""
 
@@ -126,7 +132,8 @@ class BottleWorld:
 
     def _stored(self, row: Mapping[str, Any], with_notes: bool) -> StoredCase:
         body = self._do("GET", f"cases/{row['id']}") if with_notes else {"comments": [], "internal_notes": []}
-        notes = [note["comment"] for note in (*body["comments"], *body["internal_notes"])]
+        first = [body["cases_obj"]["description"]] if "[cx:" in (body.get("cases_obj", {}).get("description") or "") else []
+        notes = [*first, *(note["comment"] for note in (*body["comments"], *body["internal_notes"]))]
         custom, assigned = row["custom_fields"], row["assigned_to"]
         return StoredCase(
             row["id"], custom.get("cx_case_key", ""), int(custom.get("cx_version", 0)), int(custom.get("cx_score", 0)), custom.get("cx_band", ""),

@@ -19,6 +19,13 @@ from caseline.table import Table
 from tests.kit.aws import aws
 from tests.kit.crms import NOW, StoredCase
 
+LACKS = {
+    "merge": "its cases are not merged",
+    "lock": "it is written under conditions, by nobody for long",
+    "drop": "its fields are its own",
+    "webhook": "people work with it through Caseline itself",
+}
+
 
 class BuiltinWorld:
     """It is reached through the table: there is no wire, no login, and no call to count."""

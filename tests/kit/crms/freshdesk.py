@@ -48,6 +48,15 @@ def add_field(desk: Desk, kind: str, name: str) -> None:
     desk.add_field(kind, {"label": f"cx {key.replace('_', ' ')}", "type": "custom_dropdown" if choices else TYPES.get(key, "custom_text"), "choices": choices})
 
 
+LACKS = {
+    "merge": "of a merge its API tells no more than that a ticket was closed",
+    "lock": "it locks no tickets",
+    "drop contact.handles": "handles are tags",
+    "drop account.tier": "the tier is Freshdesk's own field",
+    **{f"webhook {kind}": "its automations are set up for tickets" for kind in ("comment", "contact", "account", "deleted")},
+}
+
+
 class FreshdeskWorld:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
@@ -105,8 +114,7 @@ class FreshdeskWorld:
         return _profile(self.desk.companies[int(account_id)])
 
     def drop_field(self, entity: str, key: str) -> None:
-        """Handles are tags, a customer's key is the contact's external id, the tier is Freshdesk's own."""
-        if key in ("handles", "customer_key", "tier"):
+        if f"drop {entity}.{key}" in LACKS:
             raise NotImplementedError
         self.desk.drop_field(ENTITIES[entity], f"{'cf_' if entity == 'case' else ''}cx_{key}")
 

@@ -58,6 +58,7 @@ def set_up(portal: Portal) -> None:
 
 READING, WRITING = "/search|/batch/read|GET .*/objects/", "(POST|PATCH) .*/objects/tickets(/[^/]+)?$"
 NOTING = "PATCH .*/objects/tickets/"
+LACKS = {"webhook comment": "notes are told of by polling alone"}
 
 
 class HubSpotWorld:

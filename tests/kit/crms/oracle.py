@@ -35,6 +35,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 WEBHOOK_SECRET, WEBHOOK_URL = "oracle-webhook-password", "https://hooks.example.com/webhooks/crm/main"
 READING, WRITING, NOTING = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH) .*/{CASE}", "POST .*11.13.18.05$"
+LACKS = {"merge": "Fusion has no merge that leaves a trace"}
 
 
 class OracleWorld:
@@ -136,7 +137,7 @@ class OracleWorld:
         self.pod.add_message(self.pod.find(CASE, crm_id), {"MessageTypeCd": kind, "MessageContent": content}, PERSON)
 
     def merge_case(self, crm_id: str, into: str) -> None:
-        raise NotImplementedError("Fusion has no merge that leaves a trace")
+        raise NotImplementedError
 
     def lock_case(self, crm_id: str, times: int = 1) -> None:
         self.pod.locked[crm_id] = times

@@ -59,6 +59,9 @@ class SalesforceWire:
             self._faults.add(kind, match, **values)
 
 
+LACKS = {"webhook deleted": "deletions make no outbound message"}
+
+
 class SalesforceWorld:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.org, self.wire = simulator, simulator.org, SalesforceWire(simulator)
@@ -146,7 +149,7 @@ class SalesforceWorld:
         self.org.drop_field(OBJECTS[entity], f"CX_{key.title()}__c")
 
     def webhook(self, kind: str, crm_id: str) -> tuple[WebhookRequest, Source] | None:
-        """An outbound message; deletions make none."""
+        """An outbound message."""
         if kind not in SENT:
             return None
         entity = OBJECTS.get(kind, "CaseComment")

@@ -42,6 +42,9 @@ class SapWire:
             self._faults.add(kind, match, **values)
 
 
+LACKS = {"merge": "cases are not merged"}
+
+
 class SapWorld:
     """Of either product; the subclasses know its columns."""
 
@@ -146,7 +149,8 @@ class V2World(SapWorld):
 
     def _stored(self, row: Mapping[str, Any]) -> StoredCase:
         ours = {key: row.get(f"extensions.{named(key)}") for key in ("case_key", "version", "score", "band", "reasons")}
-        notes = [words_of(self.tenant.tables[NOTES].rows[each["noteId"]]) for each in row["notes"]]
+        first = [row["extensions.CXNotes"]] if row.get("extensions.CXNotes") else []
+        notes = [*first, *(words_of(self.tenant.tables[NOTES].rows[each["noteId"]]) for each in row["notes"])]
         return StoredCase(
             row["id"], ours["case_key"] or "", int(ours["version"] or 0), int(ours["score"] or 0), ours["band"] or "", ours["reasons"] or "", notes,
             "closed" if row["status"] in ("05", "06") else "open", row.get("processor.id") or "", row["priority"],

@@ -19,6 +19,10 @@ from tests.kit.simulated import serving
 
 ENTITIES = {"case": CASES, "contact": CONTACTS, "account": ACCOUNTS}
 STATUS = "ServiceRequestUserLifeCycleStatusCode"
+LACKS = {
+    "merge": "tickets are not merged",
+    **{f"webhook {kind}": "polling tells more of it" for kind in ("case", "comment", "contact", "account")},
+}
 
 
 class C4cWorld(SapWorld):
@@ -104,7 +108,6 @@ class C4cWorld(SapWorld):
     # ---- what is pushed
 
     def webhook(self, kind: str, crm_id: str) -> tuple[WebhookRequest, Source] | None:
-        """Of a ticket that is deleted; of all else polling tells more."""
         if kind != "deleted":
             return None
         place = f"{self.simulator.url}/sap/c4c/odata/v1/c4codataapi/ServiceRequestCollection('{crm_id}')"

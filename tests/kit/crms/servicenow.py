@@ -36,6 +36,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
 LENGTHS = {"headline": 255, "reasons": 32_768, "category": 255, "queue": 80, "band": 40, "customer_key": 64, "handles": 4_096, "channels": 255}
 WEBHOOK_SECRET, WEBHOOK_URL = "servicenow-webhook-secret", "https://hooks.example.com/webhooks/crm/main"
 READING, WRITING, NOTING = "GET .*/table/customer_contact", f"(POST|PATCH) .*/table/{CASE}", f"PATCH .*/table/{CASE}"
+LACKS = {
+    "merge": "it has no merge that leaves a trace",
+    "lock": "it locks no records",
+    "drop case.case_key": "correlation_id is ServiceNow's own",
+}
 
 
 class ServiceNowWorld:
@@ -95,7 +100,7 @@ class ServiceNowWorld:
 
     def drop_field(self, entity: str, key: str) -> None:
         if key == "case_key":
-            raise NotImplementedError("correlation_id is ServiceNow's own")
+            raise NotImplementedError
         self.instance.drop_field(TABLES[entity], f"u_cx_{key}")
 
     # Cases.
@@ -134,10 +139,10 @@ class ServiceNowWorld:
         self._set(crm_id, **{"comments" if public else "work_notes": text})
 
     def merge_case(self, crm_id: str, into: str) -> None:
-        raise NotImplementedError("ServiceNow has no merge that leaves a trace")
+        raise NotImplementedError
 
     def lock_case(self, crm_id: str, times: int = 1) -> None:
-        raise NotImplementedError("ServiceNow locks no records")
+        raise NotImplementedError
 
     # Webhooks.
     def webhook(self, kind: str, crm_id: str) -> tuple[WebhookRequest, Source] | None:

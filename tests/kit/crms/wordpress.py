@@ -25,6 +25,7 @@ IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 WEBHOOK_SECRET = "a-secret-for-the-news-of-wordpress"
 PRIORITIES = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 KINDS = {"case": "cases", "contact": "people", "account": "accounts", "comment": "comments", "deleted": "deleted"}
+LACKS = {"merge": "tasks are not merged", "drop": "a post takes any meta"}
 
 
 class WordPressWorld:
@@ -94,7 +95,6 @@ class WordPressWorld:
         self.site.set_meta(int(account_id), {"_cx_tier": tier})
 
     def drop_field(self, entity: str, key: str) -> None:
-        """A post takes any meta."""
         raise NotImplementedError
 
     # ---- what stands

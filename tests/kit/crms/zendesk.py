@@ -53,6 +53,9 @@ def add_field(desk: Desk, kind: str, name: str, choice: str, key: str = "") -> N
     desk.add_field(kind, values if kind == "ticket_field" else {**values, "key": key or f"cx_{name}"})
 
 
+LACKS = {"drop case.case_key": "external_id is Zendesk's own"}
+
+
 class ZendeskWorld:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)

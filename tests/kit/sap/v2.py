@@ -46,7 +46,7 @@ def _texts(*names: str) -> dict[str, str]:
 def tables() -> dict[str, Table]:
     case = {
         "id": "id", **_texts("displayId", "subject", "priority", "origin", "caseType", "status", "processor.name"), "account.id": "id", "contact.id": "id",
-        "processor.id": "id", "serviceTeam.id": "id", "notes": "list", **_ADMIN, **extensions(CASE),
+        "processor.id": "id", "serviceTeam.id": "id", "notes": "list", **_ADMIN, **extensions((*CASE, "notes")),
     }  # fmt: skip
     contact = {
         "id": "id", "accountId": "id", **_texts("formattedName", "givenName", "familyName", "eMail", "phone", "mobile", "normalizedPhone", "normalizedMobile"),
@@ -230,7 +230,7 @@ def _fits(kind: str, column: str, value: Any) -> bool:
         return bool(_UUID.fullmatch(value))
     if kind == "time":
         return bool(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value))
-    return len(value) <= (LONG if column in ("extensions.CXReasons", "extensions.CXHandles", "extensions.CXLink", "content") else SHORT)
+    return len(value) <= (LONG if column in ("extensions.CXReasons", "extensions.CXNotes", "extensions.CXHandles", "extensions.CXLink", "content") else SHORT)
 
 
 def _derived(values: Mapping[str, Any]) -> Row:

@@ -35,6 +35,7 @@ class Client:
 
 @pytest.fixture
 def both(timed_site: Site) -> Iterator[tuple[Client, Client]]:
+    timed_site.clock.unlink(missing_ok=True)  # with its clock stopped by another test, nothing there would have an order
     real, simulated = Real(timed_site), Simulated()
     with serving(simulated):
         yield Client(real), Client(simulated)

@@ -95,18 +95,21 @@ def test_a_signal_becomes_a_ticket_with_priority_reasons_and_note(scene: Scene) 
     assert (custom["cx_case_key"], custom["cx_score"], custom["cx_band"]) == (case["case_key"], case["priority"]["score"], "P1")
     missing = [line for line in case["priority"]["lines"] if line["text"].removesuffix(")") not in custom["cx_reasons"]]
     assert missing == [] and case["case_key"] in custom["cx_link"], custom["cx_reasons"]
-    [note] = ticket["internal_notes"]
-    assert ANGRY in note["comment"] and ticket["comments"] == []
+    assert ANGRY in row["description"] and ticket["internal_notes"] == ticket["comments"] == []
 
 
 def test_the_next_signal_is_a_note_of_the_same_ticket(scene: Scene) -> None:
     scene.say("p-2", "ida", "Still no parcel, and no answer either. I am furious.")
     scene.dev.settle()
     case = scene.case("ida")
-    ticket = until(lambda: _noted(scene, case["crm"]["id"], 2))
-    texts = [note["comment"] for note in ticket["internal_notes"]]
+    ticket = until(lambda: _noted(scene, case["crm"]["id"], 1))
+    texts = _words(ticket)
     assert Counter(sum(text.count(words) for text in texts) for words in (ANGRY, "I am furious")) == {1: 2}
     assert len(scene.office.tickets()) == 1
+
+
+def _words(ticket: Any) -> list[str]:
+    return [ticket["cases_obj"]["description"], *(note["comment"] for note in ticket["internal_notes"])]
 
 
 def _noted(scene: Scene, crm_id: str, count: int) -> Any:
@@ -167,5 +170,5 @@ def test_saves_that_are_killed_and_repeated_make_no_second_ticket(scene: Scene) 
     keys = Counter(ticket["custom_fields"]["cx_case_key"] for ticket in scene.office.tickets())
     assert set(keys.values()) == {1} and {scene.case(who)["case_key"] for who in people} <= set(keys)
     for who in people:
-        texts = " ".join(note["comment"] for note in scene.office.ticket(scene.case(who)["crm"]["id"])["internal_notes"])
+        texts = " ".join(_words(scene.office.ticket(scene.case(who)["crm"]["id"])))
         assert texts.count("[cx:") == len(set(part.partition("]")[0] for part in texts.split("[cx:")[1:])), "a note twice"

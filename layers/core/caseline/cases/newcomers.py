@@ -8,6 +8,7 @@ from datetime import datetime
 
 from caseline.cases.inbound import account_key
 from caseline.crm import Account, Crm, NewContact
+from caseline.crm._guard import URGENT_BAND
 from caseline.customers import Claimed, link, load_customer
 from caseline.policy import Policy
 from caseline.policy_shape import BANDS
@@ -31,7 +32,8 @@ class Newcomers:
         if customer is None or customer.get("match") != "none" or not self._claim(customer, case["case_key"]):
             return {}
         origin = f"{case['channels'][0]} of {case['brand']}" if case["channels"] else case["brand"]
-        made = self.crm.create_contact(NewContact(rules.create, customer["customer_id"], customer.get("name") or "", customer["identities"], origin))
+        name, urgent = customer.get("name") or "", case["priority"]["band"] == URGENT_BAND
+        made = self.crm.create_contact(NewContact(rules.create, customer["customer_id"], name, customer["identities"], origin, urgent))
         self._keep(customer, made)
         return {"account_id": made.account_id, "contact_id": made.contact_id}
 

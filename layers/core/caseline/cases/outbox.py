@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, rest
+from caseline.cases.ledger import CLOSED, OPEN, URGENT, crm_case_key, history_row, load_case, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
+from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
 from caseline.priority.model import explain_lines, priority_from_json
 from caseline.signals import isoformat, parse_time
@@ -50,7 +51,8 @@ class Outbox:
                 return case
             if patient and self._can_wait(case):
                 return self._wait(case)
-            self._push(self._lease(case))
+            leased = self._lease(case)
+            self._push(leased, untold="upto" not in case and leased["fence"] == case.get("fence", 0) + 1)
         raise CrmConflictError("the case changes faster than it can be pushed")
 
     def _is_settled(self, case: Item) -> bool:
@@ -88,9 +90,10 @@ class Outbox:
         """Whether a call of ours could make a second case."""
         return not self.crm.native_upsert and not case["crm"].get("id")
 
-    def _push(self, case: Item) -> None:
+    def _push(self, case: Item, untold: bool) -> None:
+        """`untold`: nobody else has begun a push since the last one that ended well."""
         try:
-            record = self._next_record(case)
+            record = replace(self._next_record(case), untold=untold)
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
@@ -124,10 +127,14 @@ class Outbox:
 
     def _mark_failed(self, case: Item, error: CrmError) -> None:
         """The case shows what went wrong; the class alone, because a CRM's message may quote the customer. What was refused is not begun again,
-        and what got no answer may still be under way."""
-        lease = () if self._makes(case) and isinstance(error, CrmUnavailableError) else ("lease_until",)
+        and what got no answer may still be under way. A P1 is tried again before all others."""
+        lease = () if self._makes(case) and isinstance(error, CrmUnavailableError) and error.asked else ("lease_until",)
         begun = ("sending",) if isinstance(error, CrmRejectedError) else ()
-        self._mark(case, "SET crm = :crm", (*lease, *begun), crm={**case["crm"], "sync": "failed", "error": type(error).__name__})
+        crm = {**case["crm"], "sync": "failed", "error": type(error).__name__}
+        if case["priority"]["band"] == URGENT_BAND:
+            self._mark(case, "SET crm = :crm, due_shard = :urgent", (*lease, *begun), crm=crm, urgent=URGENT)
+        else:
+            self._mark(case, "SET crm = :crm", (*lease, *begun), crm=crm)
 
     def _mark(self, case: Item, expression: str, removed: Sequence[str], **values: Any) -> None:
         """A later version keeps the case due: its keys are removed only when nothing newer waits."""

@@ -86,8 +86,9 @@ class CaseRecord:
 
     `crm_id` is where it stands already, "" if it was never saved. `first` says that no call for this case can have reached the CRM before: there is
     nothing to look for. `before` has `status`, `band`, `queue` and `owner` as we saved them last: what equals is not sent again, and where the CRM shows
-    another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can. `saved_version` is that of the last save
-    whose answer we have, 0 if there is none: a CRM that shows no newer one holds nothing of ours that we do not know of.
+    another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can; `untold`: no call with any of them can have
+    reached the CRM before, so that none is looked for. `saved_version` is that of the last save whose answer we have, 0 if there is none: a CRM that shows
+    no newer one holds nothing of ours that we do not know of.
     """
 
     case_key: str
@@ -112,7 +113,18 @@ class CaseRecord:
     first: bool = False
     before: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[Note] = ()
+    untold: bool = False
     saved_version: int = 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything that people may set, too, is not as we saved it last."""
+        return any(self.before.get(name) != getattr(self, name) for name in ("status", "band", "queue", "owner"))
+
+    @property
+    def is_news(self) -> bool:
+        """A CRM can be told without being read first: nobody's say is touched, and no note has to be looked for."""
+        return bool(self.crm_id) and not self.moved and (self.untold or not self.notes)
 
 
 @dataclass(frozen=True)
@@ -182,13 +194,17 @@ class ProfileEvent:
 
 @dataclass(frozen=True)
 class NewContact:
-    """A customer whom the CRM does not know. `kind` is contact or lead; `customer_id` is kept there where a field is for it, so that it is made once."""
+    """A customer whom the CRM does not know. `kind` is contact or lead; `customer_id` is kept there where a field is for it, so that it is made once.
+
+    `urgent`: a P1 case waits for it, so that it may use the quota that is kept back.
+    """
 
     kind: str
     customer_id: str
     name: str
     identities: Sequence[str]
     origin: str
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,7 +274,8 @@ class Crm(Protocol):
         """Once for each customer id; the one that is there if there is one."""
 
     def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
-        """One page of what happened since the cursor, oldest first, at least once, and the next cursor; an empty cursor begins now.
+        """One page of what happened since the cursor, oldest first, at least once, and the next cursor. An empty one begins
+        a few minutes ago: with what people did since the first case was saved, before anybody asked.
 
         Nothing is missed that came late or shares its time with the page's last; no changes means that all is read.
         """

@@ -23,7 +23,7 @@ PAGE = 100
 NOTE_LIMIT = 32_000
 TEXT_LIMIT, HEADLINE_LIMIT = 255, 1_000
 TEXTS = ("subject", "category", "queue", "brand", "owner", "contact_id", "url")
-ON_THE_WAY = ("crm_id", "first", "before", "notes", "saved_version")  # what a record says of the save itself
+ON_THE_WAY = ("crm_id", "first", "before", "notes", "untold", "saved_version")  # what a record says of the save itself
 
 
 class Cases:

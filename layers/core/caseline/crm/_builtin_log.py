@@ -12,6 +12,7 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._builtin_rows import CHANGES, Row, keyed
+from caseline.crm._keyset import HEAD_START
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item, Table
 
@@ -32,8 +33,8 @@ class Log:
         return self._table.put_write(row_of(change))
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
-        """One page, oldest first; none means that all is read. An empty cursor begins now."""
-        standing = json.loads(cursor) if cursor else {"since": isoformat(self._clock()), "at": "", "told": []}
+        """One page, oldest first; none means that all is read. A first one begins a little earlier."""
+        standing = json.loads(cursor) if cursor else {"since": isoformat(self._clock() - HEAD_START), "at": "", "told": []}
         told = set(standing["told"])
         rows = list(islice((row for row in self._table.query(CHANGES, since=_start(standing)) if _mark(row) not in told), PAGE))
         return [_change(row) for row in rows], _advance(standing, rows) if rows else json.dumps(standing)

@@ -57,7 +57,7 @@ class Desk(Protocol):
         """With its notes; whether it is new. `follows` is a final ticket that it continues."""
 
     def refresh(self, record: CaseRecord) -> Ticket | None:
-        """Our own fields in one call; None where the ticket is gone or final."""
+        """Our own fields, and notes that are new, without reading the ticket; None where it is gone or final."""
 
     def update(self, ticket: Ticket, record: CaseRecord | None, wish: Wish, notes: Sequence[Note]) -> Ticket: ...
     def link(self, ticket_id: str) -> str: ...
@@ -80,7 +80,7 @@ class Saver:
         """One call for a first save and for one that changes our own fields alone; else what stands is read before."""
         if record.first and not record.crm_id:
             return self._create(record)
-        if record.crm_id and not record.notes and dict(record.before) == _shown(record):
+        if record.is_news:
             refreshed = self._desk.refresh(record)
             if refreshed:
                 return self._saved(refreshed)
@@ -181,7 +181,3 @@ def subject_of(record: CaseRecord) -> str:
 def find_name(names: Mapping[str, str], wanted: Any) -> str:
     """Caseline's word for what a desk calls otherwise; "" where it has none."""
     return next((name for name, known in names.items() if known and known == str(wanted)), "")
-
-
-def _shown(record: CaseRecord) -> dict[str, str]:
-    return {"status": record.status, "band": record.band, "queue": record.queue, "owner": record.owner}

@@ -85,7 +85,7 @@ class GuardedCrm:
         self._attempt(lambda: self._crm.write_profile(profile), spare=True)
 
     def create_contact(self, contact: NewContact) -> Account:
-        return self._attempt(lambda: self._crm.create_contact(contact), spare=True)
+        return self._attempt(lambda: self._crm.create_contact(contact), spare=not contact.urgent)
 
     def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
         return self._attempt(lambda: self._crm.read_changes(cursor), spare=True)
@@ -124,7 +124,7 @@ class GuardedCrm:
         if limits.until > now:
             raise CrmRateLimitError(f"{self.name} wants to be left alone", limits.until - now)
         if limits.state == DOWN and not self._may_probe(now):
-            raise CrmUnavailableError(f"{self.name} is down; it is tried every {PROBE_SECONDS} s")
+            raise CrmUnavailableError(f"{self.name} is down; it is tried every {PROBE_SECONDS} s", asked=False)
         if spare and limits.is_scarce:
             raise CrmRateLimitError(f"what is left of the quota of {self.name} is kept for P1 cases", 300.0)
 

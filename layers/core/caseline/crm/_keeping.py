@@ -15,8 +15,6 @@ from caseline.crm._marks import missing_notes
 from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
-SHOWN = ("status", "band", "queue", "owner")
-
 
 class DuplicateError(CrmConflictError):
     """The CRM has a record with that key already."""
@@ -70,8 +68,8 @@ class Keeper:
     def save(self, record: CaseRecord) -> SavedCase:
         if record.first and not record.crm_id:
             return self._create(record)
-        if record.crm_id and not record.notes and all(record.before.get(name) == getattr(record, name) for name in SHOWN):
-            updated = self._store.update(record.crm_id, self._store.ours(record), ())
+        if record.is_news:
+            updated = self._tell(record)
             if updated:
                 return self._saved(updated)
         standing = self._find(record.crm_id, record.case_key)
@@ -85,6 +83,10 @@ class Keeper:
     def _missing(self, notes: Sequence[Note], standing: Standing) -> list[Note]:
         """Those that the case has not yet; by their marks in what is written there, unless a CRM keeps them otherwise."""
         return missing_notes(notes, standing.notes)
+
+    def _tell(self, record: CaseRecord) -> Standing | None:
+        """Our own fields and notes that are new, without reading the case; None where that cannot be."""
+        return self._store.update(record.crm_id, self._store.ours(record), record.notes)
 
     def _update(self, standing: Standing, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
         """Of a case that was read."""

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from caseline.signals import isoformat, parse_time
 
 T = TypeVar("T")
+# A first reading begins this much earlier: cases may have been saved, and people may have answered, before anybody polled. Longer than two polls.
+HEAD_START = timedelta(minutes=5)
 MARKS = 1_000  # beyond these the oldest is forgotten, and may be told again
 
 
@@ -32,7 +34,9 @@ class Position:
 
     @classmethod
     def begin(cls, now: datetime) -> Position:
-        return cls(now, "", now, now, {})
+        """A first reading."""
+        start = now - HEAD_START
+        return cls(start, "", start, start, {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Position:

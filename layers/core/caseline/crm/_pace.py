@@ -18,9 +18,9 @@ class Pace:
     the CRM says that it changed. `enrich_minutes`: how often a contact's profile is written at most, 0 for never. `changes_minutes`: how often the CRM
     is asked for changes, 0 for never."""
 
-    coalesce_minutes: float = 30
+    coalesce_minutes: float = 60
     account_minutes: float = 60
-    enrich_minutes: float = 15
+    enrich_minutes: float = 60
     changes_minutes: float = 1
 
     @property

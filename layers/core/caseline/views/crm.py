@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from caseline.cases.ledger import load_cases
+from caseline.cases.ledger import due_rows, load_cases
 from caseline.crm._guard import DOWN, LIMITED, Limits, read_limits
 from caseline.crm._pace import BUILTIN
 from caseline.reconciling import read_report
@@ -44,8 +44,8 @@ def _standing(limits: Limits) -> dict[str, Any]:
 
 
 def _unsynced(table: Table) -> list[Item]:
-    """What is due to be pushed and is not there yet, the first due first."""
-    keys = [str(row["PK"]).partition("#")[2] for row in islice(table.query("due", index="due"), COUNTED) if str(row["PK"]).startswith("CASE#")]
+    """What is due to be pushed and is not there yet, the first to go first."""
+    keys = [str(row["PK"]).partition("#")[2] for row in islice(due_rows(table), COUNTED) if str(row["PK"]).startswith("CASE#")]
     rows = load_cases(table, keys) if keys else {}
     return [rows[case_key] for case_key in keys if case_key in rows and rows[case_key]["version"] > rows[case_key]["pushed_version"]]
 

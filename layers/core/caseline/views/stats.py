@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from caseline.cases.ledger import due_rows
 from caseline.errors import UnavailableError
 from caseline.signals import isoformat
 from caseline.table import Table
@@ -128,7 +129,7 @@ def _running(gauges: Gauges) -> int:
 
 def _unsynced(table: Table) -> int:
     """Cases that the CRM does not have as they are, and runs that are not finished; both stand in the index of what is due."""
-    return sum(str(row["PK"]).startswith(("CASE#", "RUN#")) for row in table.query("due", index="due"))
+    return sum(str(row["PK"]).startswith(("CASE#", "RUN#")) for row in due_rows(table))
 
 
 def _query(query_id: str, namespace: str, metric: str, dimensions: Mapping[str, str], period: int, stat: str) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class CaseStore:
             self._write_notes(crm_id, left)
         except CrmNotFoundError:
             return None
+        if self._text(self._requests.fields.merged_into, row):
+            return None
         return self._standing(row) if row and self._requests.fields.id.text_of(row) else Standing(crm_id, crm_id, "", "")
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Tickets in BottleCRM, one for each case key. It refuses a name that is there already, so the name ends with a mark of the key."""
+"""Tickets in BottleCRM, one for each case key. It refuses a name that is there already, so the name ends with a mark of the key.
+
+The first notes are part of its description, later ones comments.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
+from caseline.crm._desk import describe
 from caseline.crm._keeping import DuplicateError, Standing
 from caseline.crm._marks import marked
 from caseline.crm._optional import OptionalFields
@@ -74,8 +78,6 @@ class CaseStore:
         if made is None:
             raise DuplicateError("BottleCRM has a ticket of that name, which is no case of ours")
         crm_id = text_of(made, "id")
-        if record.notes:
-            self._note(crm_id, record.notes)
         return Standing(crm_id, _number(crm_id), record.case_key, record.status)
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
@@ -134,8 +136,8 @@ class CaseStore:
         links = {"account": record.account_id if is_id(record.account_id) else "", "contacts": [record.contact_id] if is_id(record.contact_id) else []}
         custom = {**self.ours(record)["custom_fields"], self._fields["case_key"]: _key(record.case_key)}
         return {
-            "name": f"{subject} [{mark}]".strip(), "status": status, "description": fit_text("\n".join([record.headline, *record.reasons, record.url]), LONG),
-            "custom_fields": custom, **_as_sent(shared), **{name: value for name, value in links.items() if value},
+            "name": f"{subject} [{mark}]".strip(), "status": status, "description": describe(record), "custom_fields": custom,
+            **_as_sent(shared), **{name: value for name, value in links.items() if value},
         }  # fmt: skip
 
     def _note(self, crm_id: str, notes: Sequence[Note]) -> Row | None:
@@ -154,7 +156,7 @@ class CaseStore:
         return Standing(
             text_of(row, "id"), _number(text_of(row, "id")), key, CLOSED if self._settings.status(text_of(row, "status")) == CLOSED else OPEN,
             version if isinstance(version, int | float) else -1, text_of(custom, self._fields["band"]), text_of(custom, self._fields["queue"]),
-            {"priority": text_of(row, "priority"), "assigned_to": next(iter(assigned), "")}, "\n".join(notes),
+            {"priority": text_of(row, "priority"), "assigned_to": next(iter(assigned), "")}, "\n".join([text_of(row, "description"), *notes]),
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The BottleCRM adapter.
 
-Calls: a new case takes two to four (contacts by each identity that is not at hand yet, the account, the ticket), and one more with notes. A later save
-takes one where only our own fields change, two where people may have set something, three with notes. BottleCRM has neither an upsert nor conditional
+Calls: a new case takes two to four (contacts by each identity that is not at hand yet, the account, the ticket with its first notes). A later save takes
+one where only our own fields change, two with notes or where people may have set something, three with both. BottleCRM has neither an upsert nor conditional
 writes: it refuses a ticket of a name that is there, so a ticket's name ends with a mark of its key.
 """
 

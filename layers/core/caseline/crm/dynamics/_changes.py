@@ -16,6 +16,7 @@ from typing import Any
 
 from caseline.crm import Change, StandingCase
 from caseline.crm._batch import Part
+from caseline.crm._keyset import HEAD_START
 from caseline.crm.dynamics._accounts import Accounts
 from caseline.crm.dynamics._api import Api, Row, row_of, rows_of
 from caseline.crm.dynamics._links import below
@@ -51,10 +52,10 @@ class Changes:
         self._reader, self._me = Reader(records, accounts), ""
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
-        """Goes on until there is something to tell or all is read; the first reading tells nothing."""
-        places, begins = self._places(cursor), not cursor
+        """Goes on until there is something to tell or all is read."""
+        places = self._places(cursor)
         for _ in range(MAX_PAGES):
-            changes = [change for change in self._page(places) if not begins]
+            changes = self._page(places)
             if changes or not any(place.is_under_way for place in places.values()):
                 break
         changes.sort(key=lambda change: change.at)
@@ -124,9 +125,9 @@ class Changes:
             place.seen = {mark: seen for mark, seen in place.seen.items() if seen[1] >= place.floor}
 
     def _places(self, cursor: str) -> dict[str, Place]:
-        """A first reading looks back as far as any, so that what it finds is known and never told."""
+        """Delta tokens begin with the tables as they are."""
         kept: Mapping[str, Any] = json.loads(cursor) if cursor else {}
-        floor = "" if self._is_delta else _text(self._clock() - timedelta(seconds=self._settings.overlap))
+        floor = "" if self._is_delta else _text(self._clock() - HEAD_START)
         fresh = Place(floor, begun=not self._is_delta)
         return {stream.table: Place(**{**vars(fresh), "seen": {}, **kept.get(stream.table, {})}) for stream in STREAMS}
 

@@ -45,7 +45,9 @@ class Place:
 
     @classmethod
     def begin(cls, now: datetime) -> Place:
-        return cls(Position.begin(now), Position.begin(now), isoformat(now), isoformat(now), isoformat(now))
+        begun = Position.begin(now)
+        start = isoformat(begun.at)
+        return cls(begun, begun, start, start, start)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Place:

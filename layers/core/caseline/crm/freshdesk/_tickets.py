@@ -18,7 +18,7 @@ from caseline.crm._text import fit_text
 from caseline.crm.freshdesk._api import PAGE, Api, Row, custom, is_id, text
 from caseline.crm.freshdesk._errors import StrangerError
 from caseline.crm.freshdesk._settings import Settings
-from caseline.errors import CrmConflictError, PayloadError
+from caseline.errors import CrmConflictError, CrmNotFoundError, PayloadError
 from caseline.payloads import read_time
 from caseline.signals import isoformat
 
@@ -49,13 +49,15 @@ class Tickets:
         return self.ticket(row), True
 
     def refresh(self, record: CaseRecord) -> Ticket | None:
-        row = self._put(record.crm_id, self._own(record), {}) if is_id(record.crm_id) else None
+        if not is_id(record.crm_id) or (record.notes and not self._say(record.crm_id, record.notes)):
+            return None
+        row = self._put(record.crm_id, self._own(record), {})
         return self.ticket(row) if row else None
 
     def update(self, ticket: Ticket, record: CaseRecord | None, wish: Wish, notes: Sequence[Note]) -> Ticket:
         """Notes first: who dies in between finds them by their marks. Then our fields, which say when we wrote last."""
         if fresh := self._unsaid(ticket, notes):
-            self._api.post(f"/tickets/{ticket.ticket_id}/notes", "ticket", {"body": _html(join_notes(fresh)), "private": True})
+            self._say(ticket.ticket_id, fresh)
         row = self._put(ticket.ticket_id, self._own(record), self._native(wish))
         if row is None:
             raise CrmConflictError("the ticket went away while it was being saved")
@@ -116,6 +118,14 @@ class Tickets:
         return missing_notes(notes, "\n".join(map(_words, self.conversations(ticket.ticket_id))))
 
     # Writing.
+    def _say(self, ticket_id: str, notes: Sequence[Note]) -> bool:
+        """All in one; whether there is such a ticket."""
+        try:
+            self._api.post(f"/tickets/{ticket_id}/notes", "ticket", {"body": _html(join_notes(notes)), "private": True})
+        except CrmNotFoundError:
+            return False
+        return True
+
     def _post(self, record: CaseRecord, wish: Wish) -> Row:
         native = self._native(wish)
         own = {**self._own(record), self._fields["case_key"]: key_of(record), **_part(native, True)}

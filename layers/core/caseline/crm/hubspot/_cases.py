@@ -28,7 +28,7 @@ class Cases:
         """One call where nothing has to be looked at: a first save, or one that changes our own properties only. Else a read before it."""
         if record.first and not record.crm_id:
             return self._create(record)
-        if record.crm_id and not record.notes and dict(record.before) == _shown(record):
+        if record.crm_id and not record.notes and not record.moved:
             return self._refresh(record)
         standing = self._standing(record)
         return self._save_over(record, standing) if standing else self._create(record)
@@ -112,7 +112,7 @@ class Cases:
             values = {**self._ours(record), **self._shared(record, standing), **notes}
         if values and self._update(standing["id"], values) is None:
             raise CrmConflictError("the ticket went away while it was being saved")
-        self._activities.add(standing["id"], rest)
+        self._activities.add(standing["id"], rest, look=not record.untold)
         stage = values.get(STAGE) or text_of(standing, STAGE)
         return self._saved(standing, created=False, status=self._status(stage))
 
@@ -194,7 +194,3 @@ def _key(case_key: str) -> str:
 def _native(record: CaseRecord) -> dict[str, str]:
     """What stands in HubSpot's own properties; people may write it anew, so it is sent once."""
     return {"subject": fit_text(record.subject, 255) or record.case_key, "content": fit_text("\n".join([record.headline, *record.reasons, record.url]), LONG)}
-
-
-def _shown(record: CaseRecord) -> dict[str, str]:
-    return {"status": record.status, "band": record.band, "queue": record.queue, "owner": record.owner}

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._keyset import HEAD_START
 from caseline.crm.hubspot._api import Api, Filter, Record, compare, equals, exists, text_of
 from caseline.crm.hubspot._cases import Cases
 from caseline.crm.hubspot._comments import COMMENT_COLUMNS, Comments
@@ -47,10 +48,10 @@ class Changes:
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         """One page of each stream that has any."""
-        now, kept = to_epoch(self._clock()), json.loads(cursor or "{}")
+        start, kept = to_epoch(self._clock() - HEAD_START), json.loads(cursor or "{}")
         if not kept:
-            return [], json.dumps({name: Place(now, now).to_json() for name in self._streams()})
-        places = {name: Place.from_json(kept[name]) if name in kept else Place(now, now) for name in self._streams()}
+            return [], json.dumps({name: Place(start, start).to_json() for name in self._streams()})
+        places = {name: Place.from_json(kept[name]) if name in kept else Place(start, start) for name in self._streams()}
         found: list[Change] = []
         for name, place in places.items():
             changes, places[name] = self._bin(place) if name == BIN else self._stream(name, place)

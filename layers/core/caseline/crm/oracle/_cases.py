@@ -19,7 +19,7 @@ from caseline.crm.oracle._errors import FinalError, error_of, is_not_found
 from caseline.crm.oracle._query import any_of, equals, is_number, is_value
 from caseline.crm.oracle._rows import CASES, OWNER, QUEUE, SEVERITY, STATUS, case_columns, own_fields, text_of
 from caseline.crm.oracle._settings import Settings
-from caseline.errors import CrmRejectedError
+from caseline.errors import CrmNotFoundError, CrmRejectedError
 
 FOUND, LISTED, KEY = 10, 200, 64
 TEXT, REMEMBERED = 1_500, 130  # characters of a text field, notes that its marks stand for
@@ -36,6 +36,9 @@ class CaseKeeper(Keeper):
     def _missing(self, notes: Sequence[Note], standing: Standing) -> list[Note]:
         written = standing.notes.split()
         return [note for note in notes if _short(note.note_id) not in written]
+
+    def _tell(self, record: CaseRecord) -> Standing | None:
+        return self._cases.tell(record) if record.notes else super()._tell(record)
 
     def _update(self, standing: Standing, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
         return self._cases.write(standing, values, notes) if notes else self._cases.update(standing.crm_id, values, ())
@@ -116,6 +119,15 @@ class CaseStore:
         if not is_not_found(answer):
             raise error_of(answer)
         return None
+
+    def tell(self, record: CaseRecord) -> Standing | None:
+        """The marks of these notes alone: older ones are told for good, and nobody sends them again."""
+        unread = Standing(record.crm_id, record.crm_id, record.case_key, "")
+        try:
+            written = self.write(unread, self.ours(record), record.notes) if is_value(record.crm_id) else unread
+        except CrmNotFoundError:
+            return None
+        return None if written is unread else written
 
     def write(self, standing: Standing, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing:
         """The case with its messages: all or none, so that its marks tell the truth. One that is closed for good takes none."""

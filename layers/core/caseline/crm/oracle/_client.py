@@ -1,8 +1,8 @@
 """The Oracle adapter: one Fusion pod over REST.
 
 Calls, without logins: a new case takes three (contacts, their accounts with what hangs on these, the case with its messages), or two where nobody is
-found. A later save takes one where only our own fields change, two where people may have set something or notes are added; a profile two; a poll one,
-and one for each new message. Whether a pod matches our key in an upsert is the tenant's set-up, so it is not relied upon: Caseline's own claim keeps two
+found. A later save takes one where only our own fields change and new notes are told, two where people may have set something; a profile two; a poll
+one, and one for each new message. Whether a pod matches our key in an upsert is the tenant's set-up, so it is not relied upon: Caseline's own claim keeps two
 savers apart, and a repeat looks for the key first.
 """
 

@@ -42,7 +42,7 @@ class Changes:
         return [self._standing(row) for row in rows], rows[-1]["Id"] if len(rows) == LISTED else ""
 
     def _positions(self, cursor: str) -> dict[str, Position]:
-        """An object that was not read so far begins now."""
+        """An object that was not read so far begins as in a first reading."""
         try:
             known = {name: Position.from_json(each) for name, each in json.loads(cursor or "{}").items()}
         except (ValueError, TypeError, KeyError, AttributeError):

@@ -3,7 +3,7 @@
 Calls, without logins (a technical user's CSRF token is one, of its session):
 
               find an account   new case   with notes   news of ours   with notes, or where people may have a say
-    V2        3                 1          2            1              2, with notes 3
+    V2        3                 1          1            1              2, with notes 3
     C4C       2                 1          1            1              2
 
 A stranger's account is one call. A case is written only if nobody changed it since the last answer that this process had of it (If-Match); else it is read, two

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caseline.crm import CaseRecord, Note, SavedCase
-from caseline.crm._keeping import SHOWN, Keeper
+from caseline.crm._keeping import Keeper
 from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._store import Store
 
@@ -21,8 +21,7 @@ class Cases:
 
     def _add_news(self, record: CaseRecord) -> SavedCase | None:
         """Notes that nobody has to look for: what SAP showed us last is the version we know of, and the write is refused if it shows another by now."""
-        moved = any(record.before.get(name) != getattr(record, name) for name in SHOWN)
-        if not record.notes or moved or not self._store.is_known(record.crm_id, record.saved_version):
+        if not record.notes or record.moved or not self._store.is_known(record.crm_id, record.saved_version):
             return None
         try:
             updated = self._store.update(record.crm_id, self._store.ours(record), record.notes)

@@ -15,6 +15,7 @@ from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
 from caseline.errors import ConfigError
 
+FIRST_NOTES = "notes"  # of V2 alone, where a note of its own is a call of its own
 CASE_FIELDS = ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
 CONTACT_FIELDS = ("handles", "customer_key", *PROFILE)
@@ -84,7 +85,7 @@ class Settings:
         "id": "id", "text": "content", "type": "noteTypeCode", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
     })  # fmt: skip
     searched_phones: tuple[str, ...] = ("normalizedPhone", "normalizedMobile")
-    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CASE_FIELDS))
+    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CASE_FIELDS, FIRST_NOTES))
     contact_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CONTACT_FIELDS))
     account_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*ACCOUNT_FIELDS))
     lead_fields: Mapping[str, str] = field(default_factory=lambda: _extension("customer_key"))

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from caseline.crm import Finding, Step
 from caseline.crm._schema import SchemaField
 from caseline.crm.sap._product import Product
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._settings import FIRST_NOTES, Settings
 from caseline.errors import CrmRejectedError
 
 TYPES = {"text": "Text", "long_text": "Text", "number": "Number", "decimal": "Decimal", "choice": "List", "url": "Web site", "datetime": "Date and time"}
 WHERE_V2 = "Settings, All Settings, Extensibility Administration: the entity, Extension Fields, Create; then add it to the screens that should show it"
 WHERE_C4C = "start adaptation, add a field to the screen, then under Field, Further Usage, OData Services, add it to c4codataapi"
 
+# Beside those of every CRM.
+OWN = (SchemaField("case", FIRST_NOTES, "First words", "long_text", "ours", "optional", "What the customer said first; else a call more for a new case"),)
 NAMELESS = Finding(
     "warning", "crm.own_user", "our own writes to contacts and accounts come back as changes",
     "set it to the name that SAP shows as the last changer of what Caseline wrote",
@@ -43,10 +45,10 @@ class SetUp:
 
     def _missing(self, schema: Sequence[SchemaField]) -> list[SchemaField]:
         wanted: dict[str, list[str]] = {}
-        for field in schema:
+        for field in (*schema, *OWN):
             wanted.setdefault(field.entity, []).extend(filter(None, [self._column(field)]))
         missing = self._product.missing_columns(wanted)
-        return [field for field in schema if self._column(field) in missing[field.entity]]
+        return [field for field in (*schema, *OWN) if self._column(field) and self._column(field) in missing[field.entity]]
 
     def _column(self, field: SchemaField) -> str:
         """ "" where the field is switched off."""

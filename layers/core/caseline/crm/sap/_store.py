@@ -7,12 +7,13 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
 from caseline.crm._keeping import Standing
+from caseline.crm._marks import join_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._product import REMEMBERED, Product, Query, quote
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._settings import FIRST_NOTES, Settings
 
 SUBJECT, TEXT, KEY = 250, 255, 64
 
@@ -32,7 +33,17 @@ class Store:
 
     def create(self, record: CaseRecord) -> Standing:
         values = {**self._settings.new_case, **self._native(record), **self.ours(record), self._fields["case_key"]: key_of(record.case_key)}
-        return self._written(self._optional.attempt(lambda: self._product.create_case(self._known(values), record.notes), self._required))
+
+        def create() -> Row:
+            field, rest = self._first_notes(record.notes)
+            return self._product.create_case(self._known(values | field), rest)
+
+        return self._written(self._optional.attempt(create, self._required))
+
+    def _first_notes(self, notes: Sequence[Note]) -> tuple[dict[str, str], Sequence[Note]]:
+        """In a field of ours where there is one that they fit into, so that they cost no call; and those that do not."""
+        text, known = join_notes(notes), self._optional.of("case", [self._fields.get(FIRST_NOTES, "")])
+        return ({known[0]: text}, ()) if notes and known and len(text) <= self._settings.long_text else ({}, notes)
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
         """None also where our own fields alone were to be written and somebody changed the case meanwhile: then it is read."""
@@ -115,7 +126,7 @@ class Store:
         return Standing(
             text_of(row, columns["id"]), text_of(row, columns["number"]), text_of(row, fields["case_key"]),
             self._settings.shown_status(text_of(row, columns["status"])), _number(text_of(row, fields["version"])), text_of(row, fields["band"]),
-            text_of(row, fields["queue"]), shared, self._product.notes_of(row),
+            text_of(row, fields["queue"]), shared, "\n".join([text_of(row, fields.get(FIRST_NOTES, "")), self._product.notes_of(row)]),
         )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """The ServiceNow adapter: one instance over REST.
 
 Calls, without logins: a new case takes three (contacts with their accounts, what hangs on these, the case with its notes), or two where nobody is found.
-A later save takes one where only our own fields change, two where people may have set something or notes are added; a profile one; a poll one, and one
-more where there are comments. ServiceNow has no upsert of records: Caseline's own claim keeps two savers apart, and a repeat looks for the key first.
+A later save takes one where only our own fields change and new notes are told, two where people may have set something; a profile one; a poll one, and
+one more where there are comments. ServiceNow has no upsert of records: Caseline's own claim keeps two savers apart, and a repeat looks for the key first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""WP-CRM System as Caseline sees it. A new case takes two calls, a later save one, or two where people may have set something or notes are added."""
+"""WP-CRM System as Caseline sees it. A new case takes two calls, a later save one, or two where people may have set something."""
 
 from __future__ import annotations
 

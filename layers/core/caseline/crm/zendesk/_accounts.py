@@ -1,7 +1,8 @@
 """Who an identity belongs to in Zendesk, and what the organization is worth.
 
-Users are searched by e-mail address and, in a field of ours, by handle; by phone number only where neither finds anybody. The organizations come along,
-or are read one by one where they do not; the open tickets of a sole one are counted. A search shows what was written a minute or so ago.
+Users are searched by e-mail address and, unless one of those has all of several identities, by handle in a field of ours; by phone number only where
+neither finds anybody. The organizations come along, or are read one by one where they do not; the open tickets of a sole one are counted. A search shows
+what was written a minute or so ago.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ class Accounts:
 
     def find(self, identities: Sequence[str]) -> Match:
         wanted = normalise_identities(identities)[:MAX_WANTED]
-        users, organizations = self._search([email_query(wanted), self._handle_query(wanted)])
+        users, organizations = self._search([email_query(wanted), self._handle_query(wanted)], wanted)
         matched = contacts_by_account(wanted, users)
         if not matched and (query := phone_query(wanted)):
-            users, organizations = self._search([query])
+            users, organizations = self._search([query], wanted)
             matched = contacts_by_account(wanted, users)
         ids = sorted(matched)[:MAX_ACCOUNTS]
         accounts = [self._account(account_id, matched[account_id], organizations.get(account_id)) for account_id in ids]
@@ -60,9 +61,11 @@ class Accounts:
         known = normalise_identities([f"email:{text(user, 'email')}", *listed, *phones, *handles])
         return Contact(user_id, text(user, "organization_id") or f"{ALONE}{user_id}", text(user, "name"), known)
 
-    def _search(self, queries: Sequence[str]) -> tuple[list[Contact], dict[str, Row]]:
+    def _search(self, queries: Sequence[str], wanted: Sequence[str]) -> tuple[list[Contact], dict[str, Row]]:
         users, organizations = dict[str, Contact](), dict[str, Row]()
         for query in filter(None, queries):
+            if len(wanted) > 1 and any(set(wanted) <= set(user.identities) for user in users.values()):
+                break  # one name may be shared by several, all names are nobody else's
             found = self._api.get("/users/search.json", query=query, include=self._settings.sideloads)
             listed = [each for each in found.get("identities") or () if isinstance(each, Mapping)]
             organizations |= {text(row, "id"): row for row in found.get("organizations") or () if isinstance(row, dict)}

@@ -1,7 +1,7 @@
 """Zendesk as Caseline sees it.
 
 Calls, without logins: a new case takes at most four (users by address and by handle, the count of open tickets, the create; a phone number takes the place
-of the count). A later save takes one where only our own fields change, two where people may have set something or notes are added.
+of the count). A later save takes one where only our own fields change and new notes are told, two where people may have set something.
 """
 
 from __future__ import annotations

@@ -56,10 +56,17 @@ class Tickets:
         if not is_id(record.crm_id):
             return None
         try:
-            row = self._api.put(f"/tickets/{record.crm_id}.json", "ticket", {"custom_fields": self._fields.own(record)})
+            row = self._api.put(f"/tickets/{record.crm_id}.json", "ticket", self._news(record))
         except FinalError:
             return None
         return self._ticket(row) if row else None
+
+    def _news(self, record: CaseRecord) -> dict[str, Any]:
+        """The marks of these notes alone: older ones are told for good, and nobody sends them again."""
+        if not record.notes:
+            return {"custom_fields": self._fields.own(record)}
+        fields = [*self._fields.own(record), *self._fields.write({"noted": join_marks((), record.notes)})]
+        return {"custom_fields": fields, "comment": {"body": join_notes(record.notes), "public": False}}
 
     def update(self, ticket: Ticket, record: CaseRecord | None, wish: Wish, notes: Sequence[Note]) -> Ticket:
         """Refused as a conflict where somebody changed the ticket since it was read."""
