@@ -311,6 +311,9 @@ class FakeCrm:
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         return None
 
+    def erase_notes(self, crm_id: str) -> Sequence[str]:
+        return ()
+
     @staticmethod
     def _maybe(errors: list[Exception]) -> None:
         if errors:

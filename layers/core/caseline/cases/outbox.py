@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, rest
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
@@ -54,11 +54,11 @@ class Outbox:
         raise CrmConflictError("the case changes faster than it can be pushed")
 
     def _is_settled(self, case: Item) -> bool:
-        return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and notes_are_due(case))
+        return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and (notes_are_due(case) or owes_erasure(case)))
 
     def _can_wait(self, case: Item) -> bool:
         """Nothing that people in the CRM act upon has changed, and the last push was a short while ago."""
-        if not case.get("sent") or case["sent"] != _compared(case) or people_wrote(case):
+        if not case.get("sent") or case["sent"] != _compared(case) or people_wrote(case) or owes_erasure(case):
             return False
         return self.clock() < parse_time(case["pushed_at"]) + self.patience
 
@@ -90,6 +90,7 @@ class Outbox:
 
     def _push(self, case: Item) -> None:
         try:
+            case = self._take_back(case)
             record = self._next_record(case)
             saved = self.crm.save_case(record)
         except CrmError as error:
@@ -102,6 +103,22 @@ class Outbox:
         self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
         if saved.status == CLOSED and record.status == OPEN:
             self._close(case)
+
+    def _take_back(self, case: Item) -> Item:
+        """What was told of signals that are gone is erased there before anything is told again; what cannot be erased is noted for people, and stands.
+
+        Of a case whose place there is not known yet, once it is.
+        """
+        crm_id = str(case["crm"].get("id") or "")
+        if not (self.takes_notes and owes_erasure(case) and crm_id):
+            return case
+        remains = list(self.crm.erase_notes(crm_id))
+        done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if remains else {"noted": 0, "noted_version": 0})}
+        expression = "SET " + ", ".join(f"{name} = :{name}" for name in done)
+        try:
+            return self.table.update(case["PK"], case["SK"], expression, "fence = :fence", fence=case["fence"], **done)
+        except ConditionFailed as error:
+            raise CrmConflictError("another worker is pushing this case") from error
 
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
