@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from caseline import __version__
 from caseline.caches import LazySecrets, SecretShelf, read_secrets
-from caseline.errors import UnavailableError
+from caseline.errors import UnavailableError, UnfitModelError
 from caseline.settings import Config
 from caseline.sources import Source
 
@@ -325,7 +325,15 @@ class Wiring:
         from caseline.model_shelf import Shelf
 
         known = self._cache.get("learned")
-        return Shelf(self._find_model, self._refuse_to_write).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
+        if not self.environ.get("BUCKET_NAME"):
+            return None
+        try:
+            return Shelf(self._find_model, self._refuse_to_write).current(known.value if known else None)
+        except UnfitModelError as error:
+            import logging
+
+            logging.getLogger(__name__).error("the tenant's model is refused and the shipped one judges: %s", error)
+            return None
 
     @staticmethod
     def _refuse_to_write(object_key: str, body: bytes) -> None:
@@ -489,7 +497,7 @@ class Wiring:
         from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
-        profiles = ProfileWriter(self.table, self.crm, self.policy.crm, self.clock) if self.enrich_after else None
+        profiles = ProfileWriter(self.table, self.crm, self.policy, self.clock) if self.enrich_after else None
         incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
         return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles, incidents)
 
