@@ -197,6 +197,11 @@ def test_people_join_customers_and_split_them_again(office: Office, call: Caller
     _, parted = call.post(f"/customers/{ann}/split", {"identity": "email:Ann@B.example", "why": "her mother"})
     assert parted == {"stayed": ann, "left": other} and call(f"/customers/{other}")["identities"] == ["email:ann@b.example"]
     assert call.post(f"/customers/{ann}/merge", {})[1]["error"]["field"] == "with"
+    [split] = call(f"/customers/{ann}")["splits"]
+    assert split["other"] == other and split["text"].startswith("split by ana@acme.example: her mother; they had been joined on 2026-11-21 by ana@acme.example")
+    assert call.post(f"/customers/{ann}/merge", {"with": "x:nobody"})[0] == 404
+    again = call.post(f"/customers/{ann}/merge", {"with": "email:ann@b.example", "why": "it was her"})[1]
+    assert again["links"][-1]["text"] == "joined on 2026-11-21 by ana@acme.example: it was her" and again["splits"][0]["other"] is None
     assert call.post(f"/customers/{ann}/split", {})[0] == 409
 
 

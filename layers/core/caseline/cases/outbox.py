@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
+from caseline.cases.circumstances import tell_case
 from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
@@ -173,7 +174,8 @@ class Outbox:
     def _record(self, case: Item) -> CaseRecord:
         priority, crm_id = priority_from_json(case["priority"], case["queue"]), case["crm"].get("id", "")
         return CaseRecord(
-            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"], reasons=explain_lines(priority),
+            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"],
+            reasons=[*explain_lines(priority), *tell_case(case)],
             score=priority.score, band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"],
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
             signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,

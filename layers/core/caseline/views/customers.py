@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from caseline.cases.ledger import OPEN, load_cases, load_claims
-from caseline.customers import customer_id_of, load_customer, load_customers
+from caseline.customers import customer_id_of, load_customer, load_customers, nodes_of
 from caseline.errors import NotFoundError, QueryError
 from caseline.identity import normalise_identity
 from caseline.table import Item, Table
-from caseline.unions import show_links
+from caseline.unions import read_splits, show_links
 from caseline.views.cases import case_summary
 from caseline.views.timeline import newest_rows
+from caseline.views.words import say_link, say_split
 
 RECENT = 200  # entries that the metrics look at: the same reads for a customer of ten signals and of a hundred thousand
 
@@ -29,7 +30,7 @@ def find_customers(table: Table, identity: str | None, scopes: Iterable[str] = (
 
 
 def show_customer(table: Table, customer_id: str) -> dict[str, Any]:
-    """Profile, account value, metrics of the newest entries, and open cases."""
+    """Profile, account value, metrics of the newest entries, open cases, how each identity came to be theirs, and what was split."""
     row = load_customer(table, customer_id)
     if row is None:
         raise NotFoundError(f"no customer {customer_id}")
@@ -37,8 +38,16 @@ def show_customer(table: Table, customer_id: str) -> dict[str, Any]:
     return customer_summary(row) | {
         "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},
         "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(table, row["customer_id"]),
-        "links": show_links(table, row),
+        "links": [link | {"text": say_link(link)} for link in show_links(table, row)],
+        "splits": [_split_view(split, nodes_of(row) | {row["customer_id"]}) for split in read_splits(table, row)],
     }
+
+
+def _split_view(row: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """Seen from one of the two: `other` is whom it was split from, None where the two have been joined again."""
+    others = [customer_id for customer_id in (row["split"], row["from"]) if customer_id not in own]
+    facts = {name: row.get(name) for name in ("by", "why", "undone", "from", "split")}
+    return {"at": row["at_time"], "other": next(iter(others), None), **facts, "text": say_split(row)}
 
 
 def customer_summary(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from caseline.errors import NotFoundError
 from caseline.table import Item, Table
 from caseline.timeline import EXPECTED, read_text
 from caseline.views.paging import read_cursor, read_limit, write_cursor
+from caseline.views.words import say_need, say_origin, say_split
 
 SIGNAL_FACTS = (
     "signal_id", "channel", "source", "brand", "kind", "direction", "public", "state", "author_name", "agent", "language", "rating", "url",
-    "thread_id", "parent_id", "reach", "engagement", "received_at", "assessment", "need", "need_reason", "category", "case_key", "revisions",
+    "thread_id", "parent_id", "reach", "engagement", "received_at", "assessment", "need", "need_reason", "category", "case_key", "case_rule", "case_why",
+    "revisions",
 )
 _PARALLEL = 8
 
@@ -63,7 +65,8 @@ def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def signal_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     facts = {name: row.get(name) for name in SIGNAL_FACTS}
-    return facts | {"identity": plain_identity(row), "text": read_text(row), "need_reason": row.get("need_reason") or None}
+    said = {"need_reason": row.get("need_reason") or None, "need_text": say_need(row) or None}
+    return facts | said | {"identity": plain_identity(row), "text": read_text(row)}
 
 
 def plain_identity(row: Mapping[str, Any]) -> str | None:
@@ -88,18 +91,15 @@ def _link_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     identity = plain_identity(row)
     if row.get("what") == "split":
         return _split_entry(row)
-    origin = str(row.get("provenance", ""))
-    said_by = "the CRM" if origin.startswith("crm:") else "a signal" if origin.startswith("signal:") else "a person"
-    who = row.get("linked_by") or said_by
     why = f": {row['why']}" if row.get("why") else ""
-    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": origin, "trust": row.get("trust")}
-    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {who}{why}"}
+    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": row.get("provenance"), "trust": row.get("trust")}
+    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {row.get('linked_by') or say_origin(row)}{why}"}
 
 
 def _split_entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    undone, why = row.get("undone") or {}, f": {row['why']}" if row.get("why") else ""
-    summary = f"Split by {row.get('by')}{why}. The link of {str(undone.get('linked_at') or '')[:10]} rested on {undone.get('provenance')}"
-    return {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": undone, "customers": [row.get("from"), row.get("split")], "summary": summary}
+    customers, said = [row.get("from"), row.get("split")], say_split(row)
+    facts = {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": row.get("undone") or {}, "customers": customers}
+    return facts | {"summary": said[:1].upper() + said[1:]}
 
 
 def _moment(row: Mapping[str, Any]) -> str:
