@@ -88,7 +88,10 @@ class Adaptation:
         if model is None:
             self.shelf.point({**pointer, "last": report})
             return
-        entry = {"key": f"{FOLDER}{model.version}.bin", "sha256": model.digest, "version": model.version, "at": report["at"], "labels": report["labels"], "heads": sorted(model.heads)}
+        entry = {
+            "key": f"{FOLDER}{model.version}.bin", "sha256": model.digest, "version": model.version, "at": report["at"], "labels": report["labels"],
+            "heads": sorted(model.heads),
+        }  # fmt: skip
         self.shelf.write(entry["key"], model.packed)
         standing = pointer["current"]
         earlier = [*pointer["earlier"], *([standing] if standing and standing["key"] != entry["key"] else [])][-KEPT:]
