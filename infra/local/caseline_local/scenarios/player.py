@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline_local.scenarios.checks import check_all, check_sound
-from caseline_local.scenarios.stage import Reader, Stage, post
+from caseline_local.scenarios.stage import Reader, Snapshot, Stage, post
 from caseline_local.scenarios.story import Step, Story, StoryError, accounts_csv, read_verb
 
 _SHORT, _A_MINUTE, _A_DAY = timedelta(minutes=5), timedelta(minutes=1), timedelta(days=1)
@@ -47,10 +47,10 @@ class Player:
             self._do(step, step.verb, step.said, self.story.start + step.at)
             self._settle()
             problems += [f"after step {step.number}: {problem}" for problem in self._check(step.expect)]
-        return [*problems, *self._check(self.story.expect), *check_sound(self.reader)]
+        return [*problems, *self._check(self.story.expect), *check_sound(Snapshot(self.stage))]
 
     def _check(self, expect: Mapping[str, Any]) -> Iterator[str]:
-        return check_all(self.reader, self.story, expect)
+        return check_all(Snapshot(self.stage), self.story, expect)
 
     def _reach(self, moment: datetime) -> None:
         """A long time passes day by day, and in a last minute, so that what one watch began the next can go on with."""
