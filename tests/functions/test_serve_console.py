@@ -275,6 +275,16 @@ def test_empty_pages_say_what_to_do(office: Office, visit: Visit) -> None:
     assert "config.yaml" in channels and "Nothing is in quarantine" in channels and "Everything accepted is accounted for" in channels
 
 
+def test_a_customer_page_says_how_they_stand_and_why(office: Office, visit: Visit) -> None:
+    account = office.account("Halden Mills", "smb", "100", contract_status="cancelled")
+    customer_id = office.customer("Ines Falk", ["x:41"], account)
+    office.case(customer_id, [office.signal("x:41", 9 * 1440, "Down again, and nobody answers.")], "outage")
+    page = visit(f"/customers/{customer_id}")
+    told = ("Health", "of the inputs known", "1 ask unanswered for 9 days", "Signs of leaving 15", "a public post unanswered for 9 days +15", "cancelled since")
+    for words in told:
+        assert words in page.plain, words
+
+
 def test_a_remote_crm_has_a_section_of_what_waits_and_what_differs(office: Office, visit: Visit) -> None:
     assert "CRM:" not in visit("/channels").plain, "the built-in one is in our own table"
     customer_id, _ = furnish(office)

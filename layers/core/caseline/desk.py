@@ -54,12 +54,12 @@ class Desk:
         return views.find_customers(self.table, identity, self.scopes)
 
     def show_customer(self, customer_id: str) -> dict[str, Any]:
-        return views.show_customer(self.table, customer_id)
+        return views.show_customer(self.table, customer_id, self.policy(), self.clock())
 
     def merge_customers(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """Joined with the customer `with` (an id, or an identity), because of `why`: the one that stands. Undone by `split_customer`."""
         kept = self._unions(by).merge(customer_id, self._known(_text(wanted, "with", required=True)), _text(wanted, "why"))
-        return views.show_customer(self.table, kept)
+        return views.show_customer(self.table, kept, self.policy(), self.clock())
 
     def _known(self, named: str) -> str:
         """A customer's id, also for one of its identities."""

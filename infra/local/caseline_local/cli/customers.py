@@ -24,7 +24,7 @@ def customers() -> None:
 @home_option
 @json_option
 def show_customer(customer: str, home: Path, as_json: bool) -> None:
-    """Identities with what each link rests on, account and open cases. ID is a customer's or an identity such as email:ann@example.com."""
+    """Identities with what each link rests on, open cases, health and signs of leaving. ID is a customer's or an identity such as email:ann@example.com."""
     found = _find(Api(home), customer)
     if as_json:
         show_json(found)
@@ -35,6 +35,9 @@ def show_customer(customer: str, home: Path, as_json: bool) -> None:
         show(f"  {clean(link['identity'], 80)}  {str(link['at'])[:19]}Z  {clean(rests, 200)}" + ("" if link["joined_to"] else "  (first)"))
     for case in found["open_cases"]:
         show(f"  {case['case_key']}  {case['priority']['band']} {case['category']}")
+    for part in ("departure", "health", "churn"):
+        if found.get(part):
+            show(f"  {clean(found[part]['text'], 500)}")
     say(f"account: {clean((found.get('account') or {}).get('name') or 'none', 80)}; {len(found['open_cases'])} open cases")
 
 
