@@ -311,7 +311,7 @@ class FakeCrm:
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         return None
 
-    def erase_notes(self, crm_id: str) -> Sequence[str]:
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
         return ()
 
     @staticmethod

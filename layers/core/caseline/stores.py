@@ -41,11 +41,12 @@ class Bucket:
 class DeadLetters:
     _call: Call
     queues: Sequence[str]
+    hidden: int = HIDDEN
 
     def read(self) -> Iterator[Letter]:
-        """A letter that is looked at is hidden for a minute, then there again."""
+        """A letter that is looked at is hidden for a while, then there again."""
         for queue in self.queues:
-            while messages := self._call("sqs", "receive_message", QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN).get("Messages"):
+            while messages := self._call("sqs", "receive_message", QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=self.hidden).get("Messages"):
                 yield from (Letter(queue, str(each["Body"]), str(each["ReceiptHandle"])) for each in messages)
 
     def delete(self, letter: Letter) -> None:

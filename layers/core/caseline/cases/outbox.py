@@ -113,7 +113,7 @@ class Outbox:
         crm_id = str(case["crm"].get("id") or "")
         if not (self.takes_notes and owes_erasure(case) and crm_id):
             return case
-        remains = list(self.crm.erase_notes(crm_id))
+        remains = list(self.crm.erase_notes(crm_id, case["subject"] if case.get("erased") else ""))
         done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if remains else {"noted": 0, "noted_version": 0})}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in done)
         try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from caseline.crm._schema import SchemaField
 
 
-NOTES_STAND = "its API takes no notes back; erase those that end with [cx:...] there"
+NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
 class Wire(Protocol):
@@ -39,7 +39,7 @@ class Cases(Protocol):
 class Erasing(Protocol):
     """Cases of a CRM whose API lets us take something back."""
 
-    def erase_notes(self, crm_id: str) -> Sequence[str]: ...
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]: ...
 
 
 class People(Protocol):
@@ -77,8 +77,8 @@ class Adapter:
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._cases.add_note(crm_id, note_id, text)
 
-    def erase_notes(self, crm_id: str) -> Sequence[str]:
-        return self._cases.erase_notes(crm_id) if isinstance(self._cases, Erasing) else [NOTES_STAND]
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return self._cases.erase_notes(crm_id, subject) if isinstance(self._cases, Erasing) else [NOTES_STAND]
 
     def write_profile(self, profile: Profile) -> None:
         self._people.write_profile(profile)
