@@ -77,7 +77,7 @@ def _erase_words(table: Table, case_key: str, now: str) -> None:
         if case is None or (case.get("erased") and "identity" not in case):
             return
         words = {"subject": f"{case['category']}: {ERASED_TEXT}", "headline": ERASED_TEXT, "author_name": "", "contact_id": "", "erased": True}
-        bare = {name: value for name, value in case.items() if name not in ("identity", "at", "look_at")} | words
+        bare = {name: value for name, value in case.items() if name not in ("identity", "at", "look_at", "threads")} | words
         version = {"priority": _without_words(case["priority"]), "version": case["version"] + 1, "push": "wanted"}
         if change_case(table, case, {**bare, **version, **due(now)}):
             return

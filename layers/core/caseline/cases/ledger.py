@@ -50,7 +50,7 @@ def is_past(row: Mapping[str, Any]) -> bool:
 def give_back(table: Table, claim: Item) -> list[Mapping[str, Any]]:
     """A case that is closed holds its claim no more, and is found as the last of its issue."""
     brand, category = str(claim["SK"]).split("#")[:2]
-    past = {**claim, **key(claim["PK"], f"{PAST}{brand}#{category}")}
+    past = {**claim, **key(claim["PK"], f"{PAST}{brand}#{category}"), "type": "past"}
     return [table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]), table.put_write(past)]
 
 
