@@ -20,7 +20,7 @@ from caseline_local.scenarios.stage import make_secrets, told_at
 from caseline_local.scenarios.story import Story
 from caseline_local.world import World
 
-_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 2.0, 60.0
+_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 1.5, 60.0
 _PAUSE = 0.05
 
 
