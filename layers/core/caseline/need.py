@@ -9,13 +9,14 @@ from functools import cached_property
 
 from caseline.assessment import MIXED, POSITIVE, Assessment
 from caseline.policy import Policy
-from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, POINTER, PRIVATE_KINDS, Signal
+from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, OWN_CHANNEL, POINTER, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
 SURE = 0.6  # P(positive) from which praise outweighs what it is about
 LOOKED_AT = 4000  # characters of a text that the patterns read
 
 REASONS = {
+    "found": "found on schedule: a renewal comes, and something is wrong",
     "complaint": "the customer complains",
     "low-rating": "a low rating",
     "category": "an issue of a kind that always needs a case",
@@ -178,6 +179,7 @@ NEVER: Sequence[tuple[str, Test]] = (
     ("courtesy", is_courtesy),
 )
 ALWAYS: Sequence[tuple[str, Test]] = (
+    ("found", lambda item: item.signal.channel == OWN_CHANNEL),
     ("low-rating", is_low_rating),
     ("complaint", is_complaint),
     ("category", is_grave_category),

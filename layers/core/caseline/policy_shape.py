@@ -353,6 +353,16 @@ class Churn(Part):
         return {**CHURN, **points}
 
 
+class Finds(Part):
+    """Which churn rules are asked on schedule while a renewal is within `within_days`; `most` finds for one renewal; `tiers`: these alone, all where empty."""
+
+    active: bool = True
+    within_days: Annotated[int, Field(ge=1, le=365)] = 60
+    rules: list[ChurnRule] = ["sentiment", "repeats", "silence"]
+    most: Annotated[int, Field(ge=1)] = 3
+    tiers: list[str] = []
+
+
 class Retention(Part):
     days: Days
 
@@ -411,6 +421,7 @@ class Policy(Part):
     metrics: Metrics = Metrics()
     health: Health = Health()
     churn: Churn = Churn()
+    finds: Finds = Finds()
 
     @field_validator("version", mode="before")
     @classmethod

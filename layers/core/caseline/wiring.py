@@ -445,8 +445,8 @@ class Wiring:
 
         return CartNotes(self.table, patience_of)
 
-    def queue_cart(self, signal: Any, brand: str) -> None:
-        """Take in the signal of an abandoned cart, as if a platform had sent it."""
+    def queue_signal(self, signal: Any, brand: str) -> None:
+        """Take in what Caseline itself found out (an abandoned cart, a customer at risk), as if a platform had sent it."""
         from caseline.intake import Envelope
         from caseline.metrics import emit
 
@@ -493,13 +493,16 @@ class Wiring:
     @property
     def watcher(self) -> Watcher:
         from caseline.abandonment import CartWatch
+        from caseline.finds import Finder
         from caseline.profiles import ProfileWriter
         from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
         profiles = ProfileWriter(self.table, self.crm, self.policy, self.clock) if self.enrich_after else None
         incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
-        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles, incidents)
+        carts = CartWatch(self.table, self.queue_signal, self.clock)
+        finder = Finder(self.table, self.policy, self.queue_signal, self.clock, self.account_look_up)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, carts, profiles, incidents, finder)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
