@@ -224,7 +224,7 @@ class LowRating(Part):
     ces: Share | None = None
 
 
-NeedRule = Literal["spam", "auto-reply", "rating-only", "courtesy", "low-rating", "complaint", "category", "question"]
+NeedRule = Literal["spam", "auto-reply", "rating-only", "news", "courtesy", "low-rating", "complaint", "category", "trouble", "question"]
 
 
 class NeedRules(Part):
