@@ -427,7 +427,7 @@ def test_a_case_tells_of_its_incident_its_missed_deadlines_and_what_is_ahead(off
     page = visit(f"/cases/{case_key}")
     for words in (
         "An incident: many customers write nearly the same, 41 customers so far.", "First reply was due 2026-11-21 13:30 UTC for P1, and missed.",
-        "By now the same facts weigh less; the score falls at 2026-11-21 14:50 UTC unless something is said before.",
+        "The score falls at 2026-11-21 14:50 UTC unless something raises it before (the same facts weigh less by now).",
         "needs a case: the customer complains (negative, strength 0.70)",
     ):  # fmt: skip
         assert words in page.plain, words

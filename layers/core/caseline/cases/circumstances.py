@@ -40,7 +40,8 @@ def say_outlook(case: Mapping[str, Any], fall_after: timedelta) -> str:
         return ""
     if case.get("lower_since"):
         falls_at = _minute(isoformat(parse_time(case["lower_since"]) + fall_after))
-        return f"by now the same facts weigh less; the score falls at {falls_at} unless something is said before"
+        why = case.get("lower_why") or "the same facts weigh less by now"
+        return f"the score falls at {falls_at} unless something raises it before ({why})"
     return f"looked at again by {_minute(case['look_at'])}: targets and renewal dates come nearer" if case.get("look_at") else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,7 +49,7 @@ class Outbox:
             if case is None:
                 raise CrmNotFoundError("the ledger has no such case")
             if self._is_settled(case):
-                return case
+                return self._let_rest(case)
             if patient and self._can_wait(case):
                 return self._wait(case)
             self._push(self._lease(case))
@@ -56,6 +57,17 @@ class Outbox:
 
     def _is_settled(self, case: Item) -> bool:
         return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and (notes_are_due(case) or owes_erasure(case)))
+
+    def _let_rest(self, case: Item) -> Item:
+        """What was due for what there is nothing to push of is looked at again when its time comes, and not before."""
+        if case.get("due_shard") != "due":
+            return case
+        later = rest(case)
+        expression = ("SET " + ", ".join(f"{name} = :{name}" for name in later) if later else "") + _remove(["tries"] if later else DUE)
+        with suppress(ConditionFailed):
+            same, at = "version = :same AND due_shard = :listed AND due_at = :at", case["due_at"]
+            return self.table.update(case["PK"], case["SK"], expression, same, same=case["version"], listed="due", at=at, **later)
+        return case
 
     def _can_wait(self, case: Item) -> bool:
         """Nothing that people in the CRM act upon has changed, and the last push was a short while ago."""

@@ -61,7 +61,7 @@ class Placer:
 
     def rest(self, case: Item, changed: Item) -> Item:
         """Nothing new: only when to look again is noted; a case that still waits to be pushed gets its time then."""
-        kept, expression = {name: changed[name] for name in KEPT}, "SET look_at = :look_at, lower_since = :lower_since"
+        kept, expression = {name: changed[name] for name in KEPT}, "SET " + ", ".join(f"{name} = :{name}" for name in KEPT)
         for more, condition in ((", due_at = :look_at", "version = :same AND due_shard = :look"), ("", "version = :same AND due_shard <> :look")):
             with suppress(ConditionFailed):
                 self.table.update(case["PK"], case["SK"], expression + more, condition, same=case["version"], look="look", **kept)
