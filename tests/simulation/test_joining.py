@@ -125,7 +125,8 @@ def test_a_reply_to_the_brands_answer_is_of_the_case_that_was_answered(cloud):
     (case,) = pipeline.cases()
     assert case["signal_count"] == 2
     post, reply = a_signal("p-1", "A rude driver!"), a_signal("p-2", "We are sorry.", direction=OUTBOUND, parent_id="p-1", agent="Ana")
-    tell(pipeline, post, reply, a_signal("p-3", "And my invoice is wrong.", parent_id="p-2"), a_signal("p-4", "A parcel is late.", parent_id="a-post-of-the-brand"))
+    more = a_signal("p-3", "And my invoice is wrong.", parent_id="p-2"), a_signal("p-4", "A parcel is late.", parent_id="a-post-of-the-brand")
+    tell(pipeline, post, reply, *more)
     assert sorted(case["signal_count"] for case in pipeline.cases("open")) == [1, 2, 2]
 
 
