@@ -201,6 +201,7 @@ def test_people_join_customers_and_split_them_again(office: Office, call: Caller
     assert split["other"] == other and split["text"].startswith("split by ana@acme.example: her mother; they had been joined on 2026-11-21 by ana@acme.example")
     assert call.post(f"/customers/{ann}/merge", {"with": "x:nobody"})[0] == 404
     again = call.post(f"/customers/{ann}/merge", {"with": "email:ann@b.example", "why": "it was her"})[1]
+    assert sorted(entry["what"] for entry in call(f"/customers/{ann}/timeline")["entries"]) == ["linked", "split"], "told on both timelines, shown once"
     assert again["links"][-1]["text"] == "joined on 2026-11-21 by ana@acme.example: it was her" and again["splits"][0]["other"] is None
     assert call.post(f"/customers/{ann}/split", {})[0] == 409
 

@@ -22,7 +22,7 @@ from caseline.intake import Envelope, Intake
 from caseline.outside import Outside
 from caseline.personal import Personal
 from caseline.recording import Message, read_message
-from caseline.signals import DELETED, OUTBOUND, Unreadable
+from caseline.signals import DELETED, OUTBOUND
 from caseline.stores import Bucket, DeadLetters
 from caseline.table import deserialise
 
@@ -246,7 +246,8 @@ def _come_again(world: World, sent: list[Message]) -> None:
     for number, message in enumerate(sent[:-1]):
         world.queue.append(message)
         world.requeue({**message.envelope, "id": f"again-{number}"})
-    world.send(a_signal("p-1", "Marmalade again", identities=("x:quokka-1", MAIL), author_name="Zenobia", revision="9", occurred_at=world.now - timedelta(hours=2)))
+    more = {"author_name": "Zenobia", "revision": "9", "occurred_at": world.now - timedelta(hours=2)}
+    world.send(a_signal("p-1", "Marmalade again", identities=("x:quokka-1", MAIL), **more))
     world.send(a_signal("m-1", None, action=DELETED, identities=(PHONE,)))
     for case in world.cases():
         if case.get("erased"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from caseline.customers import identity_key
+from caseline.customers import identity_key, nodes_of
 from caseline.table import Item, Table
 from caseline.timeline import EXPECTED
 
@@ -24,7 +24,13 @@ def newest_rows(table: Table, customer: Mapping[str, Any], chunk: int, before: s
         firsts = list(pool.map(lambda key: _chunk(table, key, before, chunk), keys))
     partitions = [_partition(table, key, first, chunk) for key, first in zip(keys, firsts, strict=True)]
     merged = heapq.merge(*partitions, key=lambda row: str(row["at"]), reverse=True)
-    return (row for row in merged if row.get("state") != EXPECTED)
+    own = nodes_of(customer)
+    return (row for row in merged if row.get("state") != EXPECTED and not _is_told_twice(row, own))
+
+
+def _is_told_twice(row: Item, own: Collection[str]) -> bool:
+    """A split is told on both timelines; where the two are one customer again, once."""
+    return bool(row.get("what") == "split" and row["PK"] == f"CUSTOMER#{row['split']}" and row["from"] in own)
 
 
 def _partition(table: Table, key: str, rows: list[Item], chunk: int) -> Iterator[Item]:

@@ -66,18 +66,15 @@ def _link_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     identity = plain_identity(row)
     if row.get("what") == "split":
         return _split_entry(row)
-    origin = str(row.get("provenance", ""))
-    said_by = "the CRM" if origin.startswith("crm:") else "a signal" if origin.startswith("signal:") else "a person"
-    who = row.get("linked_by") or said_by
     why = f": {row['why']}" if row.get("why") else ""
-    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": origin, "trust": row.get("trust")}
-    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {who}{why}"}
+    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": row.get("provenance"), "trust": row.get("trust")}
+    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {row.get('linked_by') or say_origin(row)}{why}"}
 
 
 def _split_entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    undone, why = row.get("undone") or {}, f": {row['why']}" if row.get("why") else ""
-    summary = f"Split by {row.get('by')}{why}. The link of {str(undone.get('linked_at') or '')[:10]} rested on {undone.get('provenance')}"
-    return {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": undone, "customers": [row.get("from"), row.get("split")], "summary": summary}
+    customers, said = [row.get("from"), row.get("split")], say_split(row)
+    facts = {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": row.get("undone") or {}, "customers": customers}
+    return facts | {"summary": said[:1].upper() + said[1:]}
 
 
 def _moment(row: Mapping[str, Any]) -> str:
