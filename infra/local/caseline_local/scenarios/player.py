@@ -56,7 +56,7 @@ class Player:
         """A long time passes day by day, and in a last minute, so that what one watch began the next can go on with."""
         for turn in _turns(self.stage.now(), moment):
             self.stage.move(turn)
-            self._settle()
+            self.stage.settle()
 
     def _settle(self) -> None:
         """What waits for the next minute, a watch or another try, gets it; what waits for a CRM that is away does not come to rest."""
