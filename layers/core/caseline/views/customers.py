@@ -18,6 +18,7 @@ from caseline.health.score import find_health
 from caseline.identity import normalise_identity
 from caseline.newest import newest_rows
 from caseline.policy import Policy
+from caseline.signals import OWN_CHANNEL
 from caseline.table import Item, Table
 from caseline.unions import read_splits, show_links
 from caseline.views.cases import case_summary
@@ -75,7 +76,7 @@ def account_view(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def count_recent(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts over the newest entries, oldest-first facts left out; `complete` says whether that was all there is."""
-    signals = [row for row in rows if row["type"] == "signal" and row.get("state") != "deleted"]
+    signals = [row for row in rows if row["type"] == "signal" and row.get("state") != "deleted" and row.get("channel") != OWN_CHANNEL]
     inbound = [row for row in signals if row.get("direction") != "outbound"]
     return {
         "signals": len(signals), "inbound": len(inbound), "outbound": len(signals) - len(inbound), "cases": sum(row["type"] == "case" for row in rows),
