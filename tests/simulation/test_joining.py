@@ -39,7 +39,7 @@ def a_mail(native_id: str, text: str, refs: Sequence[str] = (), who: Sequence[st
     """A mail with the References `refs`, the last of which it answers."""
     at = START + timedelta(minutes=minutes)
     facts: dict[str, Any] = {"thread_id": refs[0] if refs else native_id, "parent_id": refs[-1] if refs else None}
-    facts |= {"attributes": {"references": list(refs[1:-1])}} if len(refs) > 2 else {}
+    facts |= {"attributes": {"references": " ".join(f"<{ref}>" for ref in refs) if minutes % 2 else list(refs[1:-1])}} if len(refs) > 2 else {}
     facts |= {"channel": "postmark", "kind": "email", "public": False, "identities": tuple(who), "reach": None, "occurred_at": at, "received_at": at}
     return a_signal(native_id, text, **(facts | more))
 

@@ -109,7 +109,7 @@ class Placer:
 
     def _join(self, view: View, case: Item, group: Group) -> Item | None:
         """Add the signals to the open case, let its priority rise to what they call for, and its issue get the name they give it."""
-        fresh, folds, scene = group.fresh, [fold for fold in group.home.folds if self._may_fold(case, fold)], view.beside(case)
+        fresh, folds, scene = group.fresh, [fold for fold in group.folds if self._may_fold(case, fold)], view.beside(case)
         changed_since = any(row.get("revisions") or row.get("reposts") for row in group.rows if row not in fresh)
         if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != view.run.name:
             return case
