@@ -246,8 +246,8 @@ def _come_again(world: World, sent: list[Message]) -> None:
     for number, message in enumerate(sent[:-1]):
         world.queue.append(message)
         world.requeue({**message.envelope, "id": f"again-{number}"})
-    more = {"author_name": "Zenobia", "revision": "9", "occurred_at": world.now - timedelta(hours=2)}
-    world.send(a_signal("p-1", "Marmalade again", identities=("x:quokka-1", MAIL), **more))
+    before = world.now - timedelta(hours=2)
+    world.send(a_signal("p-1", "Marmalade again", identities=("x:quokka-1", MAIL), author_name="Zenobia", revision="9", occurred_at=before))
     world.send(a_signal("m-1", None, action=DELETED, identities=(PHONE,)))
     for case in world.cases():
         if case.get("erased"):
@@ -317,5 +317,3 @@ def test_a_policy_may_leave_notes_to_people() -> None:
         assert any("erase them there" in line for line in told)
         world.rest()
         assert world.crm.notes
-
-
