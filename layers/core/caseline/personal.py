@@ -74,7 +74,8 @@ class Personal:
 
     @property
     def retention(self) -> timedelta:
-        return timedelta(days=self.policy.retention.days)
+        """The longest that anything is kept."""
+        return max(timedelta(days=self.policy.retention.days), self.policy.retention.of_cases, self.policy.retention.of_quarantine)
 
     # ---- what there is
 

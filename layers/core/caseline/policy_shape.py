@@ -364,7 +364,19 @@ class Finds(Part):
 
 
 class Retention(Part):
+    """`days` from when something was received. `cases`: from when a case was closed; `quarantine`: of what was not understood. Both as `days` if not said."""
+
     days: Days
+    cases: Days | None = None
+    quarantine: Days | None = None
+
+    @property
+    def of_cases(self) -> timedelta:
+        return timedelta(days=self.cases or self.days)
+
+    @property
+    def of_quarantine(self) -> timedelta:
+        return timedelta(days=self.quarantine or self.days)
 
 
 Side = Literal["ours", "theirs"]

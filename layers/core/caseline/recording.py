@@ -251,7 +251,7 @@ class Recorder:
 
     def _quarantined(self, messages: Sequence[Message]) -> list[Item]:
         rows = [
-            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.retention)
+            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.policy.retention.of_quarantine)
             for message in messages for i, unreadable in enumerate(message.envelope.get("unreadable", []))
         ]
         marks = [self._payload_marks(row) for row in rows]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from caseline.polling import Poller
     from caseline.reconciling import Reconciler
     from caseline.recording import Recorder
+    from caseline.retention import Retention
     from caseline.runs import Runs
     from caseline.syncing import CrmSync
     from caseline.table import Table
@@ -503,6 +504,12 @@ class Wiring:
         carts = CartWatch(self.table, self.queue_signal, self.clock)
         finder = Finder(self.table, self.policy, self.queue_signal, self.clock, self.account_look_up)
         return Watcher(self.table, self.runs, self.outbox, self.clock, carts, profiles, incidents, finder)
+
+    @property
+    def retention(self) -> Retention:
+        from caseline.retention import Retention
+
+        return Retention(self.table, self.policy, self.clock, not self.has_remote_crm)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
