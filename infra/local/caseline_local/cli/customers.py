@@ -31,8 +31,9 @@ def show_customer(customer: str, home: Path, as_json: bool) -> None:
         return
     show(f"{found['customer_id']}  {clean(found.get('name') or '(no name)', 80)}")
     for link in found["links"]:
-        rests = f"{link['trust']}, {link['provenance']}" + (f": {clean(link['why'], 80)}" if link.get("why") else "")
-        show(f"  {clean(link['identity'], 80)}  {str(link['at'])[:19]}Z  {clean(rests, 200)}" + ("" if link["joined_to"] else "  (first)"))
+        show(f"  {clean(link['identity'], 80)}  {clean(link['text'], 300)}")
+    for split in found["splits"]:
+        show(f"  {clean(split['text'], 300)}  " + (clean(split["other"], 80) if split["other"] else "(joined again since)"))
     for case in found["open_cases"]:
         show(f"  {case['case_key']}  {case['priority']['band']} {case['category']}")
     for part in ("departure", "health", "churn"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Note
+from caseline.explanations import say_place
 from caseline.table import Item, Table
 from caseline.timeline import LIVE, load_signals, read_text
 
@@ -56,11 +57,12 @@ def _tell(table: Table, ids: Sequence[str], count: int) -> str:
 
 
 def _line(row: Item) -> str:
-    """Where and when, then the customer's words."""
+    """Where and when, then the customer's words, and why they are a case."""
     where = f"{row['channel']} {str(row['kind']).replace('_', ' ')}{', public' if row.get('public') else ''}"
     text = (read_text(row) or _rating(row)) if row["state"] == LIVE else "(erased)"
     link = f"\n{row['url']}" if row.get("url") else ""
-    return f"{str(row['occurred_at'])[:16].replace('T', ' ')} UTC, {where}:\n{text[:WORDS]}{'…' if len(text) > WORDS else ''}{link}"
+    why = f"\n({said})" if row["state"] == LIVE and (said := say_place(row)) else ""
+    return f"{str(row['occurred_at'])[:16].replace('T', ' ')} UTC, {where}:\n{text[:WORDS]}{'…' if len(text) > WORDS else ''}{link}{why}"
 
 
 def _rating(row: Item) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from caseline.cases.ledger import OPEN, load_cases, load_claims
 from caseline.customers import customer_id_of, load_customer, load_customers, nodes_of
 from caseline.errors import NotFoundError, QueryError
+from caseline.explanations import say_link, say_split
 from caseline.health.churn import find_signs
 from caseline.health.departure import explain_departure
 from caseline.health.history import RECENT, History, history_of
@@ -22,7 +23,6 @@ from caseline.signals import OWN_CHANNEL
 from caseline.table import Item, Table
 from caseline.unions import read_splits, show_links
 from caseline.views.cases import case_summary
-from caseline.views.words import say_link, say_split
 
 
 def find_customers(table: Table, identity: str | None, scopes: Iterable[str] = ("",)) -> dict[str, Any]:

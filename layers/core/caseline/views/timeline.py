@@ -8,11 +8,11 @@ from typing import Any
 
 from caseline.customers import load_customer
 from caseline.errors import NotFoundError
+from caseline.explanations import say_need, say_origin, say_split
 from caseline.newest import newest_rows
 from caseline.table import Table
 from caseline.timeline import read_text
 from caseline.views.paging import read_cursor, read_limit, write_cursor
-from caseline.views.words import say_need, say_origin, say_split
 
 SIGNAL_FACTS = (
     "signal_id", "channel", "source", "brand", "kind", "direction", "public", "state", "author_name", "agent", "language", "rating", "url",

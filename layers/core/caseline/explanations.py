@@ -1,4 +1,4 @@
-"""What is said of a timeline entry and of a link in one line of plain words, with the evidence. Pure."""
+"""What is said of a signal and of a link in one line of plain words, with the evidence. Pure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def say_need(row: Row) -> str:
     evidence = _EVIDENCE[reason](row) if reason in _EVIDENCE else ""
     said = f"{REASONS.get(reason, reason)} ({evidence})" if evidence else REASONS.get(reason, reason)
     return f"{'needs a case' if row.get('need') == DUE else 'no case needed'}: {said}"
+
+
+def say_place(row: Row) -> str:
+    """Its need, and the rule by which it came into its case."""
+    return "; ".join(filter(None, [say_need(row), f"in this case: {row['case_why']}" if row.get("case_why") else ""]))
 
 
 def say_link(link: Row) -> str:
