@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from caseline.errors import UnavailableError
-from caseline.recording import Message, read_message
+from caseline.recording import RECORDED, Message, read_message
 from caseline.wiring import wiring
 
 logger = Logger()
@@ -16,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     wired = wiring()
     messages, poison = _read(event["Records"], wired.read_object)
     failed = wired.recorder.record(messages) if messages else []
+    failed += _clear([message for message in messages if message.stored and message.message_id not in failed], wired.put_object)
     logger.info("recorded", extra={"messages": len(messages), "failed": len(failed), "poison": len(poison)})
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in (*failed, *poison)]}
 
@@ -25,7 +27,20 @@ def _read(records: list[dict[str, Any]], fetch: Any) -> tuple[list[Message], lis
     messages, poison = [], []
     for record in records:
         try:
-            messages.append(read_message(record["messageId"], record["body"], fetch))
+            message = read_message(record["messageId"], record["body"], fetch)
         except (ValueError, KeyError, TypeError, UnavailableError):
             poison.append(record["messageId"])
+        else:
+            messages += [message] if message else []
     return messages, poison
+
+
+def _clear(messages: list[Message], put: Any) -> list[str]:
+    """What was too large for the queue stands in the table now, and nowhere else. Where the object cannot be written the message comes again."""
+    left = []
+    for message in messages:
+        try:
+            put(message.stored, json.dumps(RECORDED).encode())
+        except UnavailableError:
+            left.append(message.message_id)
+    return left

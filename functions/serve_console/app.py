@@ -26,7 +26,10 @@ HEADERS = {
 }
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # a file's address holds its hash
 CHANGES = ("status", "band", "reason", "owner", "queue", "note")
-DONE = {"replay": "Sent back through its channel.", "drop": "Dropped."}
+DONE = {
+    "replay": "Sent back through its channel.", "drop": "Dropped.",
+    "merge": "Joined: timelines and cases are one from now on.", "split": "Split: each has its own timeline and cases again.",
+}  # fmt: skip
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def find_customer() -> Response[str]:
 
 @app.get("/console/customers/<customer_id>")
 def show_customer(customer_id: str) -> Response[str]:
-    return page(console().show_customer(customer_id, query()))
+    return page(console().show_customer(customer_id, query(), saved=DONE.get(query().get("done", ""), "")))
 
 
 @app.post("/console/customers/<customer_id>")
@@ -76,9 +79,10 @@ def change_customer(customer_id: str) -> Response[str]:
         raise QueryError("do", "choose merge or split")
     try:
         do(customer_id, {"with": typed.get("with", ""), "identity": typed.get("identity", ""), "why": typed.get("why", "")}, person.name)
-    except ConflictError as error:
-        return problem(HTTPStatus.CONFLICT, "That cannot be done", say(error))
-    return redirect(f"/console/customers/{customer_id}")
+    except (QueryError, NotFoundError, ConflictError) as error:
+        status = HTTPStatus.CONFLICT if isinstance(error, ConflictError) else HTTPStatus.BAD_REQUEST
+        return page(console().show_customer(customer_id, {}, problem=say(error), typed=typed), status)
+    return redirect(f"/console/customers/{customer_id}?done={typed['do']}")
 
 
 @app.get("/console/channels")

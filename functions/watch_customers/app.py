@@ -1,4 +1,4 @@
-"""On a schedule: take up runs and cases that are due."""
+"""On a schedule: take up runs and cases that are due, and forget what was kept long enough."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from caseline.wiring import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    return {"due": wiring().watcher.watch()}
+    return {"due": wiring().watcher.watch(), "forgotten": wiring().retention.sweep()}

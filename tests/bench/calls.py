@@ -121,7 +121,7 @@ def count_recording(signals: Sequence[Signal], before: Sequence[Signal], again: 
     with aws() as cloud:
         pipeline = Pipeline(cloud, analyser=open_comprehend(client=comprehend, settings={}))
         recorder = pipeline.recorder()
-        recorder.any_erased = lambda: False  # a stack that has erased somebody reads tombstones once a batch
+        recorder.erasure = lambda: ""  # a stack that has erased somebody reads the tombstones of those whom a process hears for the first time
         sent = [pipeline.send(signal, envelope_id=f"e{i}") for i, signal in enumerate(before)]
         recorder.record(sent)
         comprehend.calls.clear()

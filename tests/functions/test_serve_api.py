@@ -18,9 +18,10 @@ from caseline.customers import Claimed, link
 from caseline.errors import CrmAuthError, CrmUnavailableError, UnavailableError
 from caseline.quarantine import quarantine_row
 from caseline.reconciling import Reconciler
-from caseline.signals import isoformat
+from caseline.signals import Rating, isoformat
 from caseline.table import Table
 from caseline.views import Gauges
+from caseline_local.cli.report import read_report, say_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,21 @@ def furnish(office: Office) -> tuple[str, str]:
     return customer_id, office.case(customer_id, [complaint], "outage", account)
 
 NUMBERS = count()
+
+
+def test_the_command_line_reports_the_same_and_says_it_in_lines(office: Office, call: Any) -> None:
+    rows = [office.signal("email:ann@north.example", minutes, "Nobody answers.") for minutes in (5000, 4000)]
+    office.signal("email:ann@north.example", 3000, "We are on it.", 0.0, direction="outbound", agent="Mo")
+    office.case(office.customer("Ann", ["email:ann@north.example"]), rows)
+    for value in (10, 0):
+        office.signal("email:ann@north.example", 60 + value, None, None, kind="survey_response", rating=Rating("nps", value, 0, 10), channel=f"s{value}")
+    api = type("Api", (), {"get": lambda self, *path, **query: call(f"/{'/'.join(path)}", **{name: value for name, value in query.items() if value})})()
+    found = read_report(api, {"from": None, "to": None, "brand": "acme"})
+    assert {**found, "as_of": ""} == {**call("/metrics", **{"from": found["from"], "to": found["to"], "brand": "acme"}), "as_of": ""}
+    lines = list(say_report(found))
+    assert lines[1] == "NPS    0 ± 138.6 (n 2: 1 promote, 1 detract)"
+    assert "first       median 2000 min, p90 2000 min, mean 2000 min (n 1)" in lines
+    assert "service      50 % of 2 contacts repeat, 2 a case; - % of 0 resolved at once" in lines
 
 
 def test_a_report_says_its_window_and_refuses_what_is_no_time(office: Office, call: Any) -> None:
@@ -197,6 +213,12 @@ def test_people_join_customers_and_split_them_again(office: Office, call: Caller
     _, parted = call.post(f"/customers/{ann}/split", {"identity": "email:Ann@B.example", "why": "her mother"})
     assert parted == {"stayed": ann, "left": other} and call(f"/customers/{other}")["identities"] == ["email:ann@b.example"]
     assert call.post(f"/customers/{ann}/merge", {})[1]["error"]["field"] == "with"
+    [split] = call(f"/customers/{ann}")["splits"]
+    assert split["other"] == other and split["text"].startswith("split by ana@acme.example: her mother; they had been joined on 2026-11-21 by ana@acme.example")
+    assert call.post(f"/customers/{ann}/merge", {"with": "x:nobody"})[0] == 404
+    again = call.post(f"/customers/{ann}/merge", {"with": "email:ann@b.example", "why": "it was her"})[1]
+    assert sorted(entry["what"] for entry in call(f"/customers/{ann}/timeline")["entries"]) == ["linked", "split"], "told on both timelines, shown once"
+    assert again["links"][-1]["text"] == "joined on 2026-11-21 by ana@acme.example: it was her" and again["splits"][0]["other"] is None
     assert call.post(f"/customers/{ann}/split", {})[0] == 409
 
 

@@ -275,6 +275,16 @@ def test_empty_pages_say_what_to_do(office: Office, visit: Visit) -> None:
     assert "config.yaml" in channels and "Nothing is in quarantine" in channels and "Everything accepted is accounted for" in channels
 
 
+def test_a_customer_page_says_how_they_stand_and_why(office: Office, visit: Visit) -> None:
+    account = office.account("Halden Mills", "smb", "100", contract_status="cancelled")
+    customer_id = office.customer("Ines Falk", ["x:41"], account)
+    office.case(customer_id, [office.signal("x:41", 9 * 1440, "Down again, and nobody answers.")], "outage")
+    page = visit(f"/customers/{customer_id}")
+    told = ("Health", "of the inputs known", "1 ask unanswered for 9 days", "Signs of leaving 15", "a public post unanswered for 9 days +15", "cancelled since")
+    for words in told:
+        assert words in page.plain, words
+
+
 def test_a_remote_crm_has_a_section_of_what_waits_and_what_differs(office: Office, visit: Visit) -> None:
     assert "CRM:" not in visit("/channels").plain, "the built-in one is in our own table"
     customer_id, _ = furnish(office)
@@ -381,6 +391,49 @@ def test_a_replay_that_fails_says_why(office: Office, visit: Visit) -> None:
     quarantine_id = office.desk().list_quarantine()["quarantine"][0]["id"]
     page = visit.post(f"/quarantine/{quarantine_id}", do="replay")
     assert page.status == 409 and "Still not understood: data.id" in page.plain
+
+
+# ---- who is who, and what is to be known of a case beside its score
+
+
+def test_people_join_split_and_join_again_on_the_page(office: Office, visit: Visit) -> None:
+    ines, _ = furnish(office)
+    other = office.customer("I. Falk", ["phone:+4915100"], minutes=60)
+    done = visit.post(f"/customers/{other}", do="merge", why="same voice", **{"with": "x:41"})
+    page = visit(f"/customers/{other}?done=merge")
+    assert done.headers["Location"] == f"/console/customers/{other}?done=merge" and "Joined: timelines and cases are one" in page.plain
+    assert "phone:+4915100 Joined on 2026-11-21 by ana@acme.example: same voice." in page.plain and "Known first, since" in page.plain
+    visit.post(f"/customers/{ines}", do="split", identity="phone:+4915100", why="her mother")
+    page = visit(f"/customers/{ines}")
+    assert "Split before Split by ana@acme.example: her mother; they had been joined on 2026-11-21" in page.plain
+    assert {"type": "hidden", "name": "with", "value": other} in page.all("input")
+    visit.post(f"/customers/{ines}", do="merge", why="the split is taken back", **{"with": other})
+    assert "joined again since" in visit(f"/customers/{ines}").plain and not visit(f"/customers/{ines}", roles="viewer").all("details")
+
+
+def test_a_join_that_cannot_be_keeps_what_was_typed(office: Office, visit: Visit) -> None:
+    ines, _ = furnish(office)
+    page = visit.post(f"/customers/{ines}", do="merge", why="same voice", **{"with": "x:nobody"})
+    assert page.status == 400 and "No customers are known as x:nobody" in page.plain
+    assert {"x:nobody", "same voice"} <= {field.get("value") for field in page.all("input")}
+    assert visit.post(f"/customers/{ines}", do="split", identity="x:41").status == 409
+
+
+def test_a_case_tells_of_its_incident_its_missed_deadlines_and_what_is_ahead(office: Office, visit: Visit) -> None:
+    customer_id, case_key = furnish(office)
+    missed = [{"clock": "first", "since": isoformat(office.ago(90)), "due_at": isoformat(office.ago(60)), "band": "P1"}]
+    facts = {"missed": missed, "lower_since": isoformat(office.ago(10)), "look_at": isoformat(office.ago(-5)), "kind": "incident", "why": "text", "people": 41}
+    office.table.update(f"CASE#{case_key}", "CASE", "SET " + ", ".join(f"#{name} = :{name}" for name in facts), names={f"#{n}": n for n in facts}, **facts)
+    page = visit(f"/cases/{case_key}")
+    for words in (
+        "An incident: many customers write nearly the same, 41 customers so far.", "First reply was due 2026-11-21 13:30 UTC for P1, and missed.",
+        "The score falls at 2026-11-21 14:50 UTC unless something raises it before (the same facts weigh less by now).",
+        "needs a case: the customer complains (negative, strength 0.70)",
+    ):  # fmt: skip
+        assert words in page.plain, words
+    assert "incident, 41 customers" in visit("").plain and "first reply missed" in visit(f"/customers/{customer_id}").plain
+    office.outbox().push(case_key) if office.table.update(f"CASE#{case_key}", "CASE", "SET pushed_version = :no", no=0) else None
+    assert office.crm.saved[case_key].reasons[-1] == "first reply was due 2026-11-21 13:30 UTC for P1, and missed"
 
 
 # ---- keyboard, landmarks, links

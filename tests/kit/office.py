@@ -114,7 +114,9 @@ class Office:
             **due(isoformat(self.now)),
             **more,
         }
-        open_case(self.table, claim_key(customer_id, "acme", category), row, history_row(case_key, row["opened_at"], "opened", row["headline"], 1))
+        stands = int((self.table.get(f"CUSTOMER#{customer_id}", "CUSTOMER") or {}).get("version", 1))
+        told = history_row(case_key, row["opened_at"], "opened", row["headline"], 1)
+        assert open_case(self.table, claim_key(customer_id, "acme", category), row, told, version=stands)
         for signal in signals:
             self.table.update(signal["PK"], signal["SK"], "SET case_key = :key", key=case_key)
         if push:

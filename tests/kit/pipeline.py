@@ -20,6 +20,7 @@ from caseline.cases.prioritise import Prioritiser
 from caseline.cases.save import CaseSaver
 from caseline.crm import CaseRecord, Match, SavedCase, open_crm
 from caseline.errors import CaselineError
+from caseline.finds import Finder
 from caseline.policy import load_policy
 from caseline.publishing import fold_counts, put_events, read_records
 from caseline.recording import Message, Recorder
@@ -168,7 +169,8 @@ class Pipeline:
     def watch(self) -> int:
         look_up = AccountLookUp(self.table, Mortal(self.crm, self.grim), self.runs(), self.clock)
         incidents = Incidents(self.table, self.policy, self.runs(), self.clock, look_up)
-        return Watcher(self.table, self.runs(), self.outbox(), self.clock, CartWatch(self.table, self.queue_cart, self.clock), incidents=incidents).watch()
+        carts, finder = CartWatch(self.table, self.queue_cart, self.clock), Finder(self.table, self.policy, self.queue_cart, self.clock, look_up)
+        return Watcher(self.table, self.runs(), self.outbox(), self.clock, carts, incidents=incidents, finder=finder).watch()
 
     def start(self, name: str, data: str) -> None:
         def begin() -> None:
@@ -310,6 +312,9 @@ class FakeCrm:
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         return None
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return ()
 
     @staticmethod
     def _maybe(errors: list[Exception]) -> None:

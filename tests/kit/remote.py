@@ -33,7 +33,7 @@ class Remote(Pipeline):
         return AccountLookUp(self.table, self.guarded(), self.runs(), self.clock, self.pace.fresh, listens=True).look_up(state)
 
     def watch(self) -> int:
-        profiles = ProfileWriter(self.table, self.guarded(), self.policy.crm, self.clock)
+        profiles = ProfileWriter(self.table, self.guarded(), self.policy, self.clock)
         return Watcher(self.table, self.runs(), self.outbox(), self.clock, None, profiles).watch()
 
     def inbound(self) -> Inbound:

@@ -395,5 +395,5 @@ def test_an_answer_on_the_platform_counts_for_the_profile(remote):
     remote.send(a_signal("r-1", "We are on it.", direction=OUTBOUND, occurred_at=remote.now, agent="Mo"))
     remote.settle()
     customer_id = remote.cases()[0]["customer_id"]
-    ProfileWriter(remote.table, remote.crm, remote.policy.crm, remote.clock).write({"PK": f"PROFILE#{customer_id}", "SK": "PROFILE"})
+    ProfileWriter(remote.table, remote.crm, remote.policy, remote.clock).write({"PK": f"PROFILE#{customer_id}", "SK": "PROFILE"})
     assert remote.crm.profiles[0].values["unanswered"] == 0

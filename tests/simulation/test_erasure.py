@@ -12,6 +12,7 @@ from caseline.cases.changes import work_case
 from caseline.customers import customer_id_of, load_customer
 from caseline.errors import NotFoundError
 from caseline.personal import Personal
+from caseline.policy import load_policy
 from caseline.signals import OUTBOUND
 from caseline.table import ConditionFailed, Table, deserialise
 
@@ -20,7 +21,6 @@ from tests.kit.memory import MemoryClient
 from tests.kit.pipeline import Grim, Killed, Mortal, Pipeline, a_signal
 
 MAIL, WORDS = "email:zenobia.quokka@elm.example", ("quokka", "zenobia", "+441632960777", "441632960777", "marmalade", "wombat")
-KEEP = timedelta(days=730)
 
 
 def play(pipeline: Pipeline) -> list[Any]:
@@ -49,7 +49,7 @@ def play(pipeline: Pipeline) -> list[Any]:
 
 
 def personal(pipeline: Pipeline, table: Table | None = None) -> Personal:
-    return Personal(table or pipeline.table, "builtin", KEEP, pipeline.clock)
+    return Personal(table or pipeline.table, "builtin", pipeline.policy, pipeline.clock)
 
 
 def found(rows: list[dict[str, Any]]) -> list[str]:
@@ -121,7 +121,7 @@ def test_killed_at_any_call_and_asked_again_nothing_is_left(rows, after):
         table, grim = Table(MemoryClient(), "memory", sleep=lambda _: None), Grim(at=number, after=after)
         for row in rows[0]:
             table.put(row)
-        one = Personal(Table(Mortal(table.client, grim), "memory", sleep=lambda _: None), "builtin", KEEP, lambda: rows[1])
+        one = Personal(Table(Mortal(table.client, grim), "memory", sleep=lambda _: None), "builtin", load_policy(None), lambda: rows[1])
         try:
             one.erase(customer_id_of("x:quokka"))
             return

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from caseline.cases.changes import work_case
 from caseline.customers import Claimed, link
-from caseline.reports.asking import read_facts, read_report
+from caseline.health.churn import find_signs
+from caseline.health.history import read_history
+from caseline.health.score import find_health
+from caseline.reports.asking import read_facts, read_report, read_window
 from caseline.reports.report import make_report
 from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal
 from hypothesis import HealthCheck, Phase, given, settings
@@ -58,7 +61,15 @@ def play(pipeline: Pipeline, history: Sequence[Signal], cuts: set[int] = frozens
         if place in cuts:
             pipeline.settle()
     pipeline.settle()
-    return report_of(pipeline)
+    return report_of(pipeline) | {"standing": standing(pipeline)}
+
+
+def standing(pipeline: Pipeline) -> dict[str, Any]:
+    """Health and signs of leaving, of each customer; which of its signals a case is named after depends on what came first."""
+    people = {row["customer_id"]: row for row in pipeline.rows("customer") if not row.get("merged_into")}
+    known = {name: read_history(pipeline.raw_table, row, pipeline.now) for name, row in people.items()}
+    health, signs = ({name: find(pipeline.policy, each) for name, each in known.items() if each.heard} for find in (find_health, find_signs))
+    return {name: (health[name]["value"], [line["text"] for line in health[name]["lines"]], signs[name]["text"]) for name in sorted(health)}  # type: ignore[index]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +126,8 @@ def test_figures_follow_a_merge_and_leave_out_whom_the_policy_excludes(pipeline)
 
 
 def test_pages_of_facts_come_to_the_same_report(pipeline, monkeypatch):
-    whole = play(pipeline, HISTORY)
+    play(pipeline, HISTORY)
+    whole = report_of(pipeline)
     monkeypatch.setattr("caseline.reports.reading.PAGE", 2)
     facts: list[Any] = []
     query = dict(OPEN_SINCE)
@@ -125,8 +137,6 @@ def test_pages_of_facts_come_to_the_same_report(pipeline, monkeypatch):
         if not page["next"]:
             break
         query["after"] = page["next"]
-    from caseline.reports.asking import read_window
-
     found = make_report(read_window(OPEN_SINCE, ["acme"], pipeline.now), [*facts, *facts[::-1]], page["as_of"], page["policy"])
     assert {name: value for name, value in found.items() if name in whole} == whole
 

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 from caseline.adaptation import Adaptation, label_of, labels_of_cases, read_labels
@@ -14,9 +16,10 @@ from caseline.assessment import Text, open_analyser
 from caseline.assessment.learned import read_learned
 from caseline.assessment.learning import Label, learn
 from caseline.assessment.rules import rules_for
-from caseline.errors import ConfigError, ConflictError
+from caseline.errors import ConfigError, ConflictError, UnfitModelError
 from caseline.model_shelf import POINTER, Shelf
 from caseline.policy import load_policy, shipped_policy
+from caseline.wiring import Wiring
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 THINGS = [f"{colour} {thing}" for colour in "red blue green black white grey pink brown beige amber".split() for thing in "mug lamp chair rug vase".split()]
@@ -92,6 +95,56 @@ def test_the_previous_one_can_be_put_back_down_to_the_shipped_one():
     assert adaptation(objects).rollback() == {"current": one}
     assert adaptation(objects).rollback() == {"current": None}
     assert judged(objects, "the lamp is snug").model == "embedded-" + open_analyser("embedded").model.version
+
+
+def spoil(objects: dict[str, bytes], how: str) -> None:
+    """Put something else where the model that counts stands."""
+    pointer = json.loads(objects[POINTER])
+    entry = pointer["current"]
+    other = learn([label for label in own_words() if label.sentiment != "positive"], open_analyser("embedded")).packed
+    bodies = {"gone": None, "cut": objects[entry["key"]][:-9], "text": b"hello", "another": other, "bomb": zlib.compress(b"\n" * 100_000_000), "base": None}
+    if how == "pointer":
+        objects[POINTER] = b"{}"
+    elif how == "key":
+        objects[POINTER] = json.dumps({**pointer, "current": {**entry, "key": "intake/x"}}).encode()
+    elif how == "base":
+        header, _, rest = zlib.decompress(objects[entry["key"]]).partition(b"\n")
+        install(objects, zlib.compress(json.dumps({**json.loads(header), "base": "f" * 16}).encode() + b"\n" + rest))
+    elif how.startswith("installed "):
+        install(objects, bodies[how.split()[1]] or b"")
+    elif bodies[how] is None:
+        del objects[entry["key"]]
+    else:
+        objects[entry["key"]] = bodies[how] or b""
+
+
+def install(objects: dict[str, bytes], packed: bytes) -> None:
+    """As somebody would who may write to the bucket."""
+    pointer = json.loads(objects[POINTER])
+    objects[POINTER] = json.dumps({**pointer, "current": {**pointer["current"], "sha256": sha256(packed).hexdigest()}}).encode()
+    objects[pointer["current"]["key"]] = packed
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "text", "another", "pointer", "key", "base", "installed cut", "installed text", "installed bomb"])
+def test_what_is_not_the_installed_model_is_refused_and_can_be_trained_over(how):
+    objects: dict[str, bytes] = {}
+    adaptation(objects).train(own_words())
+    spoil(objects, how)
+    with pytest.raises(UnfitModelError):
+        Shelf(objects.get, objects.__setitem__).current()
+    report = adaptation(objects).train(own_words())
+    assert report["installed"]
+    assert report["refused"]
+    assert adaptation(objects).report()["refused"] == ""
+    assert judged(objects, "the velvet sofa is snug").sentiment == "positive"
+
+
+def test_the_recorder_judges_with_the_shipped_model_where_the_tenant_s_is_refused(caplog):
+    wired = Wiring({"BUCKET_NAME": "b", "CONFIG_PARAMETER": "c", "POLICY_PARAMETER": "p"})
+    bodies = {POINTER: json.dumps({"current": {"key": "models/x.bin", "sha256": "0" * 64}, "earlier": [], "last": None}).encode(), "models/x.bin": b"hello"}
+    wired._find_model = bodies.get
+    assert wired.learned is None
+    assert "models/x.bin is not the model that was installed" in caplog.text
 
 
 def test_the_same_labels_give_the_same_bytes_in_every_process():

@@ -173,7 +173,7 @@ def test_cases_follow_a_merge_and_its_undoing_and_no_timeline_row_moves(pipeline
     for customer in (one, two):
         (told,) = [entry for entry in read_timeline(pipeline.table, customer)["entries"] if entry["type"] == "link"]
         assert told["what"] == "split" and told["undone"]["linked_by"] == "ann" and "two people, one phone" in told["summary"]
-        assert [case["customer_id"] for case in show_customer(pipeline.table, customer)["open_cases"]] == [customer]
+        assert [case["customer_id"] for case in show_customer(pipeline.table, customer, pipeline.policy, pipeline.now)["open_cases"]] == [customer]
 
 
 @pytest.fixture(scope="module")

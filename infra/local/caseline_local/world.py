@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+FILE = "world.json"
 _LONGEST_NAP = 0.2  # seconds; whoever waits sees within this that the clock was moved
 
 
@@ -51,6 +52,11 @@ class World:
         unfinished = self._file.with_suffix(".part")
         unfinished.write_text(json.dumps({**self._read(), **changed}))
         unfinished.replace(self._file)
+
+
+def world_of(home: Path) -> World:
+    """That of the product whose home it is."""
+    return World(home / FILE)
 
 
 class Absent:

@@ -19,8 +19,8 @@ from caseline.assessment.measures import calibration_error, measure_pairs, read_
 from caseline.assessment.rules import rules_for
 from caseline.cases.ledger import CLOSED, OPEN
 from caseline.config_text import suggest
-from caseline.errors import ConfigError, ConflictError
-from caseline.model_shelf import Report, Shelf
+from caseline.errors import ConfigError, ConflictError, UnfitModelError
+from caseline.model_shelf import FOLDER, Report, Shelf
 from caseline.policy import Policy
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -43,19 +43,34 @@ class Adaptation:
         """Learn, measure, and install what is no worse than what stands; the report says which and why."""
         found = sorted(set(labels))
         taught, held = [label for label in found if not label.is_held_back], [label for label in found if label.is_held_back]
-        standing, candidate = self.shelf.current(), learn(taught, self._analyser(None))
+        (standing, refused), candidate = self._standing(), learn(taught, self._analyser(None))
         before, after = self._measure(held, standing), self._measure(held, candidate)
         verdicts = {task: _judge(task, candidate, before, after) for task in (SENTIMENT, CATEGORY)}
         chosen = {task for task, verdict in verdicts.items() if verdict == "better"}
         report = {
             "at": isoformat(self.clock()), "labels": len(found), "held_back": len(held), "verdicts": verdicts, "before": before, "after": after,
-            "installed": bool(chosen),
+            "installed": bool(chosen), "refused": refused,
         }  # fmt: skip
         self._install(_combine(standing, candidate, chosen) if chosen else None, report)
         return report
 
+    def _standing(self) -> tuple[Learned | None, str]:
+        """The model that counts, and why it is refused where it may not judge: then a new one is measured against the shipped one."""
+        try:
+            return self.shelf.current(), ""
+        except UnfitModelError as error:
+            return None, str(error)
+
+    def _pointer(self) -> Report:
+        """What cannot be read is begun anew: it names nothing that could be put back."""
+        try:
+            return self.shelf.pointer()
+        except UnfitModelError:
+            return {"current": None, "earlier": [], "last": None}
+
     def report(self) -> Report:
-        return self.shelf.pointer()
+        """The pointer, and as `refused` why the model it names does not judge."""
+        return {**self.shelf.pointer(), "refused": self._standing()[1]}
 
     def rollback(self) -> Report:
         """The entry that counts from now on; None for the shipped model. ConflictError where there is nothing to go back from."""
@@ -69,11 +84,14 @@ class Adaptation:
 
     def _install(self, model: Learned | None, report: Report) -> None:
         """The object before the pointer: whoever follows the pointer finds it. A model that is refused leaves its report alone."""
-        pointer = self.shelf.pointer()
+        pointer = self._pointer()
         if model is None:
             self.shelf.point({**pointer, "last": report})
             return
-        entry = {"key": f"models/{model.version}.bin", "version": model.version, "at": report["at"], "labels": report["labels"], "heads": sorted(model.heads)}
+        entry = {
+            "key": f"{FOLDER}{model.version}.bin", "sha256": model.digest, "version": model.version, "at": report["at"], "labels": report["labels"],
+            "heads": sorted(model.heads),
+        }  # fmt: skip
         self.shelf.write(entry["key"], model.packed)
         standing = pointer["current"]
         earlier = [*pointer["earlier"], *([standing] if standing and standing["key"] != entry["key"] else [])][-KEPT:]

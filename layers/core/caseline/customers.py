@@ -169,7 +169,7 @@ def _foes(row: Item) -> set[str]:
     return {pair.partition(">")[2] for pair in row.get("apart", ())}
 
 
-def nodes_of(row: Item) -> set[str]:
+def nodes_of(row: Mapping[str, Any]) -> set[str]:
     return {customer_id_of(identity, row.get("scope", "")) for identity in row["identities"]}
 
 

@@ -54,12 +54,21 @@ class Desk:
         return views.find_customers(self.table, identity, self.scopes)
 
     def show_customer(self, customer_id: str) -> dict[str, Any]:
-        return views.show_customer(self.table, customer_id)
+        return views.show_customer(self.table, customer_id, self.policy(), self.clock())
 
     def merge_customers(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
-        """Joined with the customer `with`, because of `why`: the one that stands. Undone by `split_customer`."""
-        kept = self._unions(by).merge(customer_id, _text(wanted, "with", required=True), _text(wanted, "why"))
-        return views.show_customer(self.table, kept)
+        """Joined with the customer `with` (an id, or an identity), because of `why`: the one that stands. Undone by `split_customer`."""
+        kept = self._unions(by).merge(customer_id, self._known(_text(wanted, "with", required=True)), _text(wanted, "why"))
+        return views.show_customer(self.table, kept, self.policy(), self.clock())
+
+    def _known(self, named: str) -> str:
+        """A customer's id, also for one of its identities."""
+        if ":" not in named:
+            return named
+        found = self.find_customers(named)["customers"]
+        if len(found) != 1:
+            raise NotFoundError(f"{len(found) or 'no'} customers are known as {named}" + ("; write the id of one" if found else ""))
+        return str(found[0]["customer_id"])
 
     def split_customer(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """`{"stayed", "left"}`, the ids of both: the customer of the id, or of its one `identity`, is again who it was."""
@@ -99,7 +108,7 @@ class Desk:
         return views.summarise_open(self.table)
 
     def show_case(self, case_key: str) -> dict[str, Any]:
-        return views.show_case(self.table, case_key)
+        return views.show_case(self.table, case_key, self.policy().fall_after)
 
     def change_case(self, case_key: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """The case as it stands after the change. A CRM that is down gets the change later: the case stays due."""

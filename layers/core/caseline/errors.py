@@ -32,6 +32,10 @@ class ConfigError(CaselineError):
     """The configuration is wrong; the text says where and what to write."""
 
 
+class UnfitModelError(CaselineError):
+    """What stands as a tenant's model is none that may judge here; the text says why."""
+
+
 class UnavailableError(CaselineError):
     """A service of ours (queue, secret store, table) or a platform's did not answer; try again later: not before `retry_after` seconds, where it said so."""
 

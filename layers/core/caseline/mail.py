@@ -55,7 +55,8 @@ def read_mail(mail: Mail, channel: str, source: Source, received_at: datetime) -
     text, original = _new_words(mail, is_answer=parent is not None)
     facts = {
         **mail.attributes, AUTO_REPLY: automatic, **(mail.failure.facts if mail.failure else {}), "original": original,
-        "references": _between(thread, parent, [*references, *above]), "attachments": list(mail.attachments), "to": None if "agent" in people else _mailbox(headers, source),
+        "references": _between(thread, parent, [*references, *above]), "attachments": list(mail.attachments),
+        "to": None if "agent" in people else _mailbox(headers, source),
     }
     return [Signal(
         channel=channel, source=source.name, native_id=native_id, kind="email", received_at=received_at, **people,

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from caseline.assessment import MIXED, POSITIVE, Assessment
+from caseline.need_words import LINK, is_machine, is_news, is_spam, tells_trouble
 from caseline.policy import Policy
-from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, POINTER, PRIVATE_KINDS, Signal
+from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, OWN_CHANNEL, POINTER, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
 SURE = 0.6  # P(positive) from which praise outweighs what it is about
 LOOKED_AT = 4000  # characters of a text that the patterns read
 
 REASONS = {
+    "found": "found on schedule: a renewal comes, and something is wrong",
     "complaint": "the customer complains",
+    "trouble": "something does not work, however kindly it is said",
     "low-rating": "a low rating",
     "category": "an issue of a kind that always needs a case",
     "question": "the customer asks something",
@@ -24,6 +27,7 @@ REASONS = {
     "deleted": "it was deleted",
     "backfill": "history, imported without cases",
     "spam": "spam",
+    "news": "a report about the brand: nobody speaks of himself",
     "auto-reply": "a machine wrote it: an automatic answer, a bounce",
     "pointer": "a notice whose words are being fetched",
     "not-completed": "a notice whose words could not be fetched",
@@ -55,8 +59,15 @@ _ENQUIRY = re.compile(
 _SPOKEN_TO = re.compile(r"\b(?:you|your|i|we|my|our|us|me|anyone|someone|ihr|sie|ich|mein|vous|votre|je|mon|usted|mi|yo|você|meu)\b")
 _COURTESY = frozenset(_WORDS.findall(
     "thanks thank thx ty cheers bye goodbye ok okay great perfect cool awesome got it all good you u so very much many a lot have nice day the team guys "
-    "for your help that worked works now solved sorted resolved appreciate appreciated danke merci gracias obrigado obrigada grazie tschüss ciao adios"
+    "for your help that worked works now solved sorted resolved fixed received fine it's is am i'm happy well done anyway regards best sincerely cu later both "
+    "appreciate appreciated hilfe vielen lieben dank danke super prima alles gut klar tschüss merci beaucoup gracias muchas bien bueno adios "
+    "obrigado obrigada tudo bem grazie mille muito ciao bedankt dankjewel groetjes"
 ))  # fmt: skip
+
+_NOTHING_MORE = re.compile(
+    r"\bno (?:problems?|worries|(?:more |further |other )?(?:issues?|questions?))(?: at all| any ?more)?\b"
+    r"|\b(?:please |you can |you may )*close (?:the|this|my) (?:ticket|case|request)\b|\b(?:kind|best|warm) (?:regards|wishes)\b"
+)
 
 Test = Callable[["Item"], bool]
 
@@ -84,7 +95,7 @@ class Item:
 
     @cached_property
     def text(self) -> str:
-        return _LINKS.sub(" ", (self.signal.text or "")[:LOOKED_AT].casefold().replace("’", "'"))
+        return _LINKS.sub(LINK, (self.signal.text or "")[:LOOKED_AT].casefold().replace("’", "'"))
 
     @cached_property
     def words(self) -> Sequence[str]:
@@ -154,8 +165,24 @@ def asks_something(item: Item) -> bool:
 
 
 def is_courtesy(item: Item) -> bool:
-    few = 0 < len(item.words) <= 12 and all(word in _COURTESY for word in item.words)
+    words = _WORDS.findall(_NOTHING_MORE.sub(" ", item.text))
+    few = len(item.words) <= 12 and bool(item.words) and all(word in _COURTESY for word in words)
     return few and "?" not in item.text and not is_low_rating(item) and item.assessment.strength < 0.5
+
+
+def is_report(item: Item) -> bool:
+    """A headline in public; a review or a survey is somebody's own."""
+    return item.signal.public and item.signal.rating is None and item.signal.kind in ("post", "comment", "mention") and is_news(item.text)
+
+
+def is_by_machine(item: Item) -> bool:
+    """As its channel says; a mail that came another way says so itself."""
+    return bool(item.signal.attributes.get(AUTO_REPLY)) or (item.signal.kind in ("email", "ticket") and is_machine(item.text))
+
+
+def is_unwanted(item: Item) -> bool:
+    known = bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"
+    return known or (item.signal.rating is None and not is_event(item) and is_spam(item.text))
 
 
 def _puts_question(item: Item, questions: Sequence[str]) -> bool:
@@ -169,18 +196,21 @@ NEVER: Sequence[tuple[str, Test]] = (
     ("outbound", lambda item: item.signal.direction == OUTBOUND),
     ("deleted", lambda item: item.signal.action == DELETED),
     ("backfill", lambda item: bool(item.signal.attributes.get("backfill"))),
-    ("spam", lambda item: bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"),
+    ("spam", is_unwanted),
     ("pointer", lambda item: item.signal.kind == POINTER),
-    ("auto-reply", lambda item: bool(item.signal.attributes.get(AUTO_REPLY))),
+    ("auto-reply", is_by_machine),
     ("quiet-kind", lambda item: item.signal.kind in item.policy.need.quiet_kinds),
     ("no-words", lambda item: item.signal.rating is None and not (item.signal.text or "").strip()),
     ("rating-only", lambda item: is_star_only(item.signal) and not is_low_rating(item)),
+    ("news", is_report),
     ("courtesy", is_courtesy),
 )
 ALWAYS: Sequence[tuple[str, Test]] = (
+    ("found", lambda item: item.signal.channel == OWN_CHANNEL),
     ("low-rating", is_low_rating),
     ("complaint", is_complaint),
     ("category", is_grave_category),
+    ("trouble", lambda item: not is_event(item) and tells_trouble(item.text)),
     ("question", asks_something),
 )
 OTHERWISE: Sequence[tuple[str, Test]] = (

@@ -224,7 +224,7 @@ class LowRating(Part):
     ces: Share | None = None
 
 
-NeedRule = Literal["spam", "auto-reply", "rating-only", "courtesy", "low-rating", "complaint", "category", "question"]
+NeedRule = Literal["spam", "auto-reply", "rating-only", "news", "courtesy", "low-rating", "complaint", "category", "trouble", "question"]
 
 
 class NeedRules(Part):
@@ -353,8 +353,30 @@ class Churn(Part):
         return {**CHURN, **points}
 
 
+class Finds(Part):
+    """Which churn rules are asked on schedule while a renewal is within `within_days`; `most` finds for one renewal; `tiers`: these alone, all where empty."""
+
+    active: bool = True
+    within_days: Annotated[int, Field(ge=1, le=365)] = 60
+    rules: list[ChurnRule] = ["sentiment", "repeats", "silence"]
+    most: Annotated[int, Field(ge=1)] = 3
+    tiers: list[str] = []
+
+
 class Retention(Part):
+    """`days` from when something was received. `cases`: from when a case was closed; `quarantine`: of what was not understood. Both as `days` if not said."""
+
     days: Days
+    cases: Days | None = None
+    quarantine: Days | None = None
+
+    @property
+    def of_cases(self) -> timedelta:
+        return timedelta(days=self.cases or self.days)
+
+    @property
+    def of_quarantine(self) -> timedelta:
+        return timedelta(days=self.quarantine or self.days)
 
 
 Side = Literal["ours", "theirs"]
@@ -411,6 +433,7 @@ class Policy(Part):
     metrics: Metrics = Metrics()
     health: Health = Health()
     churn: Churn = Churn()
+    finds: Finds = Finds()
 
     @field_validator("version", mode="before")
     @classmethod

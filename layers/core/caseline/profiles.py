@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from caseline.cases.evidence import read_recent
 from caseline.crm import Crm, Profile, ProfileEvent
 from caseline.customers import load_customer
-from caseline.policy_shape import CrmRules
-from caseline.signals import INBOUND, OUTBOUND, isoformat, parse_time
+from caseline.health.history import History, decayed_mean, read_history
+from caseline.health.score import MOOD, health_value
+from caseline.policy import Policy
+from caseline.reports.rows import feeling_of
+from caseline.signals import isoformat
 from caseline.table import Item, Table
-from caseline.timeline import LIVE
 
-HALF_LIFE = timedelta(days=7)  # how fast a sentiment counts for less
 TURN = 0.15  # a smaller difference is no trend
 EVENTS = 20
 
@@ -29,7 +29,7 @@ EVENTS = 20
 class ProfileWriter:
     table: Table
     crm: Crm
-    rules: CrmRules
+    policy: Policy
     clock: Callable[[], datetime]
 
     def write(self, row: Item) -> None:
@@ -43,11 +43,11 @@ class ProfileWriter:
             self._rest(known)
 
     def _write(self, known: Item, customer: Item, account: Mapping[str, Any]) -> None:
-        recent, answered = read_recent(self.table, customer)
+        history = read_history(self.table, customer, self.clock())
         known_as = {"handles": ";".join(i for i in customer["identities"] if not i.startswith(("email:", "phone:")))}
-        values = {name: value for name, value in (known_as | profile_of(recent, answered, self.clock())).items() if self.rules.is_ours(name)}
+        values = {name: value for name, value in (known_as | profile_of(self.policy, history)).items() if self.policy.crm.is_ours(name)}
         told, wrote = str(known.get("upto", "")), _hash(account["contact_id"], values)
-        fresh = [signal for signal in recent if str(signal["at"]) > told and signal["direction"] == INBOUND and signal["state"] == LIVE][-EVENTS:]
+        fresh = [signal for signal in history.heard if str(signal["at"]) > told][-EVENTS:]
         if wrote != known.get("wrote") or fresh:
             self.crm.write_profile(Profile(account["contact_id"], account.get("account_id", ""), values, [_event(signal) for signal in fresh]))
         self._rest(known, wrote=wrote, upto=str(fresh[-1]["at"]) if fresh else told)
@@ -58,38 +58,25 @@ class ProfileWriter:
         self.table.update(known["PK"], known["SK"], f"{said} REMOVE due_shard, due_at, tries".strip(), **values)
 
 
-def profile_of(recent: Sequence[Item], answered: str, now: datetime) -> dict[str, Any]:
-    """`Profile.values` of a customer's recent rows, oldest first."""
-    own = [row for row in recent if row["direction"] == INBOUND and row["state"] == LIVE]
-    scored = [(row, feeling) for row in own if (feeling := _feeling(row)) is not None]
-    replied = max([answered, *(str(row["occurred_at"]) for row in recent if row["direction"] == OUTBOUND)])
+def profile_of(policy: Policy, history: History) -> dict[str, Any]:
+    """`Profile.values` of a customer."""
+    heard = history.heard
     found = {
-        **_sentiment(scored, now), **_ratings(own), "unanswered": sum(row["need"] == "due" and row["occurred_at"] > replied for row in own),
-        "channels": ", ".join(sorted({str(row["channel"]) for row in own})), "last_contact": max((str(row["occurred_at"]) for row in own), default=None),
+        **_sentiment(history), **_ratings(heard), "unanswered": len(history.unanswered), "health": health_value(policy, history),
+        "channels": ", ".join(sorted({str(row["channel"]) for row in heard})), "last_contact": max((str(row["occurred_at"]) for row in heard), default=None),
     }  # fmt: skip
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def _sentiment(scored: Sequence[tuple[Item, float]], now: datetime) -> dict[str, Any]:
+def _sentiment(history: History) -> dict[str, Any]:
     """What was said last counts most. The trend is where the last week stands against what was before it."""
-    if not scored:
+    mood, week = decayed_mean(history.feelings, history.now, MOOD), isoformat(history.now - MOOD)
+    if mood is None:
         return {}
-    week = isoformat(now - HALF_LIFE)
-    late, early = [pair for pair in scored if pair[0]["occurred_at"] >= week], [pair for pair in scored if pair[0]["occurred_at"] < week]
-    turn = _mean(late, now) - _mean(early, now) if late and early else 0.0
-    return {"sentiment": round(_mean(scored, now), 2), "sentiment_trend": "rising" if turn > TURN else "falling" if turn < -TURN else "steady"}
-
-
-def _mean(scored: Iterable[tuple[Item, float]], now: datetime) -> float:
-    weighed = [(0.5 ** (max(0.0, (now - parse_time(row["occurred_at"])).total_seconds()) / HALF_LIFE.total_seconds()), feeling) for row, feeling in scored]
-    total = sum(weight for weight, _ in weighed)
-    return sum(weight * feeling for weight, feeling in weighed) / total if total else 0.0
-
-
-def _feeling(row: Item) -> float | None:
-    """From -1 to 1; None for what analysis could not score."""
-    said = row["assessment"]
-    return None if said.get("unscored") else float(said.get("positive", 0)) - float(said.get("negative", 0))
+    late = decayed_mean([pair for pair in history.feelings if pair[0]["occurred_at"] >= week], history.now, MOOD)
+    early = decayed_mean([pair for pair in history.feelings if pair[0]["occurred_at"] < week], history.now, MOOD)
+    turn = late - early if late is not None and early is not None else 0.0
+    return {"sentiment": round(mood, 2), "sentiment_trend": "rising" if turn > TURN else "falling" if turn < -TURN else "steady"}
 
 
 def _ratings(own: Sequence[Item]) -> dict[str, Any]:
@@ -98,7 +85,7 @@ def _ratings(own: Sequence[Item]) -> dict[str, Any]:
 
 
 def _event(row: Item) -> ProfileEvent:
-    rating, feeling = row.get("rating"), _feeling(row)
+    rating, feeling = row.get("rating"), feeling_of(row)
     words = f"{row['channel']} {row['kind']}, {row['assessment'].get('sentiment') or 'not scored'}, about {row.get('category') or 'unknown'}"
     return ProfileEvent(
         row["signal_id"], row["occurred_at"], row["channel"], row["kind"], words, None if feeling is None else round(feeling, 2),

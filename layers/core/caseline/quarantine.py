@@ -16,6 +16,7 @@ from caseline.timeline import expiry
 
 KEPT, REPLAYED, DROPPED = "kept", "replayed", "dropped"
 RAW_LIMIT = 300_000  # bytes; an item may have 400 KB
+_SAID = ("list_name", "list_rank", "raw", "raw_z", "headers", "url")
 
 
 def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], delivery: str, retention: timedelta) -> Item:
@@ -32,6 +33,11 @@ def quarantine_row(envelope: Mapping[str, Any], unreadable: Mapping[str, Any], d
         "received_at": isoformat(received_at), "deliveries": {delivery}, "expires": expiry(received_at, retention),
         "list_name": "QUARANTINE", "list_rank": f"{isoformat(received_at)}#{quarantine_id}",
     }
+
+
+def dropped_row(row: Item) -> Item:
+    """That there was a payload, and nothing of what it said."""
+    return {name: value for name, value in row.items() if name not in _SAID} | {"state": DROPPED}
 
 
 def read_raw(row: Mapping[str, Any]) -> str | None:
@@ -69,7 +75,7 @@ def load_quarantined(table: Table, quarantine_id: str) -> Item | None:
 def mark_replayed(table: Table, quarantine_id: str, brought: int) -> bool:
     """Take the item off the list after its replay, with how many signals that brought; False if someone already did. Its words stand in those signals now."""
     try:
-        expression = "SET state = :replayed, brought = :brought REMOVE list_name, list_rank, raw, raw_z, headers, url"
+        expression = f"SET state = :replayed, brought = :brought REMOVE {', '.join(_SAID)}"
         table.update(
             f"QUARANTINE#{quarantine_id}", "QUARANTINE", expression, "state = :kept", replayed=REPLAYED, kept=KEPT, brought=brought,
         )
@@ -81,7 +87,7 @@ def mark_replayed(table: Table, quarantine_id: str, brought: int) -> bool:
 def drop(table: Table, quarantine_id: str) -> bool:
     """Forget the payload for good; the fact that there was one stays in the counts."""
     try:
-        expression = "SET state = :dropped REMOVE list_name, list_rank, raw, raw_z"
+        expression = f"SET state = :dropped REMOVE {', '.join(_SAID)}"
         table.update(f"QUARANTINE#{quarantine_id}", "QUARANTINE", expression, "attribute_exists(PK)", dropped=DROPPED)
     except ConditionFailed:
         return False

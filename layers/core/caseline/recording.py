@@ -17,26 +17,29 @@ from caseline.cases.merging import settle_merges
 from caseline.customers import FAN_IN_CAP, Claimed, identity_key, link, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
+from caseline.naming import identities_in, payload_mark, text_of
 from caseline.need import decide_need
 from caseline.policy import Policy
-from caseline.quarantine import quarantine_row
+from caseline.quarantine import dropped_row, quarantine_row
 from caseline.replies import Replies, claim_thread, private_thread
 from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
-from caseline.tombstones import find_buried, stub_of
+from caseline.tombstones import find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
+RECORDED = {"recorded": True}  # what is left of an envelope that was too large for the queue
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of the queue: its id there, and the envelope."""
+    """One message of the queue: its id there, and the envelope; `stored` is the key of the object that held it."""
 
     message_id: str
     envelope: Mapping[str, Any]
+    stored: str = ""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Recorder:
     """`requeue(envelope)` queues an envelope again; `scope_of(brand)` is the identity scope; `known` remembers whom this process has linked.
 
     `ask(job)` has a pointer completed, `carts` keeps the deadlines of carts.
-    `any_erased()` says whether there may be tombstones: without any, none are read.
+    `erasure()` names the last erasure, "" for none ever: without any, no tombstone is read, and after a new one nobody counts as known.
     `rules` are those of the policy's categories, the shipped ones by default.
     `fallback` judges where the analyser, after retries of its own, does not answer: an angry customer must not wait for a service to come back.
     """
@@ -78,7 +81,9 @@ class Recorder:
     carts: CartNotes | None = None
     known: dict[tuple[str, ...], None] = field(default_factory=dict)
     rules: Rules | None = None
-    any_erased: Callable[[], bool] = lambda: True
+    erasure: Callable[[], str] | None = None
+    seen_erasure: str = ""
+    clean: set[str] = field(default_factory=set)
 
     @property
     def _most(self) -> int:
@@ -118,10 +123,8 @@ class Recorder:
 
     def _forget(self, entries: Sequence[Entry]) -> None:
         """Of an erased person nothing is kept but that there was something; what they say after the erasure is new."""
-        if not self.any_erased():
-            return
         marks = [self._marks(entry) for entry in entries]
-        erased = find_buried(self.table, [mark for each in marks for mark in each])
+        erased = self._find_erased([mark for each in marks for mark in each])
         for entry, each in zip(entries, marks, strict=True):
             said = [erased[mark] for mark in each if mark in erased]
             if entry.forgotten or any(not entry.signal.identities or entry.row["occurred_at"] <= erased_at for erased_at in said):
@@ -129,6 +132,18 @@ class Recorder:
                 entry.signal = entry.signal.with_(
                     action=DELETED, text=None, author_name=None, identities=(), attributes={}, thread_id=None, parent_id=None, rating=None, url=None
                 )
+
+    def _find_erased(self, marks: Sequence[str]) -> Mapping[str, str]:
+        """By mark, when it was erased. Those that this process found free of tombstones are read again only after another erasure."""
+        erasure = self.erasure() if self.erasure else last_erasure(self.table)
+        if erasure != self.seen_erasure or len(self.clean) > CACHED_CUSTOMERS:
+            self.known.clear()
+            self.clean.clear()
+            self.seen_erasure = erasure
+        unsure = [mark for mark in marks if mark not in self.clean] if erasure else []
+        erased = find_buried(self.table, unsure)
+        self.clean |= set(unsure) - erased.keys()
+        return erased
 
     def _marks(self, entry: Entry) -> list[str]:
         """Where a tombstone of it would stand."""
@@ -235,10 +250,21 @@ class Recorder:
             claim_thread(self.table, row, scopes[row["PK"]])
 
     def _quarantined(self, messages: Sequence[Message]) -> list[Item]:
-        return [
-            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.retention)
+        rows = [
+            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.policy.retention.of_quarantine)
             for message in messages for i, unreadable in enumerate(message.envelope.get("unreadable", []))
         ]
+        marks = [self._payload_marks(row) for row in rows]
+        erased = self._find_erased([mark for each in marks for mark in each]) if rows else {}
+        return [
+            dropped_row(row) if each[0] in erased or any(row["received_at"] <= erased.get(mark, "") for mark in each) else row
+            for row, each in zip(rows, marks, strict=True)
+        ]
+
+    def _payload_marks(self, row: Item) -> list[str]:
+        """Where a tombstone of what could not be read would stand: of the very payload, then of whomever it names."""
+        scope = self.scope_of(row["brand"])
+        return [payload_mark(row), *(identity_key(identity, scope) for identity in identities_in(text_of(row)))]
 
     def _try_again(self, entry: Entry, failed: set[str]) -> None:
         """A failing signal is queued again alone, so that it delays none of its neighbours; the last of an envelope comes again by itself."""
@@ -252,14 +278,20 @@ class Recorder:
             failed.add(entry.message.message_id)
 
 
-def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message:
-    """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison."""
-    envelope = json.loads(body)
+def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message | None:
+    """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison.
+
+    None where the object says that it was recorded: this is a redelivery.
+    """
+    envelope, stored = json.loads(body), ""
     if "body" in envelope:
-        envelope = json.loads(fetch(envelope["body"]["bucket_key"]))
+        stored = str(envelope["body"]["bucket_key"])
+        envelope = json.loads(fetch(stored))
+        if envelope == RECORDED:
+            return None
     if envelope["v"] != 1:
         raise ValueError(f"unknown envelope version {envelope['v']!r}")
-    return Message(message_id, envelope)
+    return Message(message_id, envelope, stored)
 
 
 def _entries(messages: Sequence[Message]) -> tuple[list[Entry], set[str]]:

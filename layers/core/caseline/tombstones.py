@@ -13,7 +13,7 @@ from caseline.timeline import ERASED, GONE
 BEYOND = timedelta(days=90)  # past retention: longer than queues, dead letters and kept objects together
 FORGOTTEN = "forgotten"
 LAST_WORD = " erased"  # a rank: nothing that comes is newer
-ANY = key("TOMBSTONES", "ANY")
+LAST = key("TOMBSTONES", "ANY")
 _KEPT = "PK SK type schema signal_id brand channel source kind direction public occurred_at received_at deliveries revisions more_duplicates expires".split()
 
 
@@ -22,15 +22,24 @@ def tombstone_key(mark: str) -> Item:
     return key("TOMBSTONE#" + hashlib.sha256(f"caseline tombstone|{mark}".encode("utf-8", "surrogatepass")).hexdigest()[:40], "TOMBSTONE")
 
 
-def is_any_erased(table: Table) -> bool:
-    return table.get(ANY["PK"], ANY["SK"]) is not None
+def last_erasure(table: Table) -> str:
+    """When somebody was erased last, and which erasure it was; "" for never."""
+    row = table.get(LAST["PK"], LAST["SK"])
+    return f"{row.get('at', '')} {row.get('number', 0)}" if row else ""
 
 
 def bury(table: Table, marks: Iterable[str], at: str, expires: int) -> None:
-    """The last erasure counts. That there is any is written first: a stack without reads none."""
-    table.put(ANY | {"type": "tombstones", "schema": 1})
+    """That there is an erasure is written first, and once more when all are buried: whoever sees no newer one since has seen all these tombstones."""
+    announce(table, at)
     for mark in sorted(set(marks)):
         table.put(tombstone_key(mark) | {"type": "tombstone", "schema": 1, "erased_at": at, "expires": expires})
+    announce(table, at)
+
+
+def announce(table: Table, at: str) -> None:
+    """Whoever remembers whom it has seen looks again."""
+    names = {"#at": "at", "#t": "type", "#n": "number"}
+    table.update(LAST["PK"], LAST["SK"], "SET #at = :at, #t = :type ADD #n :one", names=names, at=at, type="tombstones", one=1)
 
 
 def find_buried(table: Table, marks: Iterable[str]) -> Mapping[str, str]:

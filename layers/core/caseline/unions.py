@@ -149,6 +149,13 @@ def show_links(table: Table, root: Item) -> list[dict[str, Any]]:
     return sorted(links, key=lambda link: (link["joined_to"] is not None, str(link["at"]), str(link["customer_id"])))
 
 
+def read_splits(table: Table, root: Item) -> list[Item]:
+    """What was split from or off this customer, each once, the newest first; one query for each identity."""
+    nodes = sorted(nodes_of(root) | {str(root["customer_id"])})
+    rows = [row for node_id in nodes for row in table.query(f"CUSTOMER#{node_id}", prefix="HISTORY#") if row.get("what") == "split"]
+    return sorted({(row["at_time"], row["split"]): row for row in rows}.values(), key=lambda row: str(row["at_time"]), reverse=True)
+
+
 def _check(winner: Item, loser: Item) -> None:
     contacts = {row["contact"] for row in (winner, loser) if row.get("contact")}
     if len(contacts) > 1:

@@ -1,4 +1,4 @@
-"""Watch what is due: runs that failed or died, cases that are not in the CRM yet, carts that rest, profiles. Reads the index `due`, never scans."""
+"""Watch what is due: runs that failed or died, cases that are not in the CRM yet, carts that rest, profiles, renewals. Reads the index `due`, never scans."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from caseline.abandonment import CartWatch
 from caseline.cases.ledger import DUE_SHARDS
 from caseline.cases.outbox import Outbox
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
+from caseline.finds import Finder
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs, run_key
 from caseline.signals import isoformat
@@ -33,6 +34,7 @@ class Watcher:
     carts: CartWatch | None = None
     profiles: ProfileWriter | None = None
     incidents: Incidents | None = None
+    finder: Finder | None = None
 
     def watch(self) -> int:
         """Take up what is due, the urgent first, and judge again what is to be looked at; returns how many rows were."""
@@ -42,7 +44,7 @@ class Watcher:
             {"RUN": self._restart, "CASE": self._push, "CART": self._look, "PROFILE": self._enrich, "STORMS": self._look_after}[kind](row)
         looks = self._read("look")
         for row in looks:
-            self._judge(row)
+            (self._find if row["PK"].startswith("CUSTOMER#") else self._judge)(row)
         return len(due) + len(looks)
 
     def _read(self, shard: str) -> list[Item]:
@@ -53,6 +55,14 @@ class Watcher:
         at = isoformat(self.clock() + LOOKED)
         case = self.table.update(row["PK"], row["SK"], "SET due_at = :at", at=at)
         self.runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
+
+    def _find(self, row: Item) -> None:
+        """Whether a customer is at risk before the renewal; asked again later where something stands in the way."""
+        try:
+            if self.finder:
+                self.finder.look(row)
+        except (UnavailableError, ConditionFailed):
+            self._postpone(row)
 
     def _restart(self, row: Item) -> None:
         """Start the run again; each try is later than the one before, up to an hour."""
@@ -81,10 +91,11 @@ class Watcher:
             self._postpone(row)
 
     def _look_after(self, row: Item) -> None:
-        """Asked again later where something stands in the way, so that what is due behind it does not wait."""
+        """Asked again later where something stands in the way, so that what is due behind it does not wait. The index holds keys alone."""
         try:
-            if self.incidents:
-                self.incidents.look(row)
+            storm = self.table.get(row["PK"], row["SK"])
+            if self.incidents and storm:
+                self.incidents.look(storm)
         except (UnavailableError, ConditionFailed):
             self._postpone(row)
 

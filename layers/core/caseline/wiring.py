@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from caseline import __version__
 from caseline.caches import LazySecrets, SecretShelf, read_secrets
-from caseline.errors import UnavailableError
+from caseline.errors import UnavailableError, UnfitModelError
 from caseline.settings import Config
 from caseline.sources import Source
 
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from caseline.desk import Desk
     from caseline.intake import Intake
     from caseline.oidc import Provider
+    from caseline.outside import Outside
     from caseline.policy import Policy
     from caseline.polling import Poller
     from caseline.reconciling import Reconciler
     from caseline.recording import Recorder
+    from caseline.retention import Retention
     from caseline.runs import Runs
     from caseline.syncing import CrmSync
     from caseline.table import Table
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 CONFIG_SECONDS = 60
 MODEL_SECONDS = 300  # until another model of the tenant counts everywhere
 SECRET_SECONDS = 300
+ERASURE_SECONDS = 1  # shorter than an erasure waits before it empties what it finds
 USER_AGENT = f"caseline/{__version__}"
 TIMEOUTS = {"connect_timeout": 3, "read_timeout": 10}
 
@@ -227,7 +230,21 @@ class Wiring:
         self._call("s3", "put_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key, Body=body)
 
     def read_object(self, object_key: str) -> bytes:
-        data: bytes = self._call("s3", "get_object", Bucket=self.environ["BUCKET_NAME"], Key=object_key)["Body"].read()
+        data: bytes = self._call("s3", "get_object", Bucket=self.bucket, Key=object_key)["Body"].read()
+        return data
+
+    def find_object(self, object_key: str, absent: Collection[str] = ("NoSuchKey", "404")) -> bytes | None:
+        """None where there is none of that key; who asks must be allowed to list the bucket, or S3 says that access is denied."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            data: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=object_key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in absent:
+                return None
+            raise UnavailableError("s3 refused an object") from error
+        except BotoCoreError as error:
+            raise UnavailableError("s3 did not answer") from error
         return data
 
     @property
@@ -309,25 +326,23 @@ class Wiring:
         from caseline.model_shelf import Shelf
 
         known = self._cache.get("learned")
-        return Shelf(self._find_object, self._refuse_to_write).current(known.value if known else None) if self.environ.get("BUCKET_NAME") else None
+        if not self.environ.get("BUCKET_NAME"):
+            return None
+        try:
+            return Shelf(self._find_model, self._refuse_to_write).current(known.value if known else None)
+        except UnfitModelError as error:
+            import logging
+
+            logging.getLogger(__name__).error("the tenant's model is refused and the shipped one judges: %s", error)
+            return None
 
     @staticmethod
     def _refuse_to_write(object_key: str, body: bytes) -> None:
         raise UnavailableError(f"functions only read models, and {object_key} is one")
 
-    def _find_object(self, object_key: str) -> bytes | None:
-        """None for what is not there; S3 says "access denied" for it to those who may not list."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            data: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=object_key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "404", "403"):
-                return None
-            raise UnavailableError("s3 refused a model") from error
-        except BotoCoreError as error:
-            raise UnavailableError("s3 did not answer") from error
-        return data
+    def _find_model(self, object_key: str) -> bytes | None:
+        """Functions that only read models may not list."""
+        return self.find_object(object_key, ("NoSuchKey", "AccessDenied", "404", "403"))
 
     @property
     def crm(self) -> Crm:
@@ -407,17 +422,18 @@ class Wiring:
 
         if "recorder" not in self._clients:
             self._clients["recorder"] = Recorder(
-                self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, None, self.ask_completion, self.cart_notes
+                self.table, self.analyser, self.policy, self.scope_of, self.requeue, self.clock, None, self.ask_completion, self.cart_notes,
+                erasure=self._last_erasure,
             )
         recorder: Recorder = self._clients["recorder"]
         recorder.policy, recorder.analyser, recorder.rules = self.policy, self.analyser, self.rules
         recorder.fallback = self._open_analyser("embedded") if self.config.analysis.name != "embedded" else None
         return recorder
 
-    def _any_erased(self) -> bool:
-        from caseline.tombstones import is_any_erased
+    def _last_erasure(self) -> str:
+        from caseline.tombstones import last_erasure
 
-        return bool(self._fresh("erased", CONFIG_SECONDS, lambda: is_any_erased(self.table)))
+        return str(self._fresh("erasure", ERASURE_SECONDS, lambda: last_erasure(self.table)))
 
     @property
     def cart_notes(self) -> Any:
@@ -430,8 +446,8 @@ class Wiring:
 
         return CartNotes(self.table, patience_of)
 
-    def queue_cart(self, signal: Any, brand: str) -> None:
-        """Take in the signal of an abandoned cart, as if a platform had sent it."""
+    def queue_signal(self, signal: Any, brand: str) -> None:
+        """Take in what Caseline itself found out (an abandoned cart, a customer at risk), as if a platform had sent it."""
         from caseline.intake import Envelope
         from caseline.metrics import emit
 
@@ -478,13 +494,22 @@ class Wiring:
     @property
     def watcher(self) -> Watcher:
         from caseline.abandonment import CartWatch
+        from caseline.finds import Finder
         from caseline.profiles import ProfileWriter
         from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
-        profiles = ProfileWriter(self.table, self.crm, self.policy.crm, self.clock) if self.enrich_after else None
+        profiles = ProfileWriter(self.table, self.crm, self.policy, self.clock) if self.enrich_after else None
         incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
-        return Watcher(self.table, self.runs, self.outbox, self.clock, CartWatch(self.table, self.queue_cart, self.clock), profiles, incidents)
+        carts = CartWatch(self.table, self.queue_signal, self.clock)
+        finder = Finder(self.table, self.policy, self.queue_signal, self.clock, self.account_look_up)
+        return Watcher(self.table, self.runs, self.outbox, self.clock, carts, profiles, incidents, finder)
+
+    @property
+    def retention(self) -> Retention:
+        from caseline.retention import Retention
+
+        return Retention(self.table, self.policy, self.clock, not self.has_remote_crm)
 
     def case_url(self, case_key: str) -> str:
         base = self.environ.get("CONSOLE_URL") or self.config.public_url
@@ -503,8 +528,17 @@ class Wiring:
             self.table, Gauges(self.client("cloudwatch"), self.client("stepfunctions"), self.environ["STATE_MACHINE_ARN"], streams, self.stack),
             {source.key: source.brand for source in config.sources}, self.scopes, lambda case_key: self.outbox.push(case_key),
             lambda row: replay(row, self.table, config, self.intake, self.read_from), self.clock, lambda: self.crm,
-            config.crm.name, self.ask_count, lambda: self.policy,
+            config.crm.name, self.ask_count, lambda: self.policy, self.outside,
         )
+
+    @property
+    def outside(self) -> Outside:
+        """What a person's data may stand in besides the table."""
+        from caseline.outside import Outside
+        from caseline.stores import Bucket, DeadLetters
+
+        letters = DeadLetters(self._call, self.environ.get("DEAD_LETTERS", "").split(",") if self.environ.get("DEAD_LETTERS") else [])
+        return Outside(Bucket(self._call, self.bucket, self.find_object), letters, self.requeue)
 
     @cached_property
     def provider(self) -> Provider:

@@ -99,6 +99,8 @@ def report(as_json: bool, place: Place) -> None:
         return
     current = found["current"]
     show(f"{current['version']}, of {current['labels']} labels, {current['at'][:19]}Z" if current else "the shipped model")
+    if found["refused"]:
+        show(f"refused, so the shipped model judges: {found['refused']}")
     say(f"{len(found['earlier'])} earlier ones can be put back")
     if found["last"]:
         _show_training(found["last"])

@@ -24,17 +24,21 @@ def customers() -> None:
 @home_option
 @json_option
 def show_customer(customer: str, home: Path, as_json: bool) -> None:
-    """Identities with what each link rests on, account and open cases. ID is a customer's or an identity such as email:ann@example.com."""
+    """Identities with what each link rests on, open cases, health and signs of leaving. ID is a customer's or an identity such as email:ann@example.com."""
     found = _find(Api(home), customer)
     if as_json:
         show_json(found)
         return
     show(f"{found['customer_id']}  {clean(found.get('name') or '(no name)', 80)}")
     for link in found["links"]:
-        rests = f"{link['trust']}, {link['provenance']}" + (f": {clean(link['why'], 80)}" if link.get("why") else "")
-        show(f"  {clean(link['identity'], 80)}  {str(link['at'])[:19]}Z  {clean(rests, 200)}" + ("" if link["joined_to"] else "  (first)"))
+        show(f"  {clean(link['identity'], 80)}  {clean(link['text'], 300)}")
+    for split in found["splits"]:
+        show(f"  {clean(split['text'], 300)}  " + (clean(split["other"], 80) if split["other"] else "(joined again since)"))
     for case in found["open_cases"]:
         show(f"  {case['case_key']}  {case['priority']['band']} {case['category']}")
+    for part in ("departure", "health", "churn"):
+        if found.get(part):
+            show(f"  {clean(found[part]['text'], 500)}")
     say(f"account: {clean((found.get('account') or {}).get('name') or 'none', 80)}; {len(found['open_cases'])} open cases")
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from caseline.signals import isoformat, parse_time
 from caseline_local.cli.mapping import MappingError, check_mapping, columns_of, map_row, shift_times
 from caseline_local.cli.sources import Sender, find_sender
 from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, say, show
+from caseline_local.world import world_of
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries when the product does not take it
 _SHOWN = 10
@@ -54,7 +55,7 @@ def replay(
         say(f"{file.name}:{fault}", fg="red")
     if len(faults) > _SHOWN:
         say(f"... and {len(faults) - _SHOWN} more rows that cannot be mapped", fg="red")
-    prepared = prepare(signals, datetime.now(UTC), rebase == "now" and not backfill, backfill)
+    prepared = prepare(signals, world_of(home).now(), rebase == "now" and not backfill, backfill)
     if dry_run:
         for signal in prepared:
             show(json.dumps(signal, ensure_ascii=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from caseline.web import WebhookRequest
 from caseline_local.cli.api import find_url
 from caseline_local.cli.samples import signing_setting
 from caseline_local.cli.terminal import FindingsError, UnreachableError
+from caseline_local.world import world_of
 
 _PATIENCE = 30.0
 
@@ -34,6 +35,7 @@ class Sender:
     public_url: str  # what the platform was given: some schemes sign it
     local_url: str
     settings: Mapping[str, Any] = field(default_factory=dict)  # some channels sign with one
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # the home's: a story may have moved it
 
     @property
     def key(self) -> str:
@@ -45,7 +47,7 @@ class Sender:
 
     def sign(self, body: bytes, headers: dict[str, str]) -> WebhookRequest:
         """The request as the platform would send it now."""
-        request = WebhookRequest("POST", self.public_url + self.path, headers, body, datetime.now(UTC))
+        request = WebhookRequest("POST", self.public_url + self.path, headers, body, self.clock())
         try:
             signed: WebhookRequest = open_channel(self.channel).sign(request, Source(self.name, "", secrets=[self.secret], settings=self.settings))
         except (SignatureError, LookupError, ValueError):
@@ -108,4 +110,4 @@ def find_sender(home: Path, channel: str, name: str | None = None, signs: bool =
         raise FindingsError(f"{home}/secrets.json has no secret for {channel}/{chosen}; write one")
     local = find_url(home)
     settings = sources[chosen].get("settings") or {}
-    return Sender(channel, chosen, str(found[0]), str(config.get("public_url") or local).rstrip("/"), local, settings)
+    return Sender(channel, chosen, str(found[0]), str(config.get("public_url") or local).rstrip("/"), local, settings, world_of(home).now)

@@ -6,7 +6,6 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def trigger(event: str | None, source_name: str | None, changes: tuple[str, ...]
     channel, _, name = event.partition(".")
     sample = samples.load_sample(channel, name or samples.first_sample(channel)) if samples.all_names(channel) else {}
     sender = find_sender(home, channel, source_name, signs="event" not in sample)
-    fresh = (samples.freshen_event if "event" in sample else samples.freshen)(sample, datetime.now(UTC))
+    fresh = (samples.freshen_event if "event" in sample else samples.freshen)(sample, sender.clock())
     for change in changes:
         _change(fresh, change)
     started = time.monotonic()
@@ -103,7 +102,7 @@ def send_event(sender: Sender, sample: dict[str, Any], fresh: dict[str, Any], ho
 
     def read() -> list[Signal]:
         found = open_channel(sender.channel).parse_event(
-            fresh["event"], _source_of(sender, sample), received_at=datetime.now(UTC), read=lambda bucket, key: objects[f"{bucket}/{key}"]
+            fresh["event"], _source_of(sender, sample), received_at=sender.clock(), read=lambda bucket, key: objects[f"{bucket}/{key}"]
         )
         return [item for item in found if isinstance(item, Signal)]
 

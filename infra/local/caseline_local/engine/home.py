@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from caseline_local.world import FILE
+
 _DEFAULT_CONFIG = """\
 # What Caseline listens to. A change is taken up within a minute; a mistake is reported with its line and column.
 # public_url: https://hooks.example.com      # the address platforms were given; without it, this machine's
@@ -38,7 +40,7 @@ class Home:
         self.path = path.resolve()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.config_file, self.secrets_file, self.token_file = self.path / "config.yaml", self.path / "secrets.json", self.path / "api-token"
-        self.logs, self.cache, self.world_file = self.path / "logs", self.path / "cache", self.path / "world.json"
+        self.logs, self.cache, self.world_file = self.path / "logs", self.path / "cache", self.path / FILE
         self._lock: IO[str] | None = None
 
     def lock(self, port: int) -> None:

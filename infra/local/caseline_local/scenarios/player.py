@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline_local.scenarios.checks import check_all, check_sound
-from caseline_local.scenarios.stage import Reader, Stage, post
+from caseline_local.scenarios.stage import Reader, Snapshot, Stage, post
 from caseline_local.scenarios.story import Step, Story, StoryError, accounts_csv, read_verb
 
 _SHORT, _A_MINUTE, _A_DAY = timedelta(minutes=5), timedelta(minutes=1), timedelta(days=1)
-_MINUTES = 8  # in which all comes to rest that does not wait for something outside
+_MINUTES = 8  # in which all comes to rest that waits for time alone
 Say = Callable[[str], None]
 
 
@@ -30,7 +30,7 @@ class Player:
     posted: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.reader, self._crm_away = Reader(self.stage), False
+        self.reader = Reader(self.stage)
         self._verbs: dict[str, Callable[[Step, Any, datetime], None]] = {
             "wait": self._wait, "again": self._again, "together": self._together, "crowd": self._crowd, "crm": self._switch_crm,
             "accounts": self._import, "person": self._work, "merge": self._merge, "split": self._split, "erase": self._erase,
@@ -47,21 +47,21 @@ class Player:
             self._do(step, step.verb, step.said, self.story.start + step.at)
             self._settle()
             problems += [f"after step {step.number}: {problem}" for problem in self._check(step.expect)]
-        return [*problems, *self._check(self.story.expect), *check_sound(self.reader)]
+        return [*problems, *self._check(self.story.expect), *check_sound(Snapshot(self.stage))]
 
     def _check(self, expect: Mapping[str, Any]) -> Iterator[str]:
-        return check_all(self.reader, self.story, expect)
+        return check_all(Snapshot(self.stage), self.story, expect)
 
     def _reach(self, moment: datetime) -> None:
         """A long time passes day by day, and in a last minute, so that what one watch began the next can go on with."""
         for turn in _turns(self.stage.now(), moment):
             self.stage.move(turn)
-            self._settle()
+            self.stage.settle()
 
     def _settle(self) -> None:
-        """What waits for nothing but the next minute's watch gets it, unless it waits for a CRM that is away."""
+        """What waits for the next minute, a watch or another try, gets it; what waits for a CRM that is away does not come to rest."""
         for _ in range(_MINUTES):
-            if self.stage.settle() or self._crm_away:
+            if self.stage.settle():
                 return
             self.stage.move(self.stage.now() + _A_MINUTE)
 
@@ -98,8 +98,7 @@ class Player:
             self._do(step, *read_verb(_fill(said["each"], words), f"{self.story.name}: step {step.number}"), moment)
 
     def _switch_crm(self, step: Step, said: str, moment: datetime) -> None:
-        self._crm_away = {"up": False, "down": True}[said]
-        self.stage.let_crm(not self._crm_away)
+        self.stage.let_crm({"up": True, "down": False}[said])
 
     def _import(self, step: Step | None, said: Sequence[Mapping[str, Any]], moment: datetime) -> None:
         report = self.reader.post("crm", "import", body=accounts_csv(self.story.rows_of(said, moment)))

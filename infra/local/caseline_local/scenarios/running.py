@@ -18,9 +18,9 @@ from typing import Any
 from caseline_local.cli.terminal import FindingsError
 from caseline_local.scenarios.stage import make_secrets, told_at
 from caseline_local.scenarios.story import Story
-from caseline_local.world import World
+from caseline_local.world import world_of
 
-_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 2.0, 60.0
+_START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 1.5, 60.0
 _PAUSE = 0.05
 
 
@@ -30,7 +30,7 @@ class Running:
     def __init__(self, home: Path, port: int, secrets: Mapping[str, list[str]]) -> None:
         self.home, self.port, self.secrets = home, port, secrets
         self.public_url = f"http://127.0.0.1:{port}"
-        self._world = World(home / "world.json")
+        self._world = world_of(home)
         self._token = (home / "api-token").read_text().strip()
 
     def now(self) -> datetime:
@@ -77,7 +77,8 @@ def run_product(story: Story, home: Path) -> Iterator[Running]:
     secrets = prepare(story, home)
     words = [sys.executable, "-c", "from caseline_local.cli import main; main(prog_name='caseline')", "dev", "--port", "0", "--no-demo", "--home", str(home)]
     with (home / "dev.log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        found = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # what this process is made of
+        process = subprocess.Popen(words, env={**os.environ, **found}, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
     try:
         stage = Running(home, _await(process, home), secrets)
         stage.move(story.start)

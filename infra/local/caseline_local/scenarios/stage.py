@@ -104,6 +104,20 @@ class Reader:
         return list(self.pages("customers", customer_id, "timeline", name="entries", cursor="before", limit=200))[::-1]
 
 
+class Snapshot(Reader):
+    """Reads everything once: for checks, while nothing moves."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._read: dict[str, Any] = {}
+
+    def get(self, *path: str, **query: Any) -> Any:
+        address = _address(path, query)
+        if address not in self._read:
+            self._read[address] = super().get(*path, **query)
+        return self._read[address]
+
+
 def told_at(moment: datetime) -> bytes:
     return json.dumps({"at": isoformat(moment)}).encode()
 

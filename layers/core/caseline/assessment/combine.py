@@ -8,7 +8,7 @@ from typing import Any
 
 from caseline.assessment import MIXED, NEGATIVE, NEUTRAL, POSITIVE, Analyser, Assessment, Text, unscored
 from caseline.assessment.rules import Rules, default_rules
-from caseline.signals import DELETED, OUTBOUND, Rating, Signal
+from caseline.signals import DELETED, OUTBOUND, OWN_CHANNEL, Rating, Signal
 
 RATING_CONFIDENCE = 0.5  # of a rating without words, and at most that where words and rating disagree
 NEUTRAL_BELOW = 0.25  # a score this near to zero takes no side
@@ -34,6 +34,8 @@ def assess_without_analyser(signal: Signal, rules: Rules) -> Assessment | None:
     """What needs no analysis: what no customer says, what the platform scored, a rating without words. None for a text to analyse."""
     if reason := why_silent(signal):
         return unscored(reason)
+    if signal.channel == OWN_CHANNEL:
+        return unscored("found by Caseline", category=str(signal.attributes.get("category") or "unknown"))
     text = (signal.text or "").strip()
     if text and signal.provider_sentiment is not None:
         return weigh_rating(signal, rules.complete(text, signal.language, read_score(signal.provider_sentiment, PLATFORM)), rules)

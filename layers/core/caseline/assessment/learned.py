@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
 from caseline.assessment.embedded.features import pair_slots, tokenise
-from caseline.assessment.embedded.model import Head, read_heads, softmax
+from caseline.assessment.embedded.lexicon import NAMES as FACTS
+from caseline.assessment.embedded.model import Head, load_model, read_heads, softmax
+from caseline.errors import UnfitModelError
 
 if TYPE_CHECKING:
     from caseline.assessment.embedded import Reading
@@ -26,6 +29,10 @@ class Learned:
     heads: Mapping[str, Head]
     names: Sequence[str]
     packed: bytes
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.packed).hexdigest()
 
     def sentiment_logits(self, reading: Reading) -> list[float] | None:
         head = self.heads.get(SENTIMENT)
@@ -53,6 +60,22 @@ def category_facts(by_phrases: str, scored: Assessment, names: Sequence[str]) ->
 
 
 def read_learned(packed: bytes) -> Learned:
-    """Of the bytes that `learning.pack` made."""
-    header, heads = read_heads(packed)
-    return Learned(sha256(packed).hexdigest()[:8], heads, header["names"], packed)
+    """Of the bytes that `learning.pack` made over the shipped model that is here. Raises UnfitModelError for any others."""
+    try:
+        header, heads = read_heads(packed)
+        base, names = header["base"], [str(name) for name in header["names"]]
+        whole = all(_is_whole(name, head, names) for name, head in heads.items())
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise UnfitModelError(f"it cannot be read as a model ({type(error).__name__})") from error
+    if base != load_model().digest:
+        raise UnfitModelError("it was learnt over another shipped model: train again")
+    if not whole:
+        raise UnfitModelError("its heads are not those of a tenant's model")
+    return Learned(sha256(packed).hexdigest()[:8], heads, names, packed)
+
+
+def _is_whole(task: str, head: Head, names: Sequence[str]) -> bool:
+    """Whether a head has a number for each of its labels and of the facts that it is asked with."""
+    wide, facts = len(head.labels), {SENTIMENT: len(SENTIMENTS) + len(FACTS), CATEGORY: len(names) + len(SENTIMENTS)}.get(task)
+    fits = len(head.facts) == facts and wide == len(head.scale) == len(head.bias) and all(len(row) == wide for row in head.facts)
+    return fits and (task != SENTIMENT or tuple(head.labels) == SENTIMENTS)

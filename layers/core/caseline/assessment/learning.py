@@ -21,7 +21,7 @@ from operator import itemgetter, mul
 from caseline.assessment import Analyser, Text
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading
 from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
-from caseline.assessment.embedded.model import WIDTH, Head, softmax
+from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.text import clean_text
 
@@ -182,10 +182,13 @@ def _head(labels: Sequence[str], weights: Sequence[Sequence[float]]) -> Head:
 
 
 def pack(heads: Mapping[str, Head], names: Sequence[str]) -> bytes:
-    """As the shipped model is packed: zlib, one line of JSON, then the weights of each head. `names` are the categories that the phrases know."""
+    """As the shipped model is packed: zlib, one line of JSON, then the weights of each head. `names` are the categories that the phrases know.
+
+    It says over which shipped model it was learnt: over another one its weights mean nothing.
+    """
     told = [
         {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
         for name, head in sorted(heads.items())
     ]
-    text = json.dumps({"heads": told, "names": list(names)}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"base": load_model().digest, "heads": told, "names": list(names)}, sort_keys=True, separators=(",", ":"))
     return zlib.compress(text.encode() + b"\n" + b"".join(head.weights.tobytes() for _, head in sorted(heads.items())), 9)

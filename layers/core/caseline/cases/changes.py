@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims, rest
 from caseline.customers import load_customer
 from caseline.errors import ConflictError, NotFoundError, QueryError
 from caseline.signals import isoformat
@@ -38,7 +38,7 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
         if not rows:
             return case
         pushed = _pushed(case, changed) if from_crm else {}
-        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} if pushed else changed
+        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} | _kept(changed) if pushed else changed
         if change_case(table, case, kept, *rows, writes=claim_writes(table, case, changed), pushed=pushed):
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
@@ -68,6 +68,11 @@ def _apply(case: Item, wanted: Mapping[str, Any], by: str, now: str) -> tuple[It
     notes = [_note_row(case, wanted["note"].strip(), by, now, version)] if wanted.get("note") else []
     noted = {"note_version": version} if notes else {}
     return changed | {"version": version, "updated_at": now, **noted, **due(now)}, [*told, *notes]
+
+
+def _kept(changed: Item) -> Item:
+    """A case that was closed in the CRM rests like any other closed one."""
+    return rest(changed) if changed["status"] == CLOSED else {}
 
 
 def _pushed(case: Item, changed: Item) -> dict[str, Any]:

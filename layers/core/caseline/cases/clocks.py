@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from caseline.cases.circumstances import say_missed
 from caseline.cases.evidence import Scene, answers
 from caseline.cases.ledger import history_row
 from caseline.deadlines import FIRST, NEXT, RESOLUTION, add_time, find_target
 from caseline.policy import Policy
 from caseline.signals import INBOUND, isoformat, parse_time
 from caseline.table import Item
-
-_WORDS = {FIRST: "first reply", NEXT: "next reply", RESOLUTION: "resolution"}
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,8 @@ def find_missed(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], s
 def missed_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Item]:
     """A line of history for each deadline that was missed since."""
     for miss in newly_missed(before, after):
-        text = f"{_WORDS[miss['clock']]} was due {miss['due_at'][:16].replace('T', ' ')} UTC for {miss['band']}, and missed"
         mark = f"{after['version']:06d}-{miss['clock']}-{miss['since']}"
-        yield history_row(after["case_key"], after["updated_at"], "deadline", text, after["version"], mark=mark)
+        yield history_row(after["case_key"], after["updated_at"], "deadline", say_missed(miss), after["version"], mark=mark)
 
 
 def newly_missed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from caseline.table import ConditionFailed, Item, Table, key
 
 OPEN, CLOSED = "open", "closed"
+KEPT = "kept"  # the due shard of closed cases, by when they were closed
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
 PAST = "~"  # how the key of a claim's mark begins once its case is closed
 KEPT_SIGNALS = 200  # ids kept on the row; the count goes on
@@ -50,7 +51,7 @@ def is_past(row: Mapping[str, Any]) -> bool:
 def give_back(table: Table, claim: Item) -> list[Mapping[str, Any]]:
     """A case that is closed holds its claim no more, and is found as the last of its issue."""
     brand, category = str(claim["SK"]).split("#")[:2]
-    past = {**claim, **key(claim["PK"], f"{PAST}{brand}#{category}")}
+    past = {**claim, **key(claim["PK"], f"{PAST}{brand}#{category}"), "type": "past"}
     return [table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]), table.put_write(past)]
 
 
@@ -137,7 +138,9 @@ def owes_erasure(case: Mapping[str, Any]) -> bool:
 
 
 def rest(case: Mapping[str, Any]) -> Item:
-    """The keys of a case that the CRM has as it is: open, it is looked at again at `look_at`."""
+    """The keys of a case that the CRM has as it is: open, it is looked at again at `look_at`; closed, it is kept as long as the policy says."""
+    if case["status"] == CLOSED:
+        return {"due_shard": KEPT, "due_at": case["closed_at"]} if case.get("closed_at") else {}
     return {"due_shard": "look", "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
 
 

@@ -10,16 +10,17 @@ from typing import Any
 from caseline.cases.evidence import WEIGHED, Scene, read_recent
 from caseline.cases.joining import Home, Shelf
 from caseline.cases.ledger import CLOSED, OPEN, PAST, is_past, load_cases, load_shelf
-from caseline.cases.threads import MAIL, REFERENCES
+from caseline.cases.threads import MAIL, read_references
 from caseline.crm import Account
 from caseline.customers import load_customer
 from caseline.policy import Policy
 from caseline.runs import Run
 from caseline.signals import signal_id
 from caseline.table import Item, Table
-from caseline.timeline import LIVE, load_signals, read_attributes
+from caseline.timeline import LIVE, load_signals
 
 REVISED = "revised"  # a rule: it is in the case already
+FAR = 20  # signals of one run whose references are looked up beyond the customer's open cases and the last closed ones
 SURE = ("number", "thread", "category")  # rules that what a mail refers to cannot better
 
 
@@ -54,6 +55,10 @@ class Group:
         return [row for row in self.rows if self.rules[row["signal_id"]].rule != REVISED]
 
     @property
+    def folds(self) -> list[Item]:
+        return list({fold["case_key"]: fold for home in self.rules.values() for fold in home.folds}.values())
+
+    @property
     def why(self) -> str:
         return "; ".join(dict.fromkeys(home.why for home in self.rules.values() if home.why))
 
@@ -86,7 +91,7 @@ class Outlook:
         """Those that go where the first of them goes, of which there is one that goes anywhere."""
         group: Group | None = None
         for row in sorted(left, key=lambda row: (str(row["occurred_at"]), str(row["signal_id"]))):
-            home = self._find_home(view, row)
+            home = self._find_home(view, row, far=group is None or len(group.rows) < FAR)
             if home and group is None:
                 group = Group(home)
             if group and home and home.key == group.home.key and (home.key or "category" not in self.policy.join.off or not group.rows):
@@ -94,7 +99,7 @@ class Outlook:
                 group.rules[row["signal_id"]] = home
         return group
 
-    def _find_home(self, view: View, row: Item) -> Home | None:
+    def _find_home(self, view: View, row: Item, far: bool) -> Home | None:
         shelf = view.shelf
         for case in (*shelf.open, *shelf.closed):
             if row["signal_id"] in case["signal_ids"]:
@@ -102,14 +107,14 @@ class Outlook:
         if row.get("case_key") or row["need"] != "due" or row["state"] != LIVE:
             return None
         home = shelf.find_home(row, view.run.category)
-        if home.rule in SURE or "thread" in self.policy.join.off:
+        if home.rule in SURE or "thread" in self.policy.join.off or not far:
             return home
         linked, strange = self._refer(view, row)
         return replace(shelf, closed=[*shelf.closed, *linked]).find_home(row, view.run.category, strange) if linked or strange else home
 
     def _refer(self, view: View, row: Item) -> tuple[list[Item], bool]:
         """Closed cases of this customer to whose signals a mail refers, however long ago, and whether it refers to somebody else's."""
-        names = [row.get("parent_id"), *([row.get("thread_id"), *(read_attributes(row).get(REFERENCES) or ())] if row["kind"] == MAIL else [])]
+        names = [row.get("parent_id"), *([row.get("thread_id"), *read_references(row)] if row["kind"] == MAIL else [])]
         ids = {signal_id(row["channel"], row["source"], str(name)) for name in names if name and name != row["native_id"]}
         found = [each for each in load_signals(self.table, sorted(ids)).values() if each.get("case_key")] if ids else []
         own = [each for each in found if set(each["identities"]) & set(view.customer["identities"])]

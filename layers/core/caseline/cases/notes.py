@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Note
+from caseline.explanations import say_place
 from caseline.table import Item, Table
 from caseline.timeline import LIVE, load_signals, read_text
 
@@ -13,7 +14,7 @@ TOLD, WORDS = 20, 600  # signals told of in one note, the newest; characters of 
 
 
 def notes_are_due(case: Mapping[str, Any]) -> bool:
-    return bool(case.get("noted", 0) < case["signal_count"] or people_wrote(case))
+    return not case.get("erased") and bool(case.get("noted", 0) < case["signal_count"] or people_wrote(case))
 
 
 def people_wrote(case: Mapping[str, Any]) -> bool:
@@ -22,11 +23,30 @@ def people_wrote(case: Mapping[str, Any]) -> bool:
 
 
 def due_notes(table: Table, case: Item, upto: int) -> list[Note]:
-    """For the signals after the last that was told, up to the count `upto`, and for people's notes. The same range is the same note, whoever sends it."""
+    """For the signals after the last that was told, up to the count `upto`, and for people's notes. The same range is the same note, whoever sends it.
+
+    After notes were taken back all are told again, under other ids.
+    """
+    if case.get("erased"):
+        return []
+    again = f"r{case['taken_back']}" if case.get("taken_back") else ""
+    signals = [Note(f"s{first + 1}-{last}{again}", _tell(table, _ids(case, first, last), last - first)) for first, last in _ranges(case, upto)]
+    return [*signals, *(_people(table, case, again) if people_wrote(case) else ())]
+
+
+def _ranges(case: Item, upto: int) -> list[tuple[int, int]]:
+    """One for what is new; what is told again is cut, so that no signal is passed over whose id is kept."""
     told = case.get("noted", 0)
-    ids = case["signal_ids"][max(0, told - (case["signal_count"] - len(case["signal_ids"]))) : len(case["signal_ids"]) - (case["signal_count"] - upto)]
-    signals = [Note(f"s{told + 1}-{upto}", _tell(table, ids, upto - told))] if upto > told else []
-    return [*signals, *(_people(table, case) if people_wrote(case) else ())]
+    if told or not case.get("taken_back"):
+        return [(told, upto)] if upto > told else []
+    oldest = max(0, case["signal_count"] - len(case["signal_ids"]))
+    starts = [*range(oldest, upto, TOLD)]
+    return [(0 if first == oldest else first, min(first + TOLD, upto)) for first in starts]
+
+
+def _ids(case: Item, first: int, last: int) -> list[str]:
+    kept, count = list(case["signal_ids"]), case["signal_count"]
+    return kept[max(0, first - (count - len(kept))) : len(kept) - (count - last)]
 
 
 def _tell(table: Table, ids: Sequence[str], count: int) -> str:
@@ -37,11 +57,12 @@ def _tell(table: Table, ids: Sequence[str], count: int) -> str:
 
 
 def _line(row: Item) -> str:
-    """Where and when, then the customer's words."""
+    """Where and when, then the customer's words, and why they are a case."""
     where = f"{row['channel']} {str(row['kind']).replace('_', ' ')}{', public' if row.get('public') else ''}"
     text = (read_text(row) or _rating(row)) if row["state"] == LIVE else "(erased)"
     link = f"\n{row['url']}" if row.get("url") else ""
-    return f"{str(row['occurred_at'])[:16].replace('T', ' ')} UTC, {where}:\n{text[:WORDS]}{'…' if len(text) > WORDS else ''}{link}"
+    why = f"\n({said})" if row["state"] == LIVE and (said := say_place(row)) else ""
+    return f"{str(row['occurred_at'])[:16].replace('T', ' ')} UTC, {where}:\n{text[:WORDS]}{'…' if len(text) > WORDS else ''}{link}{why}"
 
 
 def _rating(row: Item) -> str:
@@ -49,8 +70,8 @@ def _rating(row: Item) -> str:
     return f"{rating['metric']}: {rating['value']:g} of {rating['high']:g}" if rating else "(no words)"
 
 
-def _people(table: Table, case: Item) -> list[Note]:
+def _people(table: Table, case: Item, again: str) -> list[Note]:
     """Of later versions than the last that was told, up to this one: what comes meanwhile goes with the next."""
     rows = [row for row in table.query(case["PK"], prefix="NOTE#") if not row.get("crm")]
     fresh = [row for row in rows if case.get("noted_version", 0) < int(row["SK"].partition("#")[2]) <= case["version"]]
-    return [Note(f"n{int(row['SK'].partition('#')[2])}", f"{row['by']}: {row['text']}") for row in fresh]
+    return [Note(f"n{int(row['SK'].partition('#')[2])}{again}", f"{row['by']}: {row['text']}") for row in fresh]

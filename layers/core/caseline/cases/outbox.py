@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, OPEN, URGENT, crm_case_key, history_row, load_case, rest
+from caseline.cases.circumstances import tell_case
+from caseline.cases.ledger import CLOSED, OPEN, URGENT, crm_case_key, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.crm import CaseRecord, Crm, SavedCase
@@ -48,7 +50,7 @@ class Outbox:
             if case is None:
                 raise CrmNotFoundError("the ledger has no such case")
             if self._is_settled(case):
-                return case
+                return self._let_rest(case)
             if patient and self._can_wait(case):
                 return self._wait(case)
             leased = self._lease(case)
@@ -56,11 +58,22 @@ class Outbox:
         raise CrmConflictError("the case changes faster than it can be pushed")
 
     def _is_settled(self, case: Item) -> bool:
-        return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and notes_are_due(case))
+        return bool(case["version"] <= case["pushed_version"]) and not (self.takes_notes and (notes_are_due(case) or owes_erasure(case)))
+
+    def _let_rest(self, case: Item) -> Item:
+        """What was due for what there is nothing to push of is looked at again when its time comes, and not before."""
+        if case.get("due_shard") != "due":
+            return case
+        later = rest(case)
+        expression = ("SET " + ", ".join(f"{name} = :{name}" for name in later) if later else "") + _remove(["tries"] if later else DUE)
+        with suppress(ConditionFailed):
+            same, at = "version = :same AND due_shard = :listed AND due_at = :at", case["due_at"]
+            return self.table.update(case["PK"], case["SK"], expression, same, same=case["version"], listed="due", at=at, **later)
+        return case
 
     def _can_wait(self, case: Item) -> bool:
         """Nothing that people in the CRM act upon has changed, and the last push was a short while ago."""
-        if not case.get("sent") or case["sent"] != _compared(case) or people_wrote(case):
+        if not case.get("sent") or case["sent"] != _compared(case) or people_wrote(case) or owes_erasure(case):
             return False
         return self.clock() < parse_time(case["pushed_at"]) + self.patience
 
@@ -93,6 +106,7 @@ class Outbox:
     def _push(self, case: Item, untold: bool) -> None:
         """`untold`: nobody else has begun a push since the last one that ended well."""
         try:
+            case = self._take_back(case)
             record = replace(self._next_record(case), untold=untold)
             saved = self.crm.save_case(record)
         except CrmError as error:
@@ -105,6 +119,22 @@ class Outbox:
         self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
         if saved.status == CLOSED and record.status == OPEN:
             self._close(case)
+
+    def _take_back(self, case: Item) -> Item:
+        """What was told of signals that are gone is erased there before anything is told again; what cannot be erased is noted for people, and stands.
+
+        Of a case whose place there is not known yet, once it is.
+        """
+        crm_id = str(case["crm"].get("id") or "")
+        if not (self.takes_notes and owes_erasure(case) and crm_id):
+            return case
+        remains = list(self.crm.erase_notes(crm_id, case["subject"] if case.get("erased") else ""))
+        done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if remains else {"noted": 0, "noted_version": 0})}
+        expression = "SET " + ", ".join(f"{name} = :{name}" for name in done)
+        try:
+            return self.table.update(case["PK"], case["SK"], expression, "fence = :fence", fence=case["fence"], **done)
+        except ConditionFailed as error:
+            raise CrmConflictError("another worker is pushing this case") from error
 
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
@@ -163,7 +193,8 @@ class Outbox:
     def _record(self, case: Item) -> CaseRecord:
         priority, crm_id = priority_from_json(case["priority"], case["queue"]), case["crm"].get("id", "")
         return CaseRecord(
-            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"], reasons=explain_lines(priority),
+            case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"],
+            reasons=[*explain_lines(priority), *tell_case(case)],
             score=priority.score, band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"],
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
             signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,

@@ -61,7 +61,7 @@ class Placer:
 
     def rest(self, case: Item, changed: Item) -> Item:
         """Nothing new: only when to look again is noted; a case that still waits to be pushed gets its time then."""
-        kept, expression = {name: changed[name] for name in KEPT}, "SET look_at = :look_at, lower_since = :lower_since"
+        kept, expression = {name: changed[name] for name in KEPT}, "SET " + ", ".join(f"{name} = :{name}" for name in KEPT)
         for more, condition in ((", due_at = :look_at", "version = :same AND due_shard = :look"), ("", "version = :same AND due_shard <> :look")):
             with suppress(ConditionFailed):
                 self.table.update(case["PK"], case["SK"], expression + more, condition, same=case["version"], look="look", **kept)
@@ -109,7 +109,7 @@ class Placer:
 
     def _join(self, view: View, case: Item, group: Group) -> Item | None:
         """Add the signals to the open case, let its priority rise to what they call for, and its issue get the name they give it."""
-        fresh, folds, scene = group.fresh, [fold for fold in group.home.folds if self._may_fold(case, fold)], view.beside(case)
+        fresh, folds, scene = group.fresh, [fold for fold in group.folds if self._may_fold(case, fold)], view.beside(case)
         changed_since = any(row.get("revisions") or row.get("reposts") for row in group.rows if row not in fresh)
         if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != view.run.name:
             return case

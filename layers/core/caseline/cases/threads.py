@@ -14,7 +14,9 @@ from caseline.policy import Policy
 from caseline.timeline import read_attributes
 
 MAIL = "email"
-REFERENCES = "references"  # an attribute of mails: what they refer to beside thread and parent
+REFERENCES = "references"  # an attribute of mails: what they refer to beside thread and parent, as a list or as the header has it
+HEADERS = (REFERENCES, "in_reply_to", "message_id")  # of mails that come from systems of one's own
+MOST_REFERENCES = 30  # of one mail
 KEPT_NAMES = 100  # of a case
 POINTS = "<"  # before what is pointed to
 
@@ -23,7 +25,7 @@ def names_of(policy: Policy, row: Mapping[str, Any]) -> list[str]:
     """Its names, and what it points to. Only of a kind whose threads are about one matter is the thread a name."""
     own, parent = [row["native_id"]], [row.get("parent_id")]
     if row["kind"] in policy.join.threads:
-        own, parent = [*own, row.get("thread_id"), *parent, *_references(row)], []
+        own, parent = [*own, row.get("thread_id"), *parent, *read_references(row)], []
     place = MAIL if row["kind"] == MAIL else f"{row['channel']}/{row['source']}"
     return [*(_hash(place, name) for name in _present(own)), *(POINTS + _hash(place, name) for name in _present(parent))]
 
@@ -53,13 +55,15 @@ def _partners(names: Iterable[str]) -> set[str]:
     return mine | {POINTS + name for name in mine} | {name.removeprefix(POINTS) for name in known}
 
 
-def _references(row: Mapping[str, Any]) -> list[str]:
-    found = read_attributes(row).get(REFERENCES)
-    return [str(name) for name in found] if isinstance(found, list) else []
+def read_references(row: Mapping[str, Any]) -> list[str]:
+    attributes = read_attributes(row)
+    found = [attributes.get(name) for name in HEADERS]
+    return [str(name) for each in found for name in (each if isinstance(each, list) else str(each or "").split())][:MOST_REFERENCES]
 
 
 def _present(names: Iterable[Any]) -> list[str]:
-    return list(dict.fromkeys(str(name) for name in names if name))
+    """Ids of mails with or without their brackets are the same."""
+    return list(dict.fromkeys(bare for name in names if name and (bare := str(name).strip("<> "))))
 
 
 def _hash(place: str, name: str) -> str:

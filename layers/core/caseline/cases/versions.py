@@ -15,14 +15,14 @@ from caseline.cases.threads import gather_names
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
-from caseline.priority.model import headline, priority_from_json, route, settle
+from caseline.priority.model import headline, priority_from_json, route, say_fall, settle
 from caseline.runs import Run
 from caseline.signals import isoformat
 from caseline.table import Item
 from caseline.timeline import LIVE
 
 ALERT_BAND = "P1"
-KEPT = ("look_at", "lower_since")  # judgement's own notes, which are no news to anybody
+KEPT = ("look_at", "lower_since", "lower_why")  # judgement's own notes, which are no news to anybody
 BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 
@@ -50,7 +50,8 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     lower = falls_since(policy, case, previous, found, scene)
     settled = settle(previous, found, may_fall=bool(lower) and lower <= isoformat(scene.now - policy.fall_after))
     taken = settled.score == found.score
-    kept = {"weighs": weighs if taken else case.get("weighs", weighs), "lower_since": "" if taken else lower}
+    waits = {"lower_since": "" if taken else lower, "lower_why": say_fall(previous, found) if lower and not taken else ""}
+    kept = {"weighs": weighs if taken else case.get("weighs", weighs), **waits}
     changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
     changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):

@@ -86,12 +86,16 @@ class Console:
     def show_search(self, identity: str, found: list[dict[str, Any]]) -> str:
         return self.frame.render("search.html", "customers", identity=identity, found=found)
 
-    def show_customer(self, customer_id: str, query: Mapping[str, str]) -> str:
-        """One person's timeline across all channels: theirs on the left, the brand's on the right."""
+    def show_customer(self, customer_id: str, query: Mapping[str, str], problem: str = "", typed: Mapping[str, str] | None = None, saved: str = "") -> str:
+        """One person's timeline across all channels: theirs on the left, the brand's on the right; who joined and split what; the forms to do so."""
         customer = self.desk.show_customer(customer_id)
         page = self.desk.read_timeline(customer_id, PAGE, query.get("before"))
         days, paged = self._by_day(page["entries"]), "before" in query
-        return self.frame.render("customer.html", "customers", customer=customer, facts=_facts(customer), days=days, next=page["next"], paged=paged)
+        links = {link["identity"]: link for link in customer["links"]}
+        return self.frame.render(
+            "customer.html", "customers", customer=customer, facts=_facts(customer), links=links, days=days, next=page["next"], paged=paged,
+            problem=problem, typed=typed or {}, saved=saved,
+        )
 
     def show_channels(self, query: Mapping[str, str], problem: str = "", saved: str = "") -> str:
         """Counts for each source, whether they balance, how the CRM is, and what was not understood."""
@@ -147,7 +151,7 @@ def _templates() -> Environment:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "channel": wording.say_channel, "clock": wording.say_clock, "moment": wording.say_moment, "money": wording.say_money, "mood": wording.mood_of,
-        "name": wording.name_of, "rating": wording.say_rating, "safe_url": wording.safe_url, "trouble": wording.say_trouble,
+        "name": wording.name_of, "rating": wording.say_rating, "safe_url": wording.safe_url, "sentence": wording.say_sentence, "trouble": wording.say_trouble,
     }
     environment.globals |= {
         "band_words": wording.BAND_WORDS, "sync_words": wording.SYNC_WORDS, "told_words": wording.TOLD_WORDS, "difference_words": wording.DIFFERENCE_WORDS,

@@ -108,6 +108,10 @@ def name_of(word: Any) -> str:
     return text[:1].upper() + text[1:]
 
 
+def say_sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
+
+
 def say_channel(name: Any) -> str:
     return str(name or "").replace("_", " ").title()
 

@@ -267,6 +267,13 @@ class Crm(Protocol):
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         """Once for each note id."""
 
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        """Take back every note of ours on the case; what people wrote stands. With a `subject` it stands instead of the case's own and of its first
+        text, which may name the customer. Safe to repeat.
+
+        Returns a line of plain words for each thing of ours that the CRM's API does not let us take back; none for a case that is gone.
+        """
+
     def write_profile(self, profile: Profile) -> None:
         """Latest values on contact and account, events as child records; safe to repeat. A field that the CRM lacks is left out."""
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from caseline.crm import Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
 
 if TYPE_CHECKING:
     from caseline.crm._http import Limits
     from caseline.crm._schema import SchemaField
+
+
+NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
 class Wire(Protocol):
@@ -30,6 +33,13 @@ class Accounts(Protocol):
 class Cases(Protocol):
     def save(self, record: CaseRecord) -> SavedCase: ...
     def add_note(self, crm_id: str, note_id: str, text: str) -> None: ...
+
+
+@runtime_checkable
+class Erasing(Protocol):
+    """Cases of a CRM whose API lets us take something back."""
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]: ...
 
 
 class People(Protocol):
@@ -66,6 +76,9 @@ class Adapter:
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._cases.add_note(crm_id, note_id, text)
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return self._cases.erase_notes(crm_id, subject) if isinstance(self._cases, Erasing) else [NOTES_STAND]
 
     def write_profile(self, profile: Profile) -> None:
         self._people.write_profile(profile)

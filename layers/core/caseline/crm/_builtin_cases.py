@@ -80,6 +80,13 @@ class Cases:
         self._require(crm_id)
         self._put_note(crm_id, Note(note_id, text))
 
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        """A save writes the subject anew."""
+        for row in list(self._table.query(case_key_of(crm_id)[0], prefix="NOTE#")):
+            if row["by"] == "caseline":
+                self._table.delete(row["PK"], row["SK"])
+        return ()
+
     def _put_note(self, crm_id: str, note: Note) -> None:
         if not is_id(note.note_id):
             raise CrmRejectedError("is no id", "note_id")

@@ -81,6 +81,9 @@ class GuardedCrm:
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._attempt(lambda: self._crm.add_note(crm_id, note_id, text), spare=True)
 
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return self._attempt(lambda: self._crm.erase_notes(crm_id, subject), spare=True)
+
     def write_profile(self, profile: Profile) -> None:
         self._attempt(lambda: self._crm.write_profile(profile), spare=True)
 

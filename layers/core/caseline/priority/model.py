@@ -12,9 +12,9 @@ from caseline.policy import Condition, Floor, Policy
 from caseline.policy_shape import Rule
 from caseline.priority import Evidence, Line, Priority
 from caseline.priority.scene import Scene, find_fact, is_key_account, read_word
-from caseline.priority.words import explain_lines, headline, priority_from_json
+from caseline.priority.words import explain_lines, headline, priority_from_json, say_fall
 
-__all__ = ["explain_lines", "find_rule", "headline", "is_key_account", "prioritise", "priority_from_json", "renewal_points", "route", "settle"]
+__all__ = ["explain_lines", "find_rule", "headline", "is_key_account", "prioritise", "priority_from_json", "renewal_points", "route", "say_fall", "settle"]
 
 
 def prioritise(policy: Policy, evidence: Evidence, override: Mapping[str, Any] | None = None) -> Priority:

@@ -26,6 +26,15 @@ def explain_lines(priority: Priority) -> list[str]:
     return [*(f"+{line.points} {_with_origin(line)}" for line in priority.lines), _total(priority)]
 
 
+def say_fall(previous: Priority, found: Priority) -> str:
+    """What weighs less than before: "62 P2 by now, 80 P1 before; sla 0 instead of 10: nothing waits for a reply"."""
+    before = {line.factor: line.points for line in previous.lines}
+    now = {line.factor: line.points for line in found.lines}
+    less = [f"{line.factor} {line.points} instead of {before[line.factor]}: {line.text}" for line in found.lines if line.points < before.get(line.factor, 0)]
+    gone = [f"{line.factor} 0 instead of {line.points}" for line in previous.lines if line.points and line.factor not in now]
+    return "; ".join([f"{found.score} {found.auto_band} by now, {previous.score} {previous.auto_band} before", *less, *gone])
+
+
 def priority_from_json(data: Mapping[str, Any], queue: str = "") -> Priority:
     """The priority of a stored case; `queue` stands beside it in the row."""
     lines = tuple(Line(**line) for line in data["lines"])

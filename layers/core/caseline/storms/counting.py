@@ -21,7 +21,7 @@ from caseline.customers import customer_id_of, identity_key
 from caseline.policy import Policy
 from caseline.priority.scene import find_fact, read_word
 from caseline.runs import Runs, run_key
-from caseline.signals import INBOUND, isoformat
+from caseline.signals import INBOUND, OWN_CHANNEL, isoformat
 from caseline.storms.fingerprints import Sketch, are_copies, core_of, is_about, is_one_issue, issue_keys, name_issue, sketch_of
 from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import LIVE, load_signals, read_text
@@ -67,7 +67,7 @@ class Storms:
 
     def _may_belong(self, heard: Heard) -> bool:
         row, rules = heard.row, self.policy.storms
-        if row.get("case_key") or row["state"] != LIVE or row["direction"] != INBOUND or row["category"] in rules.alone:
+        if row.get("case_key") or row["state"] != LIVE or row["direction"] != INBOUND or row["category"] in rules.alone or row["channel"] == OWN_CHANNEL:
             return False
         return not (rules.key_accounts_alone and is_key(self.policy, heard.customer))
 

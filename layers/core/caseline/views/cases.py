@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from caseline.cases.circumstances import say_incident, say_missed, say_outlook
 from caseline.customers import load_customer, load_customers
 from caseline.errors import NotFoundError
 from caseline.table import Item, Table
@@ -17,7 +19,7 @@ from caseline.views.timeline import signal_entry
 STATUSES, SORTS = ("open", "closed"), ("priority", "newest", "waiting")
 CASE_FACTS = (
     "case_key", "brand", "category", "status", "queue", "owner", "subject", "headline", "opened_at", "updated_at", "closed_at", "version",
-    "signal_count", "account_id", "contact_id", "missed", "follows", "joined", "reopened",
+    "signal_count", "account_id", "contact_id", "follows", "joined", "reopened", "look_at", "lower_since",
 )
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone
@@ -37,8 +39,11 @@ def list_cases(table: Table, query: Mapping[str, str] | None = None) -> dict[str
     return {"cases": with_customers(table, page[:size]), "next": following}
 
 
-def show_case(table: Table, case_key: str) -> dict[str, Any]:
-    """One case: the summary, every line of its priority, the CRM's record, its signals and its history, newest first."""
+def show_case(table: Table, case_key: str, fall_after: timedelta = timedelta(0)) -> dict[str, Any]:
+    """One case: the summary, every line of its priority, the CRM's record, its signals and its history, newest first.
+
+    `fall_after` is how long the policy lets a score stand after the facts weigh less.
+    """
     rows = list(table.query(f"CASE#{case_key}"))
     row = next((row for row in rows if row["SK"] == "CASE"), None)
     if row is None:
@@ -47,7 +52,7 @@ def show_case(table: Table, case_key: str) -> dict[str, Any]:
     history = [_history_entry(entry) for entry in rows if str(entry["SK"]).startswith("HISTORY#")]
     return case_summary(row) | {
         "customer_id": customer.get("customer_id", row["customer_id"]), "customer": {"name": customer.get("name")},
-        "priority": _priority_view(row), "signals": _signals_of(table, row), "history": history[::-1],
+        "priority": _priority_view(row), "outlook": say_outlook(row, fall_after) or None, "signals": _signals_of(table, row), "history": history[::-1],
     }
 
 
@@ -56,8 +61,17 @@ def case_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in CASE_FACTS} | {
         "customer_id": row["customer_id"], "waiting_since": _waiting_since(row), "channels": sorted(row.get("channels") or ()),
         "priority": {name: priority.get(name) for name in ("score", "band", "auto_band", "override")}, "crm": {name: crm.get(name) for name in CRM_FACTS},
-        "reasons": _weightiest(priority.get("lines") or ()),
+        "reasons": _weightiest(priority.get("lines") or ()), "missed": [miss | {"text": say_missed(miss)} for miss in row.get("missed") or ()],
+        "incident": _incident_of(row),
     }
+
+
+def _incident_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The incident that the case stands for, or into which it was closed; `customers` as the last count had them."""
+    said = say_incident(row)
+    if not said:
+        return None
+    return {"case_key": row.get("adopted_by") or row["case_key"], "is_this": not row.get("adopted_by"), "customers": row.get("people"), "text": said}
 
 
 def _weightiest(lines: Iterable[Mapping[str, Any]]) -> list[str]:

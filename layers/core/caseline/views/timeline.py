@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from caseline.customers import identity_key, load_customer
+from caseline.customers import load_customer
 from caseline.errors import NotFoundError
-from caseline.table import Item, Table
-from caseline.timeline import EXPECTED, read_text
+from caseline.explanations import say_need, say_origin, say_split
+from caseline.newest import newest_rows
+from caseline.table import Table
+from caseline.timeline import read_text
 from caseline.views.paging import read_cursor, read_limit, write_cursor
 
 SIGNAL_FACTS = (
     "signal_id", "channel", "source", "brand", "kind", "direction", "public", "state", "author_name", "agent", "language", "rating", "url",
-    "thread_id", "parent_id", "reach", "engagement", "received_at", "assessment", "need", "need_reason", "category", "case_key", "revisions",
+    "thread_id", "parent_id", "reach", "engagement", "received_at", "assessment", "need", "need_reason", "category", "case_key", "case_rule", "case_why",
+    "revisions",
 )
-_PARALLEL = 8
 
 
 def read_timeline(table: Table, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
@@ -32,29 +32,6 @@ def read_timeline(table: Table, customer_id: str, limit: str | None = None, befo
     return {"customer_id": customer["customer_id"], "entries": [entry_of(row) for row in page[:size]], "next": following}
 
 
-def newest_rows(table: Table, customer: Mapping[str, Any], chunk: int, before: str | None = None) -> Iterator[Item]:
-    """Rows of all the customer's identities, newest first; one query for each identity and chunk.
-
-    `at` begins with the time and ends with an id, so no two rows share one and it alone is the cursor.
-    """
-    keys = [identity_key(identity, customer.get("scope", "")) for identity in customer["identities"]]
-    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-        firsts = list(pool.map(lambda key: _chunk(table, key, before, chunk), keys))
-    partitions = [_partition(table, key, first, chunk) for key, first in zip(keys, firsts, strict=True)]
-    merged = heapq.merge(*partitions, key=lambda row: str(row["at"]), reverse=True)
-    return (row for row in merged if row.get("state") != EXPECTED)
-
-
-def _partition(table: Table, key: str, rows: list[Item], chunk: int) -> Iterator[Item]:
-    while rows:
-        yield from rows
-        rows = _chunk(table, key, rows[-1]["at"], chunk) if len(rows) == chunk else []
-
-
-def _chunk(table: Table, key: str, before: str | None, chunk: int) -> list[Item]:
-    return list(table.query(key, index="timeline", before=before, limit=chunk, newest_first=True))
-
-
 def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """One timeline entry: signal, case, note or link. Only signals have text, the others a summary."""
     kind = "link" if row["type"] == "customer" else row["type"]
@@ -63,7 +40,8 @@ def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def signal_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     facts = {name: row.get(name) for name in SIGNAL_FACTS}
-    return facts | {"identity": plain_identity(row), "text": read_text(row), "need_reason": row.get("need_reason") or None}
+    said = {"need_reason": row.get("need_reason") or None, "need_text": say_need(row) or None}
+    return facts | said | {"identity": plain_identity(row), "text": read_text(row)}
 
 
 def plain_identity(row: Mapping[str, Any]) -> str | None:
@@ -88,18 +66,15 @@ def _link_entry(row: Mapping[str, Any]) -> dict[str, Any]:
     identity = plain_identity(row)
     if row.get("what") == "split":
         return _split_entry(row)
-    origin = str(row.get("provenance", ""))
-    said_by = "the CRM" if origin.startswith("crm:") else "a signal" if origin.startswith("signal:") else "a person"
-    who = row.get("linked_by") or said_by
     why = f": {row['why']}" if row.get("why") else ""
-    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": origin, "trust": row.get("trust")}
-    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {who}{why}"}
+    facts = {"what": "linked", "by": row.get("linked_by"), "why": row.get("why"), "provenance": row.get("provenance"), "trust": row.get("trust")}
+    return {"identity": identity, **facts, "summary": f"{identity} was linked to this customer by {row.get('linked_by') or say_origin(row)}{why}"}
 
 
 def _split_entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    undone, why = row.get("undone") or {}, f": {row['why']}" if row.get("why") else ""
-    summary = f"Split by {row.get('by')}{why}. The link of {str(undone.get('linked_at') or '')[:10]} rested on {undone.get('provenance')}"
-    return {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": undone, "customers": [row.get("from"), row.get("split")], "summary": summary}
+    customers, said = [row.get("from"), row.get("split")], say_split(row)
+    facts = {"what": "split", "by": row.get("by"), "why": row.get("why"), "undone": row.get("undone") or {}, "customers": customers}
+    return facts | {"summary": said[:1].upper() + said[1:]}
 
 
 def _moment(row: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from math import exp, sqrt
 from typing import Any
@@ -16,6 +17,7 @@ from caseline.assessment.embedded.features import CHARS_WEIGHT, MASK, char_slots
 
 WIDTH = MASK + 1
 MOST_WORDS = 50_000  # of the cache; cleared when full, so that memory is bounded
+MOST_BYTES = 64_000_000  # that a model may be when it is unpacked
 
 Sums = tuple[int, ...]
 
@@ -71,7 +73,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Model:
+    """`digest` tells one file of weights from another, also where both have the same version."""
+
     version: str
+    digest: str
     heads: Mapping[str, Head]
     lexicons: Mapping[str, Mapping[str, float]]
 
@@ -87,18 +92,21 @@ def read_model(packed: bytes) -> Model:
     facts, heads = read_heads(packed)
     scale = facts["lexicon_scale"]
     lexicons = {name: {word: value / scale for word, value in words.items()} for name, words in facts["lexicons"].items()}
-    return Model(facts["version"], heads, lexicons)
+    return Model(facts["version"], sha256(packed).hexdigest()[:16], heads, lexicons)
 
 
 def read_heads(packed: bytes) -> tuple[dict[str, Any], dict[str, Head]]:
-    """The header and the heads of a packed model."""
-    header, _, blob = zlib.decompress(packed).partition(b"\n")
+    """The header and the heads of a packed model. Raises ValueError, KeyError, TypeError or zlib.error for what is none."""
+    unpacker = zlib.decompressobj()
+    header, _, blob = unpacker.decompress(packed, MOST_BYTES).partition(b"\n")
     facts: dict[str, Any] = json.loads(header)
     heads, start = {}, 0
     for head in facts["heads"]:
         end = start + WIDTH * len(head["labels"])
         heads[head["name"]] = _read_head(head, blob[start:end])
         start = end
+    if start != len(blob) or not unpacker.eof:
+        raise ValueError("it has not as many weights as its heads need")
     return facts, heads
 
 
