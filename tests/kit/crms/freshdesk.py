@@ -50,6 +50,7 @@ def add_field(desk: Desk, kind: str, name: str) -> None:
 
 LACKS = {
     "merge": "of a merge its API tells no more than that a ticket was closed",
+    "parts": "each request is one thing",
     "lock": "it locks no tickets",
     "drop contact.handles": "handles are tags",
     "drop account.tier": "the tier is Freshdesk's own field",

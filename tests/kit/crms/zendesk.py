@@ -53,7 +53,7 @@ def add_field(desk: Desk, kind: str, name: str, choice: str, key: str = "") -> N
     desk.add_field(kind, values if kind == "ticket_field" else {**values, "key": key or f"cx_{name}"})
 
 
-LACKS = {"drop case.case_key": "external_id is Zendesk's own"}
+LACKS = {"parts": "each request is one thing", "drop case.case_key": "external_id is Zendesk's own"}
 
 
 class ZendeskWorld:
