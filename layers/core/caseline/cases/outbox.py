@@ -91,9 +91,10 @@ class Outbox:
         return not self.crm.native_upsert and not case["crm"].get("id")
 
     def _push(self, case: Item, untold: bool) -> None:
-        """`untold`: nobody else has begun a push since the last one that ended well."""
+        """`untold`: nobody else has begun a push since the last one that ended well, nor can have, as long as the lease lasts."""
         try:
-            record = replace(self._next_record(case), untold=untold)
+            record = self._next_record(case)
+            record = replace(record, untold=untold and self.clock().timestamp() < case["lease_until"])
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)
