@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
-from caseline.cases.ledger import DUE_SHARDS
 from caseline.cases.outbox import Outbox
 from caseline.cases.rescoring import rescore_case
+from caseline.cases.waiting import DUE_SHARDS
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.profiles import ProfileWriter
 from caseline.runs import Runs

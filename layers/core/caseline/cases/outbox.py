@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, OPEN, URGENT, crm_case_key, history_row, load_case
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
+from caseline.cases.waiting import URGENT
 from caseline.crm import CaseRecord, Crm, SavedCase
 from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
