@@ -12,7 +12,7 @@ from caseline.crm import CLOSED, NewContact, Note, SavedCase
 from tests.kit.crms import RECORD
 from tests.kit.pipeline import Killed
 from tests.kit.saving import Deaths, quick
-from tests.kit.scenes import later, the_case, told
+from tests.kit.scenes import VALUES, a_profile, later, plain, the_case, told
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
@@ -41,6 +41,44 @@ def test_a_case_is_updated_once_whenever_the_saver_dies(remote: Any, late: bool)
     for key in _die_everywhere(remote, late, save):
         case = the_case(remote, key)
         assert (case.version, case.score, case.status, told(case, "first words."), told(case, "second words.")) == (2, 60, CLOSED, 1, 1), key
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_note_is_there_once_whenever_the_writer_dies(remote: Any, late: bool) -> None:
+    saved = quick(remote).save_case(RECORD)
+    keys = _die_everywhere(remote, late, lambda crm, key, again: crm.add_note(saved.crm_id, key, f"words of {key}."))
+    assert [told(the_case(remote), f"words of {key}.") for key in keys] == [1] * len(keys)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_profile_is_whole_whenever_the_writer_dies(remote: Any, late: bool) -> None:
+    """The values of the last writing stand, whatever one before it left half done."""
+    profile = a_profile(remote)
+
+    def write(crm: Any, key: str, again: bool) -> None:
+        crm.write_profile(replace(profile, values={**VALUES, "unanswered": int(again)}))
+
+    _die_everywhere(remote, late, write)
+    written = [remote.contact_values(profile.contact_id), remote.account_values(profile.account_id)]
+    assert plain(written[0]) == plain({**VALUES, "unanswered": 0}) and written[1]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_no_change_is_missed_whenever_the_reader_dies(remote: Any, late: bool) -> None:
+    """The cursor moves only with what was told."""
+    saved = quick(remote).save_case(RECORD)
+    remote.tick(3600)
+    cursor = quick(remote).read_changes("")[1]
+    remote.tick(1)
+    remote.comment(saved.crm_id, "called back")
+    heard: list[str] = []
+
+    def read(crm: Any, key: str, again: bool) -> None:
+        changes, following = crm.read_changes(cursor)
+        heard.append(" ".join(change.fields["text"].strip() for change in (*changes, *crm.read_changes(following)[0]) if change.kind == "comment"))
+
+    _die_everywhere(remote, late, read)
+    assert set(heard) == {"called back"}
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])

@@ -36,6 +36,7 @@ def _do(world: World, ability: str, ids: dict[str, str], crm_id: str, into: str)
         "webhook": lambda: world.webhook(what, ids.get(what, crm_id)) is not None,
         "lock": lambda: world.lock_case(into),
         "merge": lambda: world.merge_case(crm_id, into),
+        "parts": lambda: world.simulator is not None and world.simulator.fail_part(0),
         "drop": lambda: world.drop_field(*what.split(".")),
     }[act]()
 

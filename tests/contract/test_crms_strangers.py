@@ -10,7 +10,7 @@ from caseline.errors import CrmError, CrmRejectedError
 
 from tests.kit.crms import RECORD, World
 from tests.kit.saving import quick
-from tests.kit.scenes import BEFORE, NASTY, a_profile, later, plain, the_case
+from tests.kit.scenes import BEFORE, NASTY, TYPED, a_profile, later, plain, the_case
 
 
 def test_any_text_can_be_saved(world: World) -> None:
@@ -56,6 +56,30 @@ def test_any_person_can_be_made_a_contact(world: World) -> None:
             except CrmRejectedError as error:
                 assert text not in str(error)
     assert before < world.contacts() <= before + len(NASTY)
+
+
+def test_accounts_and_contacts_may_have_any_name(world: World) -> None:
+    for number, name in enumerate(text.lstrip("=")[:50] for text in TYPED):
+        account = world.add_account(name, tier="smb")
+        world.add_contact(account, name, f"ann-{number}@example.com")
+        found = quick(world).find_account([f"email:ann-{number}@example.com"]).account
+        assert found and (found.account_id, found.name) == (account, name)
+
+
+def test_what_people_write_is_read_as_they_wrote_it(world: World) -> None:
+    saved = quick(world).save_case(RECORD)
+    world.tick(3600)
+    cursor, heard = quick(world).read_changes("")[1], list[str]()
+    for text in TYPED:
+        world.tick(1)
+        world.comment(saved.crm_id, text)
+        changes, cursor = quick(world).read_changes(cursor)
+        heard += [change.fields["text"] for change in changes if change.kind == "comment"]
+    assert list(map(_words, heard)) == list(map(_words, TYPED))
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_any_text_can_stand_in_a_profile(world: World) -> None:

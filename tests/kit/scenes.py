@@ -32,6 +32,7 @@ NASTY = (
     "\ud83d lone",
     "x" * 32_000,
 )
+TYPED = [text for text in NASTY if text.isprintable() and len(text) < 255]  # what people can write in a CRM themselves
 VALUES = {
     "sentiment": -0.65, "sentiment_trend": "falling", "last_nps": 2, "last_csat": 3.5, "last_ces": 6, "unanswered": 4, "channels": "email, x",
     "last_contact": "2026-11-21T09:30:00.000000Z", "health": 35,

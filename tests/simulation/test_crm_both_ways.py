@@ -125,6 +125,18 @@ def test_the_first_call_need_not_look_and_the_next_must(remote):
     assert [record.first for record in remote.crm.records][:2] == [True, False] and remote.crm.created == 1
 
 
+def test_notes_need_a_look_only_where_a_push_may_have_told_them(remote):
+    speak(remote, 1)
+    remote.live(remote.now + timedelta(hours=1))
+    speak(remote, 2)
+    remote.crm.lose = [CrmUnavailableError("lost")]
+    remote.live(remote.now + timedelta(hours=1))
+    speak(remote, 3)
+    remote.live(remote.now + timedelta(hours=1))
+    told = [(record.notes[0].note_id, record.untold) for record in remote.crm.records]
+    assert told == [("s1-1", True), ("s2-2", True), ("s3-3", True), ("s3-3", False)]
+
+
 def test_an_unknown_customer_is_looked_for_again_only_when_there_is_more_to_look_for(remote):
     remote.crm.accounts = {}
     for number in range(3):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
-from caseline.cases.ledger import DUE_SHARDS
 from caseline.cases.outbox import Outbox
+from caseline.cases.waiting import DUE_SHARDS
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
 from caseline.finds import Finder
 from caseline.profiles import ProfileWriter

@@ -19,13 +19,14 @@ from caseline.web import WebhookRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 VARIANTS = {"sap_c4c": "sap"}  # a second product that the same adapter speaks to, by the name of its kit
-# What the CRMs can do in one way or another, but not each of them: `drop <entity>.<key>` is that a field of ours can be missing.
+# What the CRMs can do in one way or another, but not each of them: `drop <entity>.<key>` is that a field of ours can be missing,
+# `parts` that many requests go in one, of which one can fail.
 KINDS = ("case", "comment", "contact", "account", "deleted")
 DROPPED = (
     *(f"drop case.{key}" for key in ("case_key", "headline", "version", "band", "reasons", "outcome")),
     *("drop contact.handles", "drop contact.health", "drop account.tier", "drop account.product_tier", "drop account.lifecycle"),
 )
-ABILITIES = (*(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED)
+ABILITIES = (*(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED, "parts")
 RECORD = CaseRecord(
     case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
     reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",

@@ -48,6 +48,7 @@ class BottleWire:
 
 LACKS = {
     "lock": "it locks no rows for longer than a request",
+    "parts": "each request is one thing",
     "webhook deleted": "it has no event for it",
 }
 

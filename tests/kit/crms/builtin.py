@@ -23,6 +23,7 @@ LACKS = {
     "merge": "its cases are not merged",
     "lock": "it is written under conditions, by nobody for long",
     "drop": "its fields are its own",
+    "parts": "it takes no requests",
     "webhook": "people work with it through Caseline itself",
 }
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from typing import Any
 
-from caseline.crm import freshdesk as adapter
-from caseline.crm._http import Limits
 from caseline.crm.freshdesk._settings import ACCOUNT_FIELDS, ACCOUNT_PROFILE, CASE_FIELDS, NATIVE, PROFILE
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import StoredCase
+from tests.kit.crms._http import HttpWorld
 from tests.kit.freshdesk import AGENT, API_KEY, ME, Desk, Simulator, by_status, freshdesk
 from tests.kit.simulated import FaultyWire
 
 SECRET, STRANGER = {"api_key": API_KEY}, "caseline-stranger"
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": 4, "P2": 3, "P3": 2, "P4": 1}
 CHOICES = {"band": list(PRIORITIES), "outcome": ["valid", "not_an_issue"], "sentiment_trend": ["rising", "steady", "falling"]}
 TYPES = {
@@ -50,6 +48,7 @@ def add_field(desk: Desk, kind: str, name: str) -> None:
 
 LACKS = {
     "merge": "of a merge its API tells no more than that a ticket was closed",
+    "parts": "each request is one thing",
     "lock": "it locks no tickets",
     "drop contact.handles": "handles are tags",
     "drop account.tier": "the tier is Freshdesk's own field",
@@ -57,22 +56,18 @@ LACKS = {
 }
 
 
-class FreshdeskWorld:
+class FreshdeskWorld(HttpWorld):
+    name = "freshdesk"
+    secret = SECRET
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
-        self.now, self.desk.clock = NOW, self.clock
+        self.desk.clock = self.clock
         set_up(self.desk)
         self._owners: dict[str, int] = {}
 
-    def clock(self) -> datetime:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Any:
-        given = {"instance_url": self.simulator.url, "user_id": str(ME), **settings}
-        return adapter.create(given, SECRET, session=session, clock=self.clock, limits=IMPATIENT if impatient else Limits())
+    def settings(self) -> Mapping[str, Any]:
+        return {"user_id": str(ME)}
 
     def calls(self) -> int:
         return len(self.simulator.calls)

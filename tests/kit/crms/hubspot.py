@@ -8,22 +8,20 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from typing import Any
 
-from caseline.crm import hubspot as adapter
-from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import StoredCase
+from tests.kit.crms._http import HttpWorld
 from tests.kit.hubspot import APP_ID, CLIENT_ID, CLIENT_SECRET, PERSON, PORTAL_ID, REFRESH_TOKEN, Portal, Record, Simulator, by_status, hubspot
 from tests.kit.hubspot.portal import COPY_NAMES
 from tests.kit.simulated import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": "URGENT", "P2": "HIGH", "P3": "MEDIUM", "P4": "LOW"}
 BANDS, TIERS = list(PRIORITIES), ["strategic", "enterprise", "mid", "smb", "trial"]
 PROFILE = {
@@ -61,27 +59,14 @@ NOTING = "PATCH .*/objects/tickets/"
 LACKS = {"webhook comment": "notes are told of by polling alone"}
 
 
-class HubSpotWorld:
+class HubSpotWorld(HttpWorld):
+    name = "hubspot"
+    secret = SECRET
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.portal, self.wire = simulator, simulator.portal, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
-        self.now, self.portal.clock = NOW, self.clock
+        self.portal.clock = self.clock
         set_up(self.portal)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Any:
-        given = {"instance_url": self.simulator.url, **settings}
-        return adapter.create(given, SECRET, session=session, clock=self.clock, limits=IMPATIENT if impatient else Limits())
-
-    def calls(self) -> int:
-        return len(self.simulator.api_calls())
-
-    def expire_login(self) -> None:
-        self.simulator.tokens.clear()
 
     def refuse_login(self) -> None:
         self.simulator.refresh_token = "another"

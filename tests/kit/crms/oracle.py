@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from caseline.crm import oracle as adapter
-from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import StoredCase
+from tests.kit.crms._http import HttpWorld, sent_with_password
 from tests.kit.oracle import BRIDGE, CLIENT_ID, CLIENT_SECRET, PERSON, Simulator, by_status, oracle
 from tests.kit.simulated.wire import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 CASE, CONTACT, ACCOUNT = "serviceRequests", "contacts", "accounts"
 RESOURCES = {"case": CASE, "contact": CONTACT, "account": ACCOUNT}
 SEVERITIES = {f"P{number}": f"ORA_SVC_SEV{number}" for number in range(1, 5)}
@@ -38,30 +35,20 @@ READING, WRITING, NOTING = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH)
 LACKS = {"merge": "Fusion has no merge that leaves a trace"}
 
 
-class OracleWorld:
+class OracleWorld(HttpWorld):
+    name = "oracle"
+    secret = SECRET
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.pod, self.wire = simulator, simulator.pod, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
-        self.now, self.pod.clock = NOW, self.clock
+        self.pod.clock = self.clock
         for resource, fields in OURS.items():
             for name, kind in fields.items():
                 self.pod.add_field(resource, f"CX{name}_c", kind)
         self.pod.unique = {(CASE, "CXCaseKey_c"), (CONTACT, "CXCustomerKey_c")}
 
-    def clock(self) -> datetime:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Any:
-        given = {"instance_url": self.simulator.url, "login_url": self.simulator.url, "user": BRIDGE, **settings}
-        return adapter.create(given, SECRET, session=session, clock=self.clock, limits=IMPATIENT if impatient else Limits())
-
-    def calls(self) -> int:
-        return len(self.simulator.api_calls())
-
-    def expire_login(self) -> None:
-        self.simulator.tokens.clear()
+    def settings(self) -> Mapping[str, Any]:
+        return {"login_url": self.simulator.url, "user": BRIDGE}
 
     def refuse_login(self) -> None:
         self.simulator.secret = "another"
@@ -161,9 +148,7 @@ class OracleWorld:
 
 
 def signed(now: datetime, body: Any, url: str = WEBHOOK_URL, **settings: Any) -> tuple[WebhookRequest, Source]:
-    credentials = base64.b64encode(f"caseline:{WEBHOOK_SECRET}".encode()).decode()
-    headers = {"content-type": "application/json", "authorization": f"Basic {credentials}"}
-    return WebhookRequest("POST", url, headers, json.dumps(body).encode(), now), Source("main", "acme", secrets=(WEBHOOK_SECRET,), settings=settings)
+    return sent_with_password(now, body, url, WEBHOOK_SECRET, settings)
 
 
 @contextmanager

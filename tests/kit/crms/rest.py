@@ -26,7 +26,7 @@ GRADES = {"strategic": "A", "enterprise": "B", "mid": "C", "smb": "D", "trial": 
 URGENCIES = {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"}
 OUTCOMES = {"valid": "justified", "not_an_issue": "unjustified"}
 TYPES = {"case": "ticket.changed", "comment": "note.added", "contact": "person.changed", "account": "customer.changed", "deleted": "ticket.removed"}
-LACKS = {"drop": "who runs the CRM keeps its mapping right"}
+LACKS = {"parts": "each request is one thing", "drop": "who runs the CRM keeps its mapping right"}
 
 
 class RestWorld:

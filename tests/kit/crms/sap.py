@@ -42,7 +42,7 @@ class SapWire:
             self._faults.add(kind, match, **values)
 
 
-LACKS = {"merge": "cases are not merged"}
+LACKS = {"parts": "it has no batch for cases", "merge": "cases are not merged"}
 
 
 class SapWorld:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from caseline.crm import servicenow as adapter
-from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import StoredCase
+from tests.kit.crms._http import HttpWorld, sent_with_password
 from tests.kit.servicenow import BRIDGE, CLIENT_ID, CLIENT_SECRET, PERSON, Simulator, by_status, servicenow
 from tests.kit.simulated.wire import FaultyWire
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 CASE, CONTACT, ACCOUNT = "sn_customerservice_case", "customer_contact", "customer_account"
 PRIORITIES = {"P1": "1", "P2": "2", "P3": "3", "P4": "4"}
 TABLES = {"case": CASE, "contact": CONTACT, "account": ACCOUNT}
@@ -43,29 +39,19 @@ LACKS = {
 }
 
 
-class ServiceNowWorld:
+class ServiceNowWorld(HttpWorld):
+    name = "servicenow"
+    secret = SECRET
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.instance, self.wire = simulator, simulator.instance, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
-        self.now, self.instance.clock = NOW, self.clock
+        self.instance.clock = self.clock
         for table, fields in OURS.items():
             for name, kind in fields.items():
                 self.instance.add_field(table, f"u_cx_{name}", kind, LENGTHS.get(name, 0))
 
-    def clock(self) -> datetime:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Any:
-        given = {"instance_url": self.simulator.url, "user": BRIDGE, **settings}
-        return adapter.create(given, SECRET, session=session, clock=self.clock, limits=IMPATIENT if impatient else Limits())
-
-    def calls(self) -> int:
-        return len(self.simulator.api_calls())
-
-    def expire_login(self) -> None:
-        self.simulator.tokens.clear()
+    def settings(self) -> Mapping[str, Any]:
+        return {"user": BRIDGE}
 
     def refuse_login(self) -> None:
         self.simulator.secret = "another"
@@ -161,9 +147,7 @@ class ServiceNowWorld:
 
 
 def signed(now: datetime, body: Any, url: str = WEBHOOK_URL, **settings: Any) -> tuple[WebhookRequest, Source]:
-    credentials = base64.b64encode(f"caseline:{WEBHOOK_SECRET}".encode()).decode()
-    headers = {"content-type": "application/json", "authorization": f"Basic {credentials}"}
-    return WebhookRequest("POST", url, headers, json.dumps(body).encode(), now), Source("main", "acme", secrets=(WEBHOOK_SECRET,), settings=settings)
+    return sent_with_password(now, body, url, WEBHOOK_SECRET, settings)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 WEBHOOK_SECRET = "a-secret-for-the-news-of-wordpress"
 PRIORITIES = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 KINDS = {"case": "cases", "contact": "people", "account": "accounts", "comment": "comments", "deleted": "deleted"}
-LACKS = {"merge": "tasks are not merged", "drop": "a post takes any meta"}
+LACKS = {"parts": "each request is one thing", "merge": "tasks are not merged", "drop": "a post takes any meta"}
 
 
 class WordPressWorld:

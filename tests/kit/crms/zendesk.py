@@ -8,21 +8,19 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from caseline.crm import zendesk as adapter
-from caseline.crm._http import Limits
 from caseline.crm.zendesk._settings import ACCOUNT_FIELDS, ACCOUNT_PROFILE, CASE_FIELDS, PROFILE, option_of, title_of
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import StoredCase
+from tests.kit.crms._http import HttpWorld
 from tests.kit.simulated import FaultyWire
 from tests.kit.zendesk import AGENT, CLIENT_ID, CLIENT_SECRET, ME, Desk, Simulator, by_status, zendesk
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"}
 CHOICES = {
     "band": list(PRIORITIES), "outcome": ["valid", "not_an_issue"], "sentiment_trend": ["rising", "steady", "falling"],
@@ -53,36 +51,26 @@ def add_field(desk: Desk, kind: str, name: str, choice: str, key: str = "") -> N
     desk.add_field(kind, values if kind == "ticket_field" else {**values, "key": key or f"cx_{name}"})
 
 
-LACKS = {"drop case.case_key": "external_id is Zendesk's own"}
+LACKS = {"parts": "each request is one thing", "drop case.case_key": "external_id is Zendesk's own"}
 
 
-class ZendeskWorld:
+class ZendeskWorld(HttpWorld):
+    name = "zendesk"
+    secret = SECRET
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator, self.desk, self.wire = simulator, simulator.desk, FaultyWire(simulator.faults, READING, WRITING, NOTING, by_status)
-        self.now, self.desk.clock = NOW, self.clock
+        self.desk.clock = self.clock
         set_up(self.desk)
         self._owners: dict[str, int] = {}
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
     def numbers(self) -> dict[str, str]:
         """Of the ticket fields as they stand; one that is gone is done without."""
         titles = {row["title"]: str(number) for number, row in self.desk.fields["ticket_field"].items()}
         return {name: titles[title_of(name)] for name in CASE_FIELDS if title_of(name) in titles}
 
-    def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Any:
-        given = {"instance_url": self.simulator.url, "case_fields": self.numbers(), "user_id": str(ME), **settings}
-        return adapter.create(given, SECRET, session=session, clock=self.clock, limits=IMPATIENT if impatient else Limits())
-
-    def calls(self) -> int:
-        return len(self.simulator.api_calls())
-
-    def expire_login(self) -> None:
-        self.simulator.tokens.clear()
+    def settings(self) -> Mapping[str, Any]:
+        return {"case_fields": self.numbers(), "user_id": str(ME)}
 
     def refuse_login(self) -> None:
         self.simulator.client_secret = "another"

@@ -30,6 +30,7 @@ class Simulator(Base):
     """`secrets` are the client secrets that work; `tokens` those that were given and stand."""
 
     content_type = "application/json; odata.metadata=minimal"
+    has_batches = True
 
     def __init__(self, clock: Callable[[], datetime] = now_utc) -> None:
         super().__init__()
@@ -53,10 +54,15 @@ class Simulator(Base):
     def _answer(self, call: Call) -> Reply:
         try:
             if call.path == f"{ROOT}/$batch":
-                return answer_batch(call, self._answer, self.org.all_or_nothing, "odata.continue-on-error" in (call.headers.get("Prefer") or ""))
+                return answer_batch(call, self._answer_part, self.org.all_or_nothing, "odata.continue-on-error" in (call.headers.get("Prefer") or ""))
             return self._route(call)
         except DataverseError as error:
             return Reply(error.status, error.body())
+
+    def _answer_part(self, call: Call) -> Reply:
+        if self.part_fails():
+            return Reply(503, DataverseError(503, "0x80044150", "Generic SQL error: the server is too busy for this part").body())
+        return self._answer(call)
 
     # ---- logging in
 

@@ -28,6 +28,7 @@ class Simulator(Base):
     """`portal` is its state, `faults` what goes wrong, `calls` what came in. `daily` and `rolling` are what is left of the two windows."""
 
     content_type = "application/json;charset=utf-8"
+    has_batches = True
 
     def __init__(self, portal: Portal | None = None) -> None:
         super().__init__()
@@ -172,6 +173,7 @@ class Simulator(Base):
         results, errors = [], []
         for each in inputs:
             try:
+                self._check_part()
                 results.append(self._upsert_one(_kind(kind), each))
             except HubSpotError as fault:
                 errors.append(_part(fault, each["id"]))
@@ -196,10 +198,15 @@ class Simulator(Base):
         results, errors = [], []
         for record_id, act in parts:
             try:
+                self._check_part()
                 results.append(self.portal.show(act(), names, history))
             except HubSpotError as fault:
                 errors.append(_part(fault, record_id))
         return self._complete(results, errors, 200)
+
+    def _check_part(self) -> None:
+        if self.part_fails():
+            raise _busy()
 
     def _complete(self, results: Sequence[Any], errors: Sequence[Any], status: int) -> Reply:
         now = show_time(self.portal.clock())
@@ -212,7 +219,9 @@ class Simulator(Base):
         for each in _object(call.body, "inputs")["inputs"]:
             record = self.portal.records[_kind(kind)].get(each["id"])
             ends = self._ends(record, to) if record and not record.archived else []
-            if ends:
+            if self.part_fails():
+                errors.append(_part(_busy(), each["id"]))
+            elif ends:
                 results.append({"from": {"id": each["id"]}, "to": ends})
             else:
                 fault = HubSpotError(404, "OBJECT_NOT_FOUND", f"No {to} is associated with {each['id']}.", subCategory="crm.associations.NO_ASSOCIATIONS_FOUND")
@@ -308,6 +317,10 @@ def _associations(body: Mapping[str, Any]) -> list[Any]:
 def _check_size(inputs: Sequence[Any], most: int) -> None:
     if not 0 < len(inputs) <= most:
         raise HubSpotError(400, "VALIDATION_ERROR", f"a batch has 1 to {most} inputs")
+
+
+def _busy() -> HubSpotError:
+    return HubSpotError(503, "SERVICE_UNAVAILABLE", "The server is too busy for this part")
 
 
 def _part(fault: HubSpotError, record_id: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Simulator(Base):
     """`pod` is its state, `faults` what goes wrong, `calls` what came in. `hidden` are resources that the integration user may not read."""
 
     content_type = ITEM
+    has_batches = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,6 +88,8 @@ class Simulator(Base):
         return Reply(200, {"parts": answers}, {"Content-Type": BATCH})
 
     def _part(self, part: Mapping[str, Any], user: str) -> Any:
+        if self.part_fails():
+            raise AdfError(503, "The server is too busy for this part.")
         split = urlsplit(part["path"])
         return self._serve(part["operation"], split.path, dict(parse_qsl(split.query)), part.get("payload"), user, {}).body
 

@@ -27,6 +27,8 @@ class Simulator(Base):
     `refuses`: the credentials are wrong from now on.
     """
 
+    has_batches = True
+
     def __init__(self, org: Org | None = None) -> None:
         super().__init__()
         self.org = org or Org()
@@ -234,6 +236,8 @@ class Simulator(Base):
         values.pop("attributes")
         key = str(values.pop(field_name))
         try:
+            if self.part_fails():
+                raise SalesforceError(503, "SERVER_UNAVAILABLE", "The server is too busy for this record")
             record, created = self.org.upsert(entity, field_name, key, values, call.headers)
         except SalesforceError as fault:
             if fault.code == "INVALID_FIELD":
@@ -273,6 +277,8 @@ class Simulator(Base):
 
     def _part(self, call: Call, part: Mapping[str, Any], done: dict[str, Any]) -> dict[str, Any]:
         try:
+            if self.part_fails():
+                raise SalesforceError(503, "SERVER_UNAVAILABLE", "The server is too busy for this part")
             if {name.lower() for name in part.get("httpHeaders", {})} & {"accept", "authorization", "content-type"}:
                 raise SalesforceError(400, "INVALID_INPUT", "A subrequest inherits Accept, Authorization and Content-Type.")
             # Taken for a reference in whatever way it is spelled: stricter than it may be.

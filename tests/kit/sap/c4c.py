@@ -86,6 +86,7 @@ def _entity_type(table: Table) -> str:
 
 class C4c(Base):
     content_type = "application/json; charset=utf-8"
+    has_batches = True
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
@@ -114,6 +115,8 @@ class C4c(Base):
 
     def _answer_part(self, call: Call) -> Reply:
         try:
+            if self.part_fails():
+                raise SapError(503, "BUSY", "The server is too busy for this part")
             return self._route(call)
         except SapError as error:
             return _refusal(error)

@@ -27,6 +27,7 @@ class Simulator(Base):
     `limit` is how many calls an hour a rate rule leaves, None for no rule."""
 
     content_type = "application/json;charset=UTF-8"
+    has_batches = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,6 +145,8 @@ class Simulator(Base):
         headers = {str(header["name"]): str(header["value"]) for header in each.get("headers", ())}
         inner = read_call(each["method"], each["url"], {"Accept": "application/xml", **headers}, base64.b64decode(each.get("body") or ""))
         try:
+            if self.part_fails():
+                raise SnowError(503, "The server is too busy for this part")
             reply = self._route(inner, user)
         except SnowError as fault:
             reply = fault.reply()

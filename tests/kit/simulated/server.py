@@ -62,6 +62,8 @@ class Simulator:
     """Subclasses answer one call at a time (`answer`); `faults` is what goes wrong, `calls` what came in, `url` where it is served."""
 
     content_type = "application/json;charset=UTF-8"
+    has_batches = False  # many requests in one, any of which may fail
+    good_parts: int | None = None  # of the batches to come, until one fails; below zero once it did
 
     def __init__(self) -> None:
         self.faults, self.calls, self.url = Faults(), list[Call](), ""
@@ -69,6 +71,17 @@ class Simulator:
 
     def answer(self, call: Call) -> Reply:
         raise NotImplementedError
+
+    def fail_part(self, after: int) -> None:
+        """Of the parts of batches that come, the one after so many others fails: the CRM has no time for it just then."""
+        if not self.has_batches:
+            raise NotImplementedError
+        self.good_parts = after
+
+    def part_fails(self) -> bool:
+        """Asked once for each part."""
+        self.good_parts = None if self.good_parts is None else self.good_parts - 1
+        return self.good_parts == -1
 
     def take(self, call: Call) -> Reply:
         """One at a time, as one database would."""

@@ -127,7 +127,7 @@ def test_what_people_do_there_comes_back(scene: Scene) -> None:
     assert [entry["type"] for entry in entries] == ["note"]
     scene.say("p-3", "ida", "The parcel is still lost! This is unacceptable.")
     scene.dev.settle()
-    until(lambda: _noted(scene, crm_id, 3))
+    until(lambda: _noted(scene, crm_id, 2))
     assert scene.office.ticket(crm_id)["cases_obj"]["priority"] == "Low", "what a person set stands"
     scene.office.change(crm_id, status="Closed", custom_fields={"cx_outcome": "valid"})
     scene.ring("ticket.updated", id=crm_id, status="Closed")

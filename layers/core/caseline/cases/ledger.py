@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -147,12 +147,3 @@ def rest(case: Mapping[str, Any]) -> Item:
 def due(now: str) -> Item:
     """The keys that put a row on the list of what the watcher reads."""
     return {"due_shard": "due", "due_at": now}
-
-
-URGENT = "urgent"  # the list of P1 cases that the CRM did not take: they wait behind nothing else
-DUE_SHARDS = (URGENT, "due")
-
-
-def due_rows(table: Table) -> Iterator[Item]:
-    """The keys of all that is due or will be, in the order in which the watcher takes it up."""
-    return (row for shard in DUE_SHARDS for row in table.query(shard, index="due"))

@@ -10,9 +10,10 @@ from typing import Any
 
 from caseline.cases.changes import work_case
 from caseline.cases.circumstances import tell_case
-from caseline.cases.ledger import CLOSED, OPEN, URGENT, crm_case_key, history_row, load_case, owes_erasure, rest
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
+from caseline.cases.waiting import URGENT
 from caseline.crm import CaseRecord, Crm, SavedCase
 from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
@@ -104,10 +105,10 @@ class Outbox:
         return not self.crm.native_upsert and not case["crm"].get("id")
 
     def _push(self, case: Item, untold: bool) -> None:
-        """`untold`: nobody else has begun a push since the last one that ended well."""
+        """`untold`: nobody else has begun a push since the last one that ended well, nor can have, as long as the lease lasts."""
         try:
             case = self._take_back(case)
-            record = replace(self._next_record(case), untold=untold)
+            record = replace(self._next_record(case), untold=untold and self.clock().timestamp() < case["lease_until"])
             saved = self.crm.save_case(record)
         except CrmError as error:
             self._mark_failed(case, error)

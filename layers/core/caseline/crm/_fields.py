@@ -9,6 +9,7 @@ from decimal import InvalidOperation
 from typing import Any
 
 from caseline.crm import Fact
+from caseline.crm._amounts import read_amount, show_amount
 from caseline.crm._value import plain_amount
 from caseline.errors import PayloadError
 from caseline.payloads import read_time
@@ -28,6 +29,16 @@ def read_fields(
     if "deal_value" in facts and "currency" not in facts and currency:
         facts["currency"] = Fact(currency, f"{place.partition(' ')[0]} settings crm.currency", at)
     return facts
+
+
+def read_text(fact: str, text: str, tier: Callable[[str], str | None]) -> str | None:
+    """Of a CRM that writes no revenue as 0."""
+    if fact == "tier":
+        return tier(text)
+    if fact != "annual_revenue":
+        return text
+    amount = read_amount(text)
+    return show_amount(amount) if amount else None
 
 
 def _read(fact: str, value: Any, place: str, tier: Callable[[str], str | None]) -> Any:

@@ -28,6 +28,15 @@ def read_settings(kind: type[T], crm: str, given: Mapping[str, Any]) -> T:
     return kind(**{name: _read(f"crm.{name}", given[name], types[name], field) for name, field in known.items() if name in given})
 
 
+def read_known(kind: type[T], read: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
+    """Of a webhook's source, which has settings of its own besides. What is wrong with them is said where the adapter is made."""
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    try:
+        return read({name: value for name, value in given.items() if name in known})
+    except ConfigError:
+        return kind()
+
+
 def _read(name: str, value: Any, kind: Any, field: Field[Any]) -> Any:
     if get_origin(kind) is tuple:
         return _read_texts(name, value)

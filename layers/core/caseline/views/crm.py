@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from caseline.cases.ledger import due_rows, load_cases
+from caseline.cases.ledger import load_cases
+from caseline.cases.waiting import due_rows
 from caseline.crm._guard import DOWN, LIMITED, Limits, read_limits
 from caseline.crm._pace import BUILTIN
 from caseline.reconciling import read_report

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caseline.cases.ledger import due_rows
+from caseline.cases.waiting import due_rows
 from caseline.errors import UnavailableError
 from caseline.signals import isoformat
 from caseline.table import Table

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, Change
-from caseline.crm._settings import read_settings
+from caseline.crm._settings import read_known, read_settings
 from caseline.crm.dynamics._identities import identities_of
 from caseline.crm.dynamics._settings import BANDS, OUTCOMES, Settings
-from caseline.errors import ConfigError
 from caseline.payloads import Field, read_json
 from caseline.signatures import read_header, read_url_token, verify_token
 from caseline.sources import Source
@@ -48,12 +48,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
 
 
 def settings_of(source: Source) -> Settings:
-    """Whatever is wrong with them is said where the adapter is made."""
-    known = {field.name for field in fields(Settings)}
-    try:
-        return read_settings(Settings, "dynamics", {name: value for name, value in source.settings.items() if name in known})
-    except ConfigError:
-        return Settings()
+    return read_known(Settings, partial(read_settings, Settings, "dynamics"), source.settings)
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,14 @@ import re
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._settings import read_known
 from caseline.crm.freshdesk._settings import Settings, read_settings
-from caseline.errors import ConfigError
 from caseline.payloads import Field, read_json
 from caseline.signatures import read_header, read_url_token, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 HEADER = "x-caseline-token"
-ALL_SETTINGS = frozenset(Settings.__dataclass_fields__)
 NAMES = {"low": "1", "medium": "2", "high": "3", "urgent": "4"}
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 
@@ -31,7 +30,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 def parse(request: WebhookRequest, source: Source) -> list[Change]:
     """Nothing for a ticket that is none of our cases."""
-    settings, ticket = _settings(source), read_json(request.body)["freshdesk_webhook"]
+    settings, ticket = read_known(Settings, read_settings, source.settings), read_json(request.body)["freshdesk_webhook"]
     case_key = ticket[f"ticket_{settings.case_fields['case_key']}"].id_or_none()
     if not case_key:
         return []
@@ -40,13 +39,6 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
     if not _NUMBER.match(number):
         ticket["ticket_id"].refuse("must be the number of a ticket")
     return [Change("case", number, request.received_at, case_key, fields)] if fields else []
-
-
-def _settings(source: Source) -> Settings:
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in ALL_SETTINGS})
-    except ConfigError:
-        return Settings()
 
 
 def _fields(ticket: Field, settings: Settings) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
-from caseline.crm.hubspot._errors import error_of, is_not_found
+from caseline.crm.hubspot._errors import NOT_FOUND, error_of, is_not_found
 from caseline.crm.hubspot._login import Login
 from caseline.crm.hubspot._settings import Settings
 from caseline.errors import CrmUnavailableError
@@ -63,7 +63,7 @@ class Api:
         found: list[Record] = []
         for start in range(0, len(ids), size):
             body = {"inputs": [{"id": record_id} for record_id in ids[start : start + size]], **asked}
-            found += self._records(self.post(self._path(kind, "batch", "read"), body, kind, fine=(200, 207)))
+            found += self._records(self._read_batch(self._path(kind, "batch", "read"), body, kind))
         return found
 
     def create(self, kind: str, properties: Mapping[str, str], associations: Sequence[Mapping[str, Any]] = ()) -> Record:
@@ -98,9 +98,16 @@ class Api:
         if not ids:
             return {}
         body = {"inputs": [{"id": record_id} for record_id in ids]}
-        answer = self.post(f"{self._associations}/{kind}/{to}/batch/read", body, fine=(200, 207))
+        answer = self._read_batch(f"{self._associations}/{kind}/{to}/batch/read", body)
         pairs = [(row.get("from"), row.get("to")) for row in answer.get("results", ()) if isinstance(row, Mapping)]
         return {str(one["id"]): str(others[0]["toObjectId"]) for one, others in pairs if isinstance(one, Mapping) and others}
+
+    def _read_batch(self, path: str, body: Any, kind: str = "") -> Mapping[str, Any]:
+        """What is not there is left out; CrmUnavailableError where HubSpot read only some of the rest."""
+        answer = self.post(path, body, kind, fine=(200, 207))
+        if not all(isinstance(error, Mapping) and error.get("category") in NOT_FOUND for error in answer.get("errors") or ()):
+            raise CrmUnavailableError("HubSpot read a batch in part")
+        return answer
 
     def _records(self, body: Mapping[str, Any]) -> list[Record]:
         rows = body.get("results")

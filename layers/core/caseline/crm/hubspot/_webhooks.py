@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._settings import read_known
 from caseline.crm._value import tier_of
 from caseline.crm.hubspot._settings import Settings, read_settings
-from caseline.errors import ConfigError, SignatureError
+from caseline.errors import SignatureError
 from caseline.payloads import Field, read_json
 from caseline.signatures import decode_base64, read_header, read_timestamp, verify_prefixed
 from caseline.sources import Source
@@ -27,7 +28,6 @@ NUMBERED = {"0-1": "contact", "0-2": "company", "0-5": "ticket"}
 CREATED, CHANGED, LOST, JOINED = ("creation", "restore"), ("propertyChange", "associationChange"), ("deletion", "privacyDeletion"), ("merge",)
 _TIME = re.compile(r"[0-9]{13}\Z")
 _DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
-ALL_SETTINGS = frozenset(Settings.__dataclass_fields__)
 
 
 def verify(request: WebhookRequest, source: Source) -> None:
@@ -46,17 +46,10 @@ def decode_url(url: str) -> str:
 
 def parse(request: WebhookRequest, source: Source) -> list[Change]:
     """Events that are understood and not our own, in the order of their times. A stage that a case was moved to is told as a status."""
-    settings = _settings(source)
+    settings = read_known(Settings, read_settings, source.settings)
     events = read_json(request.body)
     found = [change for event in events.each() for change in _read(event, settings)]
     return sorted(found, key=lambda change: change.at)
-
-
-def _settings(source: Source) -> Settings:
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in ALL_SETTINGS})
-    except ConfigError:
-        return Settings()
 
 
 def _read(event: Field, settings: Settings) -> list[Change]:

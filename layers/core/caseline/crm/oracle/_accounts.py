@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
-from caseline.crm._amounts import add_amounts, read_amount, show_amount
+from caseline.crm._amounts import add_amounts
+from caseline.crm._fields import read_text
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import MissingFieldError, OptionalFields
 from caseline.crm._value import read_renewal
@@ -121,7 +122,8 @@ class Accounts:
         settings, as_of = self._settings, isoformat(self._clock())
         deals, contracts = settings.deal_fields, settings.contract_fields
         found: dict[str, tuple[Any, str]] = {
-            name: (self._value(name, text_of(row, field)), f"{ACCOUNTS}.{field}") for name, field in settings.fact_fields.items() if field and name != "name"
+            name: (read_text(name, text_of(row, field), settings.tier), f"{ACCOUNTS}.{field}")
+            for name, field in settings.fact_fields.items() if field and name != "name"
         }
         if CASES in values:
             found["open_cases"] = len(_belonging(values[CASES], "AccountPartyId", account_id)), f"{CASES}.{STATUS}"
@@ -136,14 +138,6 @@ class Accounts:
             found["renewal_date"] = renewal, f"{settings.contract_resource}.{contracts['ends']}"
             found["contract_status"] = status, f"{settings.contract_resource}.{contracts['status']}"
         return {name: Fact(value, f"Oracle {source}", as_of) for name, (value, source) in found.items() if value not in (None, "")}
-
-    def _value(self, name: str, text: str) -> Any:
-        if name == "tier":
-            return self._settings.tier(text)
-        if name == "annual_revenue":
-            amount = read_amount(text)
-            return show_amount(amount) if amount else None
-        return text
 
     def _link(self, resource: str, party_id: str) -> str:
         return f"{self._api.base_url}/fscmUI/redwood/{resource}/detail?id={party_id}" if party_id else ""

@@ -7,16 +7,15 @@ with its number or id, LastUpdateDate and LastUpdatedBy; a message has its text 
 from __future__ import annotations
 
 from caseline.crm import Change
+from caseline.crm._settings import read_known
 from caseline.crm.oracle._rows import ACCOUNTS, CASES, CONTACTS, Teller, text_of, time_of
 from caseline.crm.oracle._settings import Settings, read_settings
-from caseline.errors import ConfigError
 from caseline.payloads import Field, read_json
 from caseline.signatures import verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 MESSAGES = "messages"
-ALL_SETTINGS = frozenset(Settings.__dataclass_fields__)
 OPERATIONS = ("create", "update", "delete")
 ENTITIES = {CASES: ("case", "SrNumber"), CONTACTS: ("contact", "PartyId"), ACCOUNTS: ("account", "PartyId")}
 
@@ -26,7 +25,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Change]:
-    settings = _settings(source)
+    settings = read_known(Settings, read_settings, source.settings)
     body = read_json(request.body)
     resource, operation, record = body["resource"].text(), body["operation"].text(), body["record"]
     if operation not in OPERATIONS:
@@ -57,10 +56,3 @@ def _row(record: Field, key: str, at: str) -> dict[str, object]:
     row: dict[str, object] = dict(record.object())
     row[key], row[at] = record[key].id(64), record[at].time().isoformat()
     return row
-
-
-def _settings(source: Source) -> Settings:
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in ALL_SETTINGS})
-    except ConfigError:
-        return Settings()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._settings import read_known
+from caseline.crm.sap._products import read_settings
 from caseline.crm.sap._rows import read, text_of
-from caseline.crm.sap._settings import Settings, read_settings
-from caseline.errors import ConfigError, PayloadError
+from caseline.crm.sap._settings import Settings
+from caseline.errors import PayloadError
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signatures import verify_credentials
@@ -37,15 +38,9 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
     """Nothing for what is not about a case, contact or account, and for our own writes."""
     event = read_json(request.body)
     event.object()
-    return _notified(event, request.received_at) if "businessObjectId" in event else _sent(event, _settings(source), request.received_at)
-
-
-def _settings(source: Source) -> Settings:
-    known = {field.name for field in fields(Settings)}
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in known})
-    except ConfigError:
-        return Settings()
+    if "businessObjectId" in event:
+        return _notified(event, request.received_at)
+    return _sent(event, read_known(Settings, read_settings, source.settings), request.received_at)
 
 
 # ---- Sales and Service Cloud V2

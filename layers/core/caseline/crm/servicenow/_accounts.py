@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
-from caseline.crm._amounts import add_amounts, read_amount, show_amount
+from caseline.crm._amounts import add_amounts
+from caseline.crm._fields import read_text
 from caseline.crm._http import Answer
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import OptionalFields
@@ -102,13 +103,7 @@ class Accounts:
         return {name: Fact(value, f"ServiceNow {source}", as_of) for name, (value, source) in found.items() if value not in (None, "")}
 
     def _value(self, name: str, row: Row) -> Any:
-        text = text_of(row, f"account.{self._settings.fact_fields[name]}")
-        if name == "tier":
-            return self._settings.tier(text)
-        if name == "annual_revenue":
-            amount = read_amount(text)
-            return show_amount(amount) if amount else None
-        return text
+        return read_text(name, text_of(row, f"account.{self._settings.fact_fields[name]}"), self._settings.tier)
 
     def _contract_facts(self, contracts: Sequence[Row]) -> dict[str, tuple[Any, str]]:
         """No contract at all says nothing: they may not be used here."""

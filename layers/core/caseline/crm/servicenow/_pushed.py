@@ -7,15 +7,14 @@ The body is {"table", "operation": insert, update or delete, "record": {field: v
 from __future__ import annotations
 
 from caseline.crm import Change
+from caseline.crm._settings import read_known
 from caseline.crm.servicenow._rows import JOURNAL, Teller, text_of, time_of
 from caseline.crm.servicenow._settings import Settings, read_settings
-from caseline.errors import ConfigError
 from caseline.payloads import Field, read_json
 from caseline.signatures import verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-ALL_SETTINGS = frozenset(Settings.__dataclass_fields__)
 OPERATIONS = ("insert", "update", "delete")
 
 
@@ -24,7 +23,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 
 def parse(request: WebhookRequest, source: Source) -> list[Change]:
-    settings = _settings(source)
+    settings = read_known(Settings, read_settings, source.settings)
     body = read_json(request.body)
     table, operation, record = body["table"].text(), body["operation"].text(), body["record"]
     if operation not in OPERATIONS:
@@ -56,10 +55,3 @@ def _row(record: Field, at: str) -> dict[str, object]:
 
 def _listed(change: Change | None) -> list[Change]:
     return [change] if change and change.crm_id else []
-
-
-def _settings(source: Source) -> Settings:
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in ALL_SETTINGS})
-    except ConfigError:
-        return Settings()

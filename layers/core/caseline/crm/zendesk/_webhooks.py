@@ -10,9 +10,9 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._marks import MARK
+from caseline.crm._settings import read_known
 from caseline.crm.zendesk._events import key_of_field, tell, tell_field
 from caseline.crm.zendesk._settings import ACCOUNT_PROFILE, PROFILE, Settings, read_settings, title_of
-from caseline.errors import ConfigError
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signatures import verify_dated
 from caseline.sources import Source
@@ -20,7 +20,6 @@ from caseline.web import WebhookRequest
 
 HEADER, TIME_HEADER = "x-zendesk-webhook-signature", "x-zendesk-webhook-signature-timestamp"
 PREFIX = "zen:event-type:"
-ALL_SETTINGS = frozenset(Settings.__dataclass_fields__)
 # What of a ticket changed, by the event that says so.
 PROPERTIES = {
     "status_changed": "status", "priority_changed": "priority", "agent_assignment_changed": "assignee_id", "group_assignment_changed": "group_id",
@@ -38,7 +37,7 @@ def verify(request: WebhookRequest, source: Source) -> None:
 
 def parse(request: WebhookRequest, source: Source) -> list[Change]:
     """One change, or none for what is not understood, not ours or our own."""
-    body, settings = read_json(request.body), _settings(source)
+    body, settings = read_json(request.body), read_known(Settings, read_settings, source.settings)
     name = body["type"].text().removeprefix(PREFIX)
     detail, event = body["detail"], body["event"]
     by = detail["actor_id"].id_or_none() or ""
@@ -50,13 +49,6 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
     at, case_key = settle_time(body["time"].time(), request.received_at, "time"), detail["external_id"].id_or_none() or ""
     key = case_key if name.startswith("ticket.") else ""
     return [Change(told[0], detail["id"].id(), at, key, told[1], by, body["id"].id_or_none() or "")]
-
-
-def _settings(source: Source) -> Settings:
-    try:
-        return read_settings({name: value for name, value in source.settings.items() if name in ALL_SETTINGS})
-    except ConfigError:
-        return Settings()
 
 
 def _is_foreign(name: str, detail: Field, settings: Settings) -> bool:
