@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from caseline.crm._keyset import MARKS, Position
+from caseline.crm._keyset import HEAD_START, MARKS, Position
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,11 +44,12 @@ def ids(rows: list[Row]) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def test_what_was_there_before_is_not_told() -> None:
-    feed = Feed()
-    feed.write("old", -1)
+def test_a_first_reading_tells_what_happened_just_before_and_nothing_older() -> None:
+    feed, head_start = Feed(), int(HEAD_START.total_seconds())
+    feed.write("old", -head_start - 1)
+    feed.write("just before", 1 - head_start)
     feed.write("new", 1)
-    assert ids(feed.read()) == ["new"] and feed.read() == []
+    assert ids(feed.read()) == ["just before", "new"] and feed.read() == []
 
 
 def test_many_rows_of_one_instant() -> None:
