@@ -21,7 +21,8 @@ _to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deseri
 _CLAUSE = re.compile(r"\b(SET|ADD|REMOVE|DELETE)\b")
 _COMMA = re.compile(r",(?![^(]*\))")
 _PYTHON = (
-    (r"#(\w+)\.#(\w+)", r"at('\1', '\2')"), (r"#(\w+)", r"at('\1')"), (r":(\w+)", r"value('\1')"), (r"\bAND\b", "and"), (r"\bOR\b", "or"), (r"\bNOT\b", "not"), (r"<>", "!="), (r"(?<![<>!=])=", "=="),
+    (r"#(\w+)\.#(\w+)", r"at('\1', '\2')"), (r"#(\w+)", r"at('\1')"),
+    (r":(\w+)", r"value('\1')"), (r"\bAND\b", "and"), (r"\bOR\b", "or"), (r"\bNOT\b", "not"), (r"<>", "!="), (r"(?<![<>!=])=", "=="),
 )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from caseline.table import INDEX_KEYS
 from caseline_local.cloud.hooks import Change
 from caseline_local.cloud.records import as_record
 
+from tests.kit.aws import KEYS_ALONE
 from tests.kit.memory import MemoryClient, Row, _from_dynamo, _key, _to_dynamo, _write
 
 _TABLE = SimpleNamespace(region_name="local", table_arn="arn:aws:dynamodb:local:1:table/Caseline", latest_stream_label="1")
+_KEYS = ("PK", "SK", "due_shard", "due_at")
 _INDEXES = {name: keys for name, keys in INDEX_KEYS.items() if name}
 
 
@@ -45,7 +47,8 @@ class IndexedClient(MemoryClient):
             held = self._held[(index, _from_dynamo(ExpressionAttributeValues[":h"]))]
             self.rows = {f"{pk} {sk}": {sk: every[pk][sk]} for pk, sk in held}
         try:
-            return super().query(KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues, **more)
+            found = super().query(KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues, **more)
+            return {"Items": [{name: row[name] for name in _KEYS} for row in found["Items"]]} if index in KEYS_ALONE else found
         finally:
             self.rows = every
 
