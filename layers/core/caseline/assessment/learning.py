@@ -27,7 +27,7 @@ from caseline.assessment.text import clean_text
 
 FEWEST = 3  # texts of a category, that it is learnt
 HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
-RARE = 0.9  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
+RARE = 0.75  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
 SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
 
 
@@ -73,7 +73,7 @@ class Pace:
 
 
 SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
-CATEGORY_PACE = Pace(6, 0.3, 0.999)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
+CATEGORY_PACE = Pace(8, 0.5, 0.9995)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
 MANY, MANY_PACE = 20, Pace(8, 1.0, 0.9999)  # for more categories than that, which have no rare ones
 
 
