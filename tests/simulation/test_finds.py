@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from caseline.crm import Account, Fact
 from caseline.signals import DELETED, OUTBOUND, isoformat
 from caseline.timeline import read_text
 
-from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Killed, Pipeline, a_signal
 
 ANN = ("email:ann@north.example",)
@@ -30,9 +29,8 @@ def pipeline_with(cloud: Any, renews_in: int = 40, policy: str | None = None, **
 
 
 @pytest.fixture
-def cloud() -> Iterator[Any]:
-    with aws() as cloud:
-        yield cloud
+def cloud() -> Any:
+    return MemoryCloud()
 
 
 def complain(pipeline: Pipeline, *names: str) -> None:
@@ -173,15 +171,14 @@ def test_whoever_dies_at_any_call_of_a_look_it_is_said_once():
 
 def die_at(call: int) -> tuple[tuple[int, int, int], int]:
     """What stands after a look that died at its n-th call, before or after it happened, and how many calls it made."""
-    with aws() as cloud:
-        pipeline = pipeline_with(cloud)
-        complain(pipeline, "p-1", "p-2", "p-3")
-        pipeline.now += timedelta(days=1)
-        pipeline.kill_at(call, after=call % 2 == 0)
-        with suppress(Killed):
-            pipeline.watch()
-        calls = pipeline.grim.calls
-        pipeline.kill_at(10_000, after=False)
-        live(pipeline, days=1)
-        (case,) = pipeline.cases()
-        return (len(finds(pipeline)), len(pipeline.cases()), len(case["signal_ids"])), calls
+    pipeline = pipeline_with(MemoryCloud())
+    complain(pipeline, "p-1", "p-2", "p-3")
+    pipeline.now += timedelta(days=1)
+    pipeline.kill_at(call, after=call % 2 == 0)
+    with suppress(Killed):
+        pipeline.watch()
+    calls = pipeline.grim.calls
+    pipeline.kill_at(10_000, after=False)
+    live(pipeline, days=1)
+    (case,) = pipeline.cases()
+    return (len(finds(pipeline)), len(pipeline.cases()), len(case["signal_ids"])), calls
