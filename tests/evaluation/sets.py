@@ -21,10 +21,11 @@ def part_of(key: str, parts: int = 5) -> int:
 
 @dataclass(frozen=True)
 class Sets:
-    """`unseen`: nothing of the folder was ever trained on, so that all of it measures."""
+    """`unseen`: nothing of the folder was ever trained on, so that all of it measures. `learn_from`: what a tenant's model is learnt from stands there."""
 
     folder: Path
     unseen: bool = False
+    learn_from: Path | None = None
 
     def has(self, name: str) -> bool:
         return (self.folder / name).exists()
@@ -37,17 +38,23 @@ class Sets:
         """Rows that training holds back."""
         return [row for row in self.rows(name) if self.unseen or part_of(row["text"], 10) == 0]
 
+    def taught(self, name: str, key: str) -> tuple[list[Row], list[Row]]:
+        """Rows to learn from, and rows to measure on: of the other folder where there is one, else four fifths and one."""
+        rows = self.rows(name)
+        return (Sets(self.learn_from).rows(name), rows) if self.learn_from else split(rows, key)
+
     def airline(self) -> list[Row]:
         return self.rows("airline_tweets.csv")
 
-    def reasons(self, agreed: float = 0.0) -> list[Row]:
-        rows = [row for row in self.airline() if row["reason"] and row["reason"] != "Can't Tell"]
-        return [row for row in rows if float(row["reason_conf"] or 0) >= agreed]
 
 
 def slug(reason: str) -> str:
     """The category of the shipped airline taxonomy."""
     return "unknown" if reason == "Can't Tell" else reason.lower().replace(" ", "_")
+
+
+def with_reasons(rows: Sequence[Row], agreed: float = 0.0) -> list[Row]:
+    return [row for row in rows if row["reason"] and row["reason"] != "Can't Tell" and float(row["reason_conf"] or 0) >= agreed]
 
 
 def stars(row: Row) -> str:

@@ -24,7 +24,7 @@ from moto import mock_aws
 
 REGION = "eu-central-1"
 _INDEXES = {"timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
-_KEYS_ALONE = ("due",)  # as in the template
+KEYS_ALONE = ("due",)  # as in the template
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -113,7 +113,7 @@ def create_table(client: Any, name: str) -> None:
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in sorted(names)],
         KeySchema=_key_schema("PK", "SK"),
         GlobalSecondaryIndexes=[
-            {"IndexName": index, "KeySchema": _key_schema(*keys), "Projection": {"ProjectionType": "KEYS_ONLY" if index in _KEYS_ALONE else "ALL"}}
+            {"IndexName": index, "KeySchema": _key_schema(*keys), "Projection": {"ProjectionType": "KEYS_ONLY" if index in KEYS_ALONE else "ALL"}}
             for index, keys in _INDEXES.items()
         ],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},

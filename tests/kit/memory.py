@@ -6,8 +6,9 @@ It knows what `caseline.table` sends (keys, conditions, update expressions, quer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -17,10 +18,11 @@ from caseline.table import INDEX_KEYS
 
 Row = dict[str, Any]
 _to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
-_CLAUSE = re.compile(r"\b(SET|ADD|REMOVE)\b")
+_CLAUSE = re.compile(r"\b(SET|ADD|REMOVE|DELETE)\b")
 _COMMA = re.compile(r",(?![^(]*\))")
 _PYTHON = (
-    (r"#(\w+)", r"at('\1')"), (r":(\w+)", r"value('\1')"), (r"\bAND\b", "and"), (r"\bOR\b", "or"), (r"\bNOT\b", "not"), (r"<>", "!="), (r"(?<![<>!=])=", "=="),
+    (r"#(\w+)\.#(\w+)", r"at('\1', '\2')"), (r"#(\w+)", r"at('\1')"),
+    (r":(\w+)", r"value('\1')"), (r"\bAND\b", "and"), (r"\bOR\b", "or"), (r"\bNOT\b", "not"), (r"<>", "!="), (r"(?<![<>!=])=", "=="),
 )  # fmt: skip
 
 
@@ -56,6 +58,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "attribute_exists": lambda found: found.value is not None,
     "attribute_not_exists": lambda found: found.value is None,
     "if_not_exists": lambda found, other: other if found.value is None else found,
+    "size": lambda found: Value(None if found.value is None else Decimal(len(found.value))),
     "contains": lambda found, part: found.value is not None and part.value in found.value,
     "begins_with": lambda found, part: found.value is not None and found.value.startswith(part.value),
     "list_append": lambda one, other: Value([*one.value, *other.value]),
@@ -148,8 +151,18 @@ def _write(row: Mapping[str, Any]) -> Row:
 
 def _evaluate(expression: str, row: Mapping[str, Any], request: Mapping[str, Any]) -> Any:
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    known = {"at": lambda name: Value(row.get(names[f"#{name}"])), "value": lambda name: Value(_from_dynamo(values[f":{name}"]))}
+    known = {
+        "at": lambda *path: Value(_inside(row, [names[f"#{name}"] for name in path])),
+        "value": lambda name: Value(_from_dynamo(values[f":{name}"])),
+    }
     return eval(_compiled(expression), {"__builtins__": {}, **_FUNCTIONS, **known})
+
+
+def _inside(row: Any, path: Sequence[str]) -> Any:
+    """What stands at a path of names; None where nothing does."""
+    for name in path:
+        row = (row or {}).get(name)
+    return row
 
 
 def _holds(row: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
@@ -166,11 +179,13 @@ def _updated(old: Row, request: Mapping[str, Any]) -> Row:
                 new.pop(names[part], None)
             elif clause == "SET":
                 name, _, expression = part.partition("=")
-                new[names[name.strip()]] = _evaluate(expression, old, request).value
+                *parents, last = [names[each] for each in name.strip().split(".")]
+                _inside(new, parents)[last] = _evaluate(expression, old, request).value
             else:
                 name, parameter = part.split()
-                new[names[name]] = _added(old.get(names[name]), _evaluate(parameter, old, request).value)
-    return new
+                change = _added if clause == "ADD" else _taken
+                new[names[name]] = change(old.get(names[name]), _evaluate(parameter, old, request).value)
+    return {name: value for name, value in new.items() if value != set()}  # DynamoDB knows no empty set
 
 
 def _added(standing: Any, more: Any) -> Any:
@@ -178,3 +193,7 @@ def _added(standing: Any, more: Any) -> Any:
     if standing is None:
         return more
     return standing | more if isinstance(more, set) else standing + more
+
+
+def _taken(standing: Any, less: Any) -> Any:
+    return (standing or set()) - less

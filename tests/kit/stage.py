@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
@@ -26,7 +25,7 @@ from caseline_local.scenarios.story import Story
 from caseline_local.world import Absent
 
 from functions.serve_api import app as api
-from tests.kit.aws import FakeCloud, aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.office import FakeExecutions, FakeMetrics, rest_event
 from tests.kit.pipeline import Pipeline
 
@@ -62,11 +61,11 @@ class InProcess:
     public_url = PUBLIC_URL
     stack = ""
 
-    def __init__(self, cloud: FakeCloud, story: Story) -> None:
+    def __init__(self, story: Story) -> None:
         self.config = Config.from_json({**story.config, "public_url": PUBLIC_URL})
         self.secrets = make_secrets(story)
         scope = "brand" if self.config.identity_scope == "brand" else ""
-        self.pipeline = Counted(cloud, None, embedded(), json.dumps(dict(story.policy)) if story.policy else None, scope)
+        self.pipeline = Counted(MemoryCloud(), None, embedded(), json.dumps(dict(story.policy)) if story.policy else None, scope)
         self.pipeline.now = story.start
         self._crm = self.pipeline.crm = open_crm("builtin").create(table=self.pipeline.raw_table, clock=self.pipeline.clock)
         self._accepted = self.pipeline.by_itself
@@ -138,11 +137,3 @@ class InProcess:
             lambda case_key: pipeline.outbox().push(case_key), lambda row: replay(row, pipeline.raw_table, self.config, self.intake, None), pipeline.clock,
             lambda: pipeline.crm, "builtin", lambda: None, lambda: pipeline.policy,
         )  # fmt: skip
-
-
-@contextmanager
-def in_process(story: Story) -> Iterator[InProcess]:
-    with aws() as cloud:
-        yield InProcess(cloud, story)
-
-

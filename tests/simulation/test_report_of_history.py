@@ -19,7 +19,7 @@ from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 
 ANN, BOB = ("email:ann@north.example",), ("x:200",)
@@ -74,8 +74,7 @@ def standing(pipeline: Pipeline) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def in_order():
-    with aws() as cloud:
-        return play(Pipeline(cloud, FakeCrm()), HISTORY)
+    return play(Pipeline(MemoryCloud(), FakeCrm()), HISTORY)
 
 
 def test_the_figures_of_a_history_by_hand(in_order):
@@ -91,29 +90,25 @@ def test_the_figures_of_a_history_by_hand(in_order):
     assert (service["contacts"], service["repeats"], service["cases"]) == (4, 2, 2)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(
     order=st.permutations(range(len(HISTORY))), cuts=st.sets(st.integers(0, len(HISTORY))), again=st.lists(st.integers(0, len(HISTORY) - 1), max_size=4)
 )
 def test_any_order_and_repetition_gives_the_same_figures(in_order, order, cuts, again):
-    with aws() as cloud:
-        assert play(Pipeline(cloud, FakeCrm()), [HISTORY[index] for index in [*order, *again]], cuts) == in_order
+    assert play(Pipeline(MemoryCloud(), FakeCrm()), [HISTORY[index] for index in [*order, *again]], cuts) == in_order
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(gone=st.sets(st.sampled_from(["p-1", "p-2", "p-3", "p-4", "n-1", "n-2", "n-3", "c-1", "r-1"]), min_size=1, max_size=4))
 def test_a_deletion_takes_away_exactly_what_it_had_added(gone):
-    with aws() as cloud:
-        without = play(Pipeline(cloud, FakeCrm()), [signal for signal in HISTORY if signal.native_id not in gone])
-    with aws() as cloud:
-        deletions = [a_signal(name, None, action=DELETED, identities=(), received_at=START) for name in sorted(gone)]
-        assert play(Pipeline(cloud, FakeCrm()), [*HISTORY, *deletions]) == without
+    without = play(Pipeline(MemoryCloud(), FakeCrm()), [signal for signal in HISTORY if signal.native_id not in gone])
+    deletions = [a_signal(name, None, action=DELETED, identities=(), received_at=START) for name in sorted(gone)]
+    assert play(Pipeline(MemoryCloud(), FakeCrm()), [*HISTORY, *deletions]) == without
 
 
 @pytest.fixture
 def pipeline():
-    with aws() as cloud:
-        yield Pipeline(cloud, FakeCrm())
+    return Pipeline(MemoryCloud(), FakeCrm())
 
 
 def test_figures_follow_a_merge_and_leave_out_whom_the_policy_excludes(pipeline):

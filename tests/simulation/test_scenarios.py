@@ -9,14 +9,13 @@ from caseline_local.scenarios.player import Player
 from caseline_local.scenarios.running import run_product
 from caseline_local.scenarios.story import list_stories, load_story
 
-from tests.kit.stage import in_process
+from tests.kit.stage import InProcess
 
 
 @pytest.mark.parametrize("name", list_stories())
 def test_a_story_comes_out_as_it_is_told(name: str) -> None:
     story = load_story(name)
-    with in_process(story) as stage:
-        assert Player(story, stage).play() == []
+    assert Player(story, InProcess(story)).play() == []
 
 
 def test_the_running_product_comes_out_alike(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class ComprehendAnalyser:
     def _complete(self, text: Text, ready: Prepared, answers: Mapping[str, Assessment]) -> Assessment:
         scored = unscored(ready.reason) if ready.reason else answers[ready.key]
         emotion = self._find_emotion(ready.document) if scored.sentiment and ready.language == "en" else None
-        return self.rules.complete(text.text, text.language, self.rules.doubt_short(ready.document, replace(scored, model=NAME, emotion=emotion)))
+        return self.rules.complete(text.text, text.language, self.rules.doubt(ready.document, replace(scored, model=NAME, emotion=emotion)))
 
     def _find_emotion(self, document: str) -> str:
         tokens = tokenise(document)

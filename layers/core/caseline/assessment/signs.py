@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from itertools import product
 REACH = 10  # words between which concepts belong together, where a sign does not say
 AROUND = 15  # words to both sides in which a harmless reading is looked for
 MOST_CACHED = 50_000
+MOST_SPOTS = 50  # of the rarest concept of a sign, that a text of one word again and again costs no more than others
+SARCASM, NEWS = "sarcasm", "news"  # no categories: praise that is none, and what no customer tells of themselves
 _ELIDED = re.compile(r"^(?:dell|nell|all|qu|un|[ldjnc])(?=[aeiouyàâéèêëîïôûh]\w{4})")  # fold_words writes l'hôpital as lhôpital
 _LIST = re.compile(r"\s*,\s*")
 
@@ -31,10 +34,15 @@ class Sign:
     def stands_in(self, places: Places) -> bool:
         if not all(need in places for need in self.needs):
             return False
-        return any(self._is_meant(spots, places) for spots in product(*(places[need] for need in self.needs)) if self._are_near(spots))
+        anchor, *others = sorted((places[need] for need in self.needs), key=len)
+        return any(self._is_meant(spots, places) for spot in anchor[:MOST_SPOTS] for spots in self._meet(spot, others))
 
-    def _are_near(self, spots: Sequence[int]) -> bool:
-        return len(set(spots)) == len(spots) and max(spots) - min(spots) <= self.reach
+    def _meet(self, anchor: int, others: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+        """Places of all needs, each another word, within reach of each other."""
+        near = [spots[bisect_left(spots, anchor - self.reach) : bisect_right(spots, anchor + self.reach)] for spots in others]
+        for spots in product((anchor,), *near):
+            if len(set(spots)) == len(spots) and max(spots) - min(spots) <= self.reach:
+                yield spots
 
     def _is_meant(self, spots: Sequence[int], places: Places) -> bool:
         low, high = min(spots) - AROUND, max(spots) + AROUND

@@ -46,15 +46,12 @@ class AccountLookUp:
         customer_id = self._link(customer, match.account, now) if match.account else customer["customer_id"]
         if self.listens:
             self._list(customer, match.account, customer_id)
-        watched = _first_look(match.account, now)
-        self.table.update(
-            f"CUSTOMER#{customer_id}", "CUSTOMER",
-            "SET account = :account, account_as_of = :now, asked_for = :asked, #m = :match, candidates = :candidates, status_since = :since"
-            + "".join(f", {name} = if_not_exists({name}, :{name})" for name in watched),
-            names={"#m": "match"}, since=_status_since(customer, match.account, now), **watched,
-            account=match.account.to_json() if match.account else None, now=now, match=match.kind, candidates=[c.to_json() for c in match.candidates],
-            asked=len(customer["identities"]),
-        )
+        noted: dict[str, Any] = {"account": match.account.to_json() if match.account else None, "candidates": [c.to_json() for c in match.candidates]}
+        noted |= {"account_as_of": now, "asked_for": len(customer["identities"])} | _status_since(customer, match.account, now)
+        look = _first_look(match.account, now)
+        firsts = "".join(f", {name} = if_not_exists({name}, :{name})" for name in look)
+        expression = "SET #m = :match, " + ", ".join(f"{name} = :{name}" for name in noted) + firsts
+        self.table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", expression, names={"#m": "match"}, match=match.kind, **noted, **look)
 
     def _link(self, customer: Item, account: Account, now: str) -> str:
         identities = [*customer["identities"], *account.identities]
@@ -82,14 +79,15 @@ class AccountLookUp:
         return bool(customer.get("match") == "exact" or (self.listens and customer.get("asked_for") == len(customer["identities"])))
 
 
-def _status_since(customer: Item, account: Account | None, now: str) -> dict[str, str]:
+def _status_since(customer: Item, account: Account | None, now: str) -> dict[str, Any]:
     """Since when the CRM has said what it says of contract and lifecycle: a customer's leaving has a date."""
     before, known = (customer.get("account") or {}).get("facts") or {}, customer.get("status_since") or {}
     values = {name: account.facts[name].value for name in STATUSES if name in account.facts} if account else {}
-    return {name: known.get(name, now) if (before.get(name) or {}).get("value") == value else now for name, value in values.items()}
+    since = {name: known.get(name, now) if (before.get(name) or {}).get("value") == value else now for name, value in values.items()}
+    return {"status_since": since} if since else {}
 
 
-def _first_look(account: Account | None, now: str) -> dict[str, str]:
+def _first_look(account: Account | None, now: str) -> dict[str, Any]:
     """Who has a contract to renew is looked at before that (`caseline.finds`), from now on, unless that is arranged already."""
     fact = account.facts.get("renewal_date") if account else None
     return {"due_shard": "look", "due_at": now} if fact and str(fact.value)[:10] >= now[:10] else {}

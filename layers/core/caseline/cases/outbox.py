@@ -14,7 +14,7 @@ from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.cases.waiting import URGENT
-from caseline.crm import CaseRecord, Crm, SavedCase
+from caseline.crm import NOTES_STAND, CaseRecord, Crm, SavedCase
 from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
 from caseline.priority.model import explain_lines, priority_from_json
@@ -130,7 +130,7 @@ class Outbox:
         if not (self.takes_notes and owes_erasure(case) and crm_id):
             return case
         remains = list(self.crm.erase_notes(crm_id, case["subject"] if case.get("erased") else ""))
-        done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if remains else {"noted": 0, "noted_version": 0})}
+        done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if NOTES_STAND in remains else {"noted": 0, "noted_version": 0})}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in done)
         try:
             return self.table.update(case["PK"], case["SK"], expression, "fence = :fence", fence=case["fence"], **done)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TIERS = ("strategic", "enterprise", "mid", "smb", "trial")
 OPEN, CLOSED = "open", "closed"
+NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,8 @@ class Crm(Protocol):
         """Take back every note of ours on the case; what people wrote stands. With a `subject` it stands instead of the case's own and of its first
         text, which may name the customer. Safe to repeat.
 
-        Returns a line of plain words for each thing of ours that the CRM's API does not let us take back; none for a case that is gone.
+        Returns a line of plain words for each thing of ours that the CRM's API does not let us take back, with NOTES_STAND where that is the notes
+        themselves; none for a case that is gone.
         """
 
     def write_profile(self, profile: Profile) -> None:

@@ -11,14 +11,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from caseline.crm import Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
+from caseline.crm import NOTES_STAND, Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
 
 if TYPE_CHECKING:
     from caseline.crm._http import Limits
     from caseline.crm._schema import SchemaField
-
-
-NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
 class Wire(Protocol):

@@ -34,7 +34,7 @@ class History:
     def until(self, moment: datetime) -> History:
         """As it stood then."""
         end = isoformat(moment)
-        return replace(self, rows=[row for row in self.rows if moment_of(row) <= end], cases=[case for case in self.cases if began(case) <= end], now=moment)
+        return replace(self, rows=[row for row in self.rows if moment_of(row) <= end], cases=[case for case in self.cases if _first(case) <= end], now=moment)
 
     @property
     def since(self) -> str:
@@ -71,7 +71,12 @@ class History:
     @cached_property
     def unresolved(self) -> list[Item]:
         """Cases that were open, the oldest first."""
-        return sorted((case for case in self.cases if not self._is_closed(case)), key=began)
+        return sorted((case for case in self.cases if not self._is_closed(case)), key=self.began)
+
+    def began(self, case: Item) -> str:
+        """With the first of its signals that still stands, as far as all of them are in sight."""
+        asks = [str(row["occurred_at"]) for row in self.contacts if self.case_of(row) is case]
+        return min(asks) if asks and len(self.rows) < RECENT else _first(case)
 
     def _is_closed(self, case: Item) -> bool:
         return str(case.get("closed_at") or "~") <= isoformat(self.now)
@@ -111,8 +116,8 @@ class History:
         return (self.renewal_date - self.now.date()).days if self.renewal_date else None
 
 
-def began(case: Mapping[str, Any]) -> str:
-    """With its first signal, whenever that came to be known."""
+def _first(case: Mapping[str, Any]) -> str:
+    """The time of its first signal, whenever that came to be known."""
     return str(case.get("first_signal_at") or case["opened_at"])
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from caseline.deadlines import due_at
-from caseline.health.history import History, began, decayed_mean
+from caseline.health.history import History, decayed_mean
 from caseline.policy import Policy
 from caseline.priority.model import renewal_points, round_half_up
 from caseline.reports.waits import MET, MISSED, clock_facts
@@ -123,7 +123,7 @@ def _sentiment(policy: Policy, history: History) -> Part | None:
 
 def _unresolved(policy: Policy, history: History) -> Part:
     cases = history.unresolved
-    text = f"{_count(len(cases), 'case')} unresolved" + (f", the oldest for {_days(history, began(cases[0]))}" if cases else "")
+    text = f"{_count(len(cases), 'case')} unresolved" + (f", the oldest for {_days(history, history.began(cases[0]))}" if cases else "")
     return Part(_worse(len(cases)), text, [case["case_key"] for case in cases])
 
 

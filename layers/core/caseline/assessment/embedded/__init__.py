@@ -61,7 +61,7 @@ class EmbeddedAnalyser:
         language = self.rules.find_language(cleaned, text.language)
         reason = why_unscored(cleaned) or self._why_unsupported(language)
         scored = unscored(reason, language=language, model=self.name) if reason else self.score(self._read(cleaned, language, text.channel))
-        return self.rules.complete(cleaned, language, self.rules.doubt_short(cleaned, scored))
+        return self.rules.complete(cleaned, language, self.rules.doubt(cleaned, scored))
 
     @staticmethod
     def _why_unsupported(language: str | None) -> str | None:

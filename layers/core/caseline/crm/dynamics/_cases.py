@@ -40,6 +40,16 @@ class Cases:
         scope = survivor.get(self._records.column("case_key")) or survivor["incidentid"]
         self._notes.add(scope, f"/incidents({survivor['incidentid']})", Note(note_id, text))
 
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        """Also of a case that was merged: its notes went with it."""
+        if not is_guid(crm_id) or (standing := self._get(f"/incidents({crm_id})")) is None:
+            return ()
+        place = self._follow(standing)["incidentid"]
+        self._notes.erase(place)
+        if subject:
+            self._api.call("PATCH", f"/incidents({place})", body={"title": subject}, headers=UPDATE, fine=(200, 204, 404))
+        return ()
+
     def _follow(self, standing: Row) -> Row:
         """The record that a merged one lives on in."""
         for _ in range(MAX_MERGES):

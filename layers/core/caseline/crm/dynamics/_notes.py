@@ -8,10 +8,11 @@ from caseline.crm import Note
 from caseline.crm._batch import Part
 from caseline.crm._http import Answer
 from caseline.crm._text import fit_text
-from caseline.crm.dynamics._api import Api, checked
+from caseline.crm.dynamics._api import Api, checked, rows_of
+from caseline.crm.dynamics._odata import url
 from caseline.crm.dynamics._records import made_id
 
-SUBJECT, LIMIT = "Caseline", 100_000
+SUBJECT, LIMIT, PAGE = "Caseline", 100_000, 50
 WRITTEN = (200, 201, 204, 412)  # 412: it is there
 
 
@@ -29,6 +30,14 @@ class Notes:
     def add(self, scope: str, place: str, note: Note) -> None:
         [part] = self.parts(scope, place, [note])
         self._api.call(part.method, part.path, body=part.body, headers=part.headers, fine=WRITTEN)
+
+
+    def erase(self, incident_id: str) -> None:
+        """All of ours, page by page."""
+        query = url("/annotations", select="annotationid", filter=f"_objectid_value eq {incident_id} and subject eq '{SUBJECT}'", top=str(PAGE))
+        while rows := rows_of(self._api.call("GET", query)):
+            for answer in self._api.batch([Part("DELETE", f"/annotations({row['annotationid']})") for row in rows]):
+                checked(answer[0], (*WRITTEN, 404))
 
 
 def note_part(note_id: str, table: str, place: str, text: str) -> Part:

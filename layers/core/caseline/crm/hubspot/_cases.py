@@ -43,6 +43,16 @@ class Cases:
             raise CrmNotFoundError("HubSpot has no such ticket")
         self._activities.add(crm_id, rest)
 
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        if self._read(crm_id) is None:
+            return ()
+        [name] = self._optional.of("tickets", [self._fields["notes"]]) or [""]
+        blank = {"subject": fit_text(subject, 255), "content": fit_text(subject, LONG)} if subject else {}
+        if values := {**({name: ""} if name else {}), **blank}:
+            self._update(crm_id, values)
+        self._activities.erase(crm_id)
+        return ["HubSpot shows earlier values in the ticket's history, and keeps deleted notes for 90 days"]
+
     def page(self, after: str) -> tuple[list[StandingCase], str]:
         """By id, so that no page is shifted by what is made meanwhile and no limit of a search is reached. What was made a few seconds ago may lack yet."""
         key = self._fields["case_key"]

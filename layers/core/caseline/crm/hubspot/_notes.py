@@ -8,8 +8,8 @@ from html import escape, unescape
 from typing import Any
 
 from caseline.crm import Note
-from caseline.crm._marks import marked, missing_notes
-from caseline.crm.hubspot._api import Api, associate, text_of
+from caseline.crm._marks import MARK, marked, missing_notes
+from caseline.crm.hubspot._api import Api, Record, associate, text_of
 from caseline.crm.hubspot._settings import Settings
 from caseline.signals import isoformat
 
@@ -41,11 +41,17 @@ class Activities:
         if fresh:
             self._api.create_many("notes", [self._input(ticket_id, note) for note in fresh])
 
+    def erase(self, ticket_id: str) -> None:
+        self._api.archive_many("notes", [note["id"] for note in self._linked(ticket_id) if MARK in unescape(text_of(note, "hs_note_body"))])
+
     def _bodies(self, ticket_id: str) -> list[str]:
+        return [unescape(text_of(note, "hs_note_body")) for note in self._linked(ticket_id)]
+
+    def _linked(self, ticket_id: str) -> list[Record]:
         ticket = self._api.read("tickets", ticket_id, ["hs_object_id"], associations="notes") or {}
         linked = (ticket.get("associations") or {}).get("notes", {}).get("results", [])
         ids = list(dict.fromkeys(str(each["id"]) for each in linked))
-        return [unescape(text_of(note, "hs_note_body")) for note in self._api.read_many("notes", ids, ["hs_note_body"])] if ids else []
+        return self._api.read_many("notes", ids, ["hs_note_body"]) if ids else []
 
     def _input(self, ticket_id: str, note: Note) -> dict[str, Any]:
         """A note's body is HTML."""

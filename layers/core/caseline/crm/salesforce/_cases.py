@@ -14,7 +14,7 @@ from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._optional import OptionalFields
 from caseline.crm.salesforce._api import Api, Part, Record, query_part
 from caseline.crm.salesforce._errors import RuleError
-from caseline.crm.salesforce._notes import comments_part, missing_notes, note_body, note_parts
+from caseline.crm.salesforce._notes import comments_part, erasing_parts, missing_notes, note_body, note_parts
 from caseline.crm.salesforce._settings import Settings
 from caseline.crm.salesforce._soql import is_id, quote
 from caseline.crm.salesforce._standing import Standing, Standings
@@ -39,6 +39,16 @@ class Cases:
         comments = self._api.compose([comments_part(crm_id, self._field("case_key"), "")]).records("comments")
         if missing_notes([note], comments):
             self._api.call("POST", "/sobjects/CaseComment", body=note_body(note, crm_id))
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        """The newest comments first, until none of ours is left."""
+        if not is_id(crm_id):
+            return ()
+        while gone := erasing_parts(self._api.compose([comments_part(crm_id, self._field("case_key"), "", "Id, ")]).records("comments")):
+            self._api.compose(gone[:NOTES_AT_ONCE]).check()
+        if subject:
+            self._api.call("PATCH", f"/sobjects/Case/{crm_id}", body={"Subject": subject, "Description": subject}, fine=(200, 204, 404))
+        return ()
 
     def _save(self, record: CaseRecord) -> SavedCase:
         """Whatever is learnt on the way is acted upon; who comes between again and again is a conflict."""

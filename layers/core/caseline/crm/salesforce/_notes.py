@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Note
@@ -14,10 +14,16 @@ MARK = "[cx:{note_id}]"
 LIMIT, READ = 4_000, 500  # bytes of a comment, comments that are compared
 
 
-def comments_part(crm_id: str, key_field: str, case_key: str) -> Part:
+def comments_part(crm_id: str, key_field: str, case_key: str, more: str = "") -> Part:
     """The case's newest comments, by its id or, while that is not known, by its key."""
     whose = f"= {quote(crm_id)}" if is_id(crm_id) else f"IN (SELECT Id FROM Case WHERE {key_field} = {quote(case_key)})"  # noqa: S608
-    return query_part("comments", f"SELECT CommentBody FROM CaseComment WHERE ParentId {whose} ORDER BY CreatedDate DESC LIMIT {READ}")  # noqa: S608
+    return query_part("comments", f"SELECT {more}CommentBody FROM CaseComment WHERE ParentId {whose} ORDER BY CreatedDate DESC LIMIT {READ}")  # noqa: S608
+
+
+def erasing_parts(comments: Iterable[Mapping[str, Any]]) -> list[Part]:
+    """Of those comments that are ours."""
+    ours = [str(comment["Id"]) for comment in comments if MARK.partition("{")[0] in str(comment.get("CommentBody"))]
+    return [Part(f"gone{place}", "DELETE", f"/sobjects/CaseComment/{comment_id}") for place, comment_id in enumerate(ours)]
 
 
 def note_parts(notes: Iterable[Note], parent: str) -> list[Part]:
