@@ -31,7 +31,8 @@ def said(days: float, feeling: float | None = -0.8, **more: Any) -> dict[str, An
     name = more.pop("name", f"s{days}")
     mood = {"unscored": "language"} if feeling is None else {"positive": max(0, feeling), "negative": max(0, -feeling), "sentiment": "negative"}
     row = {
-        "type": "signal", "signal_id": name, "native_id": name, "state": "live", "direction": "inbound", "channel": "x", "source": "acme", "brand": "acme",
+        "type": "signal", "signal_id": name, "native_id": name, "state": "live", "direction": "inbound", "channel": "x", "source": "acme",
+        "kind": "post", "identity": "IDENTITY#x:1", "brand": "acme",
         "occurred_at": at(days), "at": f"{at(days)}#{name}", "public": True, "need": "due" if feeling is None or feeling < 0 else "none", "category": "service",
         "assessment": mood,
     }  # fmt: skip
@@ -153,6 +154,13 @@ def test_each_sign_says_what_it_saw():
     assert signs(*moods) == {"sentiment": "sentiment fell from +0.50 to -0.10"}
     assert signs(*(said(100 - 10 * day, 0.5, name=f"q{day}") for day in range(5))) == {"silence": "silent for 60 days, usually heard every 10"}
     assert signs(said(30, public=False)) == {"silence": "silent for 30 days since a complaint that nobody answered"}
+
+
+def test_messages_one_after_the_other_are_one_contact():
+    talk = [said(9 - number / 100, kind="message", name=f"m{number}") for number in range(5)]
+    assert "repeats" not in signs(*talk, answered(1)) and "repeats" in signs(*(row | {"kind": "post"} for row in talk), answered(1))
+    later = [said(day, kind="message", name=f"d{day}") for day in (7, 5)]
+    assert signs(*talk, *later, answered(1))["repeats"] == "3 contacts about service in 30 days"
 
 
 def test_every_sign_has_a_switch_and_a_renewal_near_by_weighs():

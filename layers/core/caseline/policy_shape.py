@@ -300,9 +300,13 @@ class StormRules(Part):
 
 
 class Metrics(Part):
-    """`exclude`: customers who never count: an identity, `domain:acme.example`, or `account:<its id in the CRM>`."""
+    """`turn_minutes`: messages of a conversation that follow each other as closely are one contact.
+
+    `exclude`: customers who never count: an identity, `domain:acme.example`, or `account:<its id in the CRM>`.
+    """
 
     repeat_days: Days = 7
+    turn_minutes: Annotated[int, Field(ge=0)] = 60
     exclude: list[Annotated[str, Field(pattern="^[^:]+:.+$")]] = []
 
 

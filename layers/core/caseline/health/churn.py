@@ -12,6 +12,7 @@ from typing import Any
 from caseline.health.history import History
 from caseline.policy import Policy
 from caseline.priority.model import round_half_up
+from caseline.reports.rows import first_of_turns
 from caseline.signals import parse_time
 from caseline.table import Item
 from caseline.timeline import read_text
@@ -74,7 +75,8 @@ def _detractor(policy: Policy, history: History) -> Sign | None:
 
 
 def _repeats(policy: Policy, history: History) -> Sign | None:
-    lately = [row for row in history.contacts if row["occurred_at"] >= history.ago(REPEATED)]
+    turns = first_of_turns(history.contacts, policy.metrics.turn_minutes)
+    lately = [row for row in turns if row["occurred_at"] >= history.ago(REPEATED)]
     counts = Counter((row["brand"], row["category"]) for row in lately)
     issue, count = max(counts.items(), key=lambda pair: (pair[1], pair[0]), default=(("", ""), 0))
     rows = [row for row in lately if (row["brand"], row["category"]) == issue]

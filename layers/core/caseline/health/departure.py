@@ -55,7 +55,7 @@ def _lines(policy: Policy, history: History) -> Iterator[dict[str, Any]]:
     missed = [fact for fact in find_clocks(policy, history) if fact["state"] == MISSED and since <= fact["at"] <= isoformat(history.now)]
     if missed:
         yield _line("deadlines", missed, f"{_count(len(missed), 'deadline')} missed", sorted({fact["case_key"] for fact in missed}))
-    if repeats := find_repeats(history, DAYS):
+    if repeats := find_repeats(policy, history, DAYS):
         yield _line("repeats", repeats, f"{_count(len(repeats), 'repeat contact')}", _ids(repeats))
     yield from _opinion(history)
     yield from _first_fall(history)

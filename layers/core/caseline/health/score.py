@@ -11,6 +11,7 @@ from caseline.deadlines import due_at
 from caseline.health.history import History, decayed_mean
 from caseline.policy import Policy
 from caseline.priority.model import renewal_points, round_half_up
+from caseline.reports.rows import first_of_turns
 from caseline.reports.waits import MET, MISSED, clock_facts
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
@@ -139,7 +140,7 @@ def _satisfaction(policy: Policy, history: History) -> Part | None:
 
 
 def _repeats(policy: Policy, history: History) -> Part | None:
-    repeated = find_repeats(history)
+    repeated = find_repeats(policy, history)
     return Part(_worse(len(repeated)), f"{_count(len(repeated), 'repeat contact')} in {REPEATED} days", _ids(repeated)) if history.contacts else None
 
 
@@ -162,11 +163,11 @@ PARTS: Mapping[str, Callable[[Policy, History], Part | None]] = {
 }  # fmt: skip
 
 
-def find_repeats(history: History, days: int = REPEATED) -> list[Item]:
+def find_repeats(policy: Policy, history: History, days: int = REPEATED) -> list[Item]:
     """Contacts of the last days with an earlier one about the same within as many days."""
     seen: dict[tuple[str, str], str] = {}
     found = []
-    for row in history.contacts:
+    for row in first_of_turns(history.contacts, policy.metrics.turn_minutes):
         issue, before = (row["brand"], row["category"]), isoformat(parse_time(row["occurred_at"]) - timedelta(days=days))
         if row["occurred_at"] >= history.ago(days) and seen.get(issue, "") >= before:
             found.append(row)

@@ -12,7 +12,7 @@ from typing import Any
 from caseline.cases.ledger import CLOSED, OPEN, load_cases
 from caseline.customers import customer_id_of, identity_key, load_customers
 from caseline.policy import Policy
-from caseline.reports.rows import is_contact, ratings_of, reply_times, wave_of
+from caseline.reports.rows import first_of_turns, is_contact, ratings_of, reply_times, wave_of
 from caseline.reports.waits import clock_facts
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item, Table
@@ -100,8 +100,8 @@ class Reader:
         rows = self._timeline(customer, min([isoformat(window.since - self._back), *(str(row.get("first_signal_at") or row["opened_at"]) for row in cases)]))
         asks = [row for row in rows if is_contact(row) and row.get("case_key") and row["brand"] in window.brands]
         known = self._follow(cases, {str(row["case_key"]) for row in asks})
-        replies = reply_times(rows)
-        facts: Facts = [_contact(row, customer, known[row["case_key"]]) for row in asks if known.get(row["case_key"])]
+        replies, contacts = reply_times(rows), first_of_turns(asks, self.policy.metrics.turn_minutes)
+        facts: Facts = [_contact(row, customer, known[row["case_key"]]) for row in contacts if known.get(row["case_key"])]
         for case in cases:
             own = [row for row in asks if known.get(row["case_key"], {}).get("case_key") == case["case_key"]]
             facts += [*clock_facts(self.policy, case, own, replies, self.now), *_case(case, customer, own, self.now)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.evidence import answers
-from caseline.signals import INBOUND, OUTBOUND, OWN_CHANNEL, SCORES, Rating
+from caseline.signals import INBOUND, OUTBOUND, OWN_CHANNEL, SCORES, Rating, parse_time
 from caseline.table import Item
 from caseline.timeline import LIVE, read_attributes
 
 UNSCORED = "unscored"
+TALK = ("message", "chat")  # kinds of which several make one contact
 WAVES = ("wave", "survey_id", "survey", "form_id", "campaign")  # attributes by which platforms name a survey
 
 
@@ -22,6 +24,18 @@ def is_heard(row: Mapping[str, Any]) -> bool:
 def is_contact(row: Mapping[str, Any]) -> bool:
     """Asks for something: no courtesy, no praise, no news, no spam, no repost, and nothing that the brand said."""
     return is_heard(row) and row.get("need") == "due"
+
+
+def first_of_turns(contacts: Iterable[Item], minutes: int) -> list[Item]:
+    """Of messages that a customer sent one after the other in a conversation, each within so many minutes of the one before, the first: one contact."""
+    last: dict[tuple[str, ...], datetime] = {}
+    found = []
+    for row in sorted(contacts, key=lambda row: str(row["at"])):
+        where, moment = (row["channel"], row["source"], str(row.get("thread_id") or row["identity"])), parse_time(row["occurred_at"])
+        if row["kind"] not in TALK or where not in last or moment - last[where] > timedelta(minutes=minutes):
+            found.append(row)
+        last[where] = moment
+    return found
 
 
 def is_reply(row: Item) -> bool:
