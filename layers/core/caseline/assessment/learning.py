@@ -27,7 +27,7 @@ from caseline.assessment.text import clean_text
 
 FEWEST = 3  # texts of a category, that it is learnt
 HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
-RARE = 0.75  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
+RARE = 0.65  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
 SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
 
 
