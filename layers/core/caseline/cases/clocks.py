@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.circumstances import say_missed
-from caseline.cases.evidence import Scene, answers
+from caseline.cases.evidence import Scene, answers, asks_for_reply
 from caseline.cases.ledger import history_row
 from caseline.deadlines import FIRST, NEXT, RESOLUTION, add_time, find_target
 from caseline.policy import Policy
-from caseline.signals import INBOUND, isoformat, parse_time
+from caseline.signals import isoformat, parse_time
 from caseline.table import Item
 
 
@@ -58,7 +58,7 @@ def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Itera
 
 def read_waits(case: Mapping[str, Any], live: Iterable[Item], replies: Iterable[str]) -> Iterator[Wait]:
     """Each turn of the customer's up to what answers it, and the whole case. What a machine of the brand says answers nothing."""
-    asks = sorted((row for row in live if row["direction"] == INBOUND), key=lambda row: str(row["occurred_at"]))
+    asks = sorted(filter(asks_for_reply, live), key=lambda row: str(row["occurred_at"]))
     replies = sorted(replies)
     answered, clock = "", FIRST
     for ask in asks:

@@ -18,7 +18,7 @@ from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
 from caseline.priority.model import prioritise
 from caseline.reposts import audience_of
-from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, parse_time
+from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, OWN_CHANNEL, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import read_attributes, read_signal
 
@@ -107,8 +107,13 @@ def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
     """The first of the signals that nobody has answered since."""
     replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if answers(row))])
-    asks = [row for row in signals if row["direction"] == INBOUND and row["occurred_at"] > replied]
+    asks = [row for row in signals if asks_for_reply(row) and row["occurred_at"] > replied]
     return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
+
+
+def asks_for_reply(row: Item) -> bool:
+    """What a customer said waits for a reply; what Caseline itself found does not, for nobody asked."""
+    return bool(row["direction"] == INBOUND and row["channel"] != OWN_CHANNEL)
 
 
 def answers(row: Item) -> bool:
