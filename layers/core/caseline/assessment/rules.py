@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment, unscored
 from caseline.assessment.language import identify_language
-from caseline.assessment.signs import NEWS, SARCASM, shipped_signs
+from caseline.assessment.signs import NEWS, SARCASM, find_signs
 from caseline.assessment.taxonomy import Taxonomy, default_taxonomy, merge_taxonomy
 from caseline.assessment.text import clean_text, fold_words, is_short, primary_language, why_unscored
 
@@ -51,7 +51,7 @@ class Rules:
     def _doubt_side(cleaned: str, scored: Assessment) -> Assessment:
         """ "Awesome, thanks" beside a cancelled flight is likely a complaint, and "CEO battles critics" none; a person may look."""
         wanted = _DOUBTS.get(scored.sentiment or "")
-        if wanted is None or wanted[0] not in shipped_signs().find(fold_words(cleaned)):
+        if wanted is None or wanted[0] not in find_signs(fold_words(cleaned)):
             return scored
         label, shares = wanted[1:]
         return replace(scored, sentiment=label, confidence=shares[label], conflict=True, emotion=None, mixed=0.0, **shares)

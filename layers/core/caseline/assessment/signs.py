@@ -165,3 +165,9 @@ def _freeze(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
 @lru_cache(maxsize=1)
 def shipped_signs() -> Signs:
     return read_signs(files(__package__).joinpath("signs.txt").read_text(encoding="utf-8").splitlines())
+
+
+@lru_cache(maxsize=64)
+def find_signs(folded: str) -> frozenset[str]:
+    """What the shipped signs show in a folded text; a text is asked about more than once."""
+    return shipped_signs().find(folded)

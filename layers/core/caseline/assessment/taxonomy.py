@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
-from caseline.assessment.signs import shipped_signs
+from caseline.assessment.signs import find_signs
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
 
@@ -68,7 +68,7 @@ class Taxonomy:
     def find_category(self, text: str, language: str | None, scored: Assessment) -> str:
         """The first category whose phrases or signs are found; praise where the customer is pleased and nothing grave is said."""
         folded = fold_words(text)
-        signs = shipped_signs().find(folded)
+        signs = find_signs(folded)
         found = next((c.name for c in self.categories if self._matches(c, language, folded) or _shows(c, folded, signs)), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
@@ -103,7 +103,7 @@ class Taxonomy:
 
 def _shows(category: Category, folded: str, signs: frozenset[str]) -> bool:
     """Whether the text shows signs of it, also without what the category excepts."""
-    return category.name in signs and category.name in shipped_signs().find(category.exceptions.sub(" ", folded))
+    return category.name in signs and category.name in find_signs(category.exceptions.sub(" ", folded))
 
 
 def _is_troubled(category: str, scored: Assessment) -> bool:
