@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ class IndexedClient(MemoryClient):
     def __init__(self) -> None:
         super().__init__()
         self.changes: list[Change] = []
+        self._lock = RLock()
         self._held: dict[tuple[str, Any], dict[tuple[str, str], None]] = defaultdict(dict)
 
     def _apply(self, kind: str, request: Mapping[str, Any]) -> None:
@@ -42,6 +44,10 @@ class IndexedClient(MemoryClient):
             self.changes.append(Change(_TABLE, _write(key), _write(old) if old else None, _write(new) if new else None, None))
 
     def query(self, KeyConditionExpression: str, ExpressionAttributeNames: Any, ExpressionAttributeValues: Any, **more: Any) -> Any:  # noqa: N803
+        with self._lock:  # customers' partitions are read in parallel
+            return self._query(KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues, **more)
+
+    def _query(self, KeyConditionExpression: str, ExpressionAttributeNames: Any, ExpressionAttributeValues: Any, **more: Any) -> Any:  # noqa: N803
         every, index = self.rows, more.get("IndexName")
         if index:
             held = self._held[(index, _from_dynamo(ExpressionAttributeValues[":h"]))]
