@@ -56,15 +56,25 @@ def _run(story: Story, home: Path | None, stay: bool) -> bool:
     say(f"{story.name}: {clean(story.title, 200)}")
     started = time.monotonic()
     with _place(home) as place, run_product(story, place) as stage:
-        problems = Player(story, stage, say).play()
+        problems = _play(Player(story, stage, say))
         for problem in problems:
             show(f"✖ {story.name}: {clean(problem, 600)}", fg="red")
         if not problems:
             show(f"✔ {story.name} ({time.monotonic() - started:.1f} s)", fg="green")
         if stay:
             say(f"Console   {stage.public_url}/console?token={(place / 'api-token').read_text().strip()}\nRunning; Enter stops it.")
-            click.getchar()
+            click.get_text_stream("stdin").readline()
     return not problems
+
+
+def _play(player: Player) -> list[str]:
+    """What is not as told; a story that cannot go on is not as told, either, and the next one is."""
+    try:
+        return player.play()
+    except StoryError as error:
+        return [str(error)]
+    except FindingsError as error:
+        return [error.message]
 
 
 @contextmanager
