@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 from caseline.channels import open_channel
 from caseline.sources import Source
 from caseline.web import WebhookRequest
+from caseline_local.world import world_of
 
 ROOT = Path(__file__).parents[2]
 Answer = tuple[int, bytes]
@@ -70,6 +71,18 @@ class Dev:
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
         return [sys.executable, "-c", code, *words, "--home", str(self.home)], environment
 
+    # ---- time
+
+    def now(self) -> datetime:
+        """By the product's clock."""
+        return world_of(self.home).now()
+
+    def let_pass(self, **time: float) -> None:
+        """The product's clock goes on by `minutes`, `seconds`..., and its schedules run for it."""
+        body = json.dumps({"at": (self.now() + timedelta(**time)).isoformat()}).encode()
+        status, answer = self.ask("POST", "/local/clock", body, {"authorization": f"Bearer {(self.home / 'api-token').read_text().strip()}"})
+        assert status == 200, answer
+
     # ---- requests
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
@@ -87,7 +100,7 @@ class Dev:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/webhooks/{key}"
         sent = {"content-type": "application/json", **(headers or {})}
-        request = WebhookRequest("POST", f"http://127.0.0.1:{self.port}{path}", sent, content, datetime.now(UTC))
+        request = WebhookRequest("POST", f"http://127.0.0.1:{self.port}{path}", sent, content, self.now())
         source = Source(name, "acme", (), (secret or self.secrets[key][0],), {})
         return self.ask("POST", path, content, dict(open_channel(channel).sign(request, source).headers))
 
