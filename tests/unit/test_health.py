@@ -11,6 +11,7 @@ import pytest
 from caseline.crm import Account, Fact
 from caseline.health.churn import RULES, find_signs
 from caseline.health.departure import explain_departure
+from caseline.health.figures import measure
 from caseline.health.history import History
 from caseline.health.score import find_health
 from caseline.policy import load_policy
@@ -136,6 +137,14 @@ def test_one_more_open_case_or_bad_answer_never_makes_it_better():
     rows, worse = [said(3, 0.5), rated(2, 8)], [said(3, 0.5), rated(2, 3)]
     value = lambda *a, **k: find_health(POLICY, history(*a, **k))["value"]  # type: ignore[index]  # noqa: E731
     assert value(*rows) > value(*rows, cases=[case(5)]) > value(*rows, cases=[case(5), case(6)]) and value(*rows) > value(*worse)
+
+
+def test_a_customers_own_figures_are_those_of_a_report():
+    rows = [said(9, case_key="case-9"), answered(8), said(3, 0.2, need="due", case_key="case-9", name="b"), rated(2, 9), rated(1, 4, "csat", 5)]
+    figures = measure(POLICY, history(*rows, cases=[case(9)]))
+    assert [(each["metric"], each["value"], each["scale"]) for each in figures["scores"]] == [("csat", 4, [1, 5]), ("nps", 9, [0, 10])]
+    assert figures["response_times"]["first"] == {"n": 1, "mean": 1440, "median": 1440, "p90": 1440} and figures["repeat_contacts"] == 1
+    assert [(row["clock"], row["met"], row["missed"]) for row in figures["sla"] if row["level"] == "all"] == [("first", 1, 0), ("next", 0, 1)]
 
 
 # ---- churn

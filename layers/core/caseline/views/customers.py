@@ -14,6 +14,7 @@ from caseline.errors import NotFoundError, QueryError
 from caseline.explanations import say_link, say_split
 from caseline.health.churn import find_signs
 from caseline.health.departure import explain_departure
+from caseline.health.figures import measure
 from caseline.health.history import RECENT, History, history_of
 from caseline.health.score import find_health
 from caseline.identity import normalise_identity
@@ -40,12 +41,13 @@ def show_customer(table: Table, customer_id: str, policy: Policy, now: datetime)
     if row is None:
         raise NotFoundError(f"no customer {customer_id}")
     recent, held = list(islice(newest_rows(table, row, RECENT), RECENT)), _claimed(table, row["customer_id"])
+    history = history_of(row, recent, held, now)
     return customer_summary(row) | {
         "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},
-        "account": account_view(row), "metrics": count_recent(recent), "open_cases": _open_cases(held, row["customer_id"]),
+        "account": account_view(row), "metrics": count_recent(recent) | measure(policy, history), "open_cases": _open_cases(held, row["customer_id"]),
         "links": [link | {"text": say_link(link)} for link in show_links(table, row)],
         "splits": [_split_view(split, nodes_of(row) | {row["customer_id"]}) for split in read_splits(table, row)],
-        **_standing(history_of(row, recent, held, now), policy),
+        **_standing(history, policy),
     }
 
 
