@@ -23,6 +23,13 @@ from caseline.web import WebhookRequest
 from caseline_local.world import world_of
 
 ROOT = Path(__file__).parents[2]
+TROUBLES = (  # each in words of its own, so that many at once are no incident
+    "My invoice shows a charge nobody can explain. I am really angry.",
+    "Two of my bookings vanished overnight, and support hangs up on me!",
+    "The driver threw my package over the fence and broke it. Unacceptable.",
+    "Your app logs me out each time I try to pay. This is terrible.",
+    "Nobody told us that the ferry was cancelled, we waited in the rain for hours. Awful.",
+)
 Answer = tuple[int, bytes]
 
 

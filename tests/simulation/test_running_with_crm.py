@@ -12,7 +12,7 @@ import pytest
 from caseline.crm._guard import OPENS_AT
 
 from tests.kit.crms.salesforce import SECRET, WEBHOOK_SECRET, SalesforceWorld
-from tests.kit.dev import Dev
+from tests.kit.dev import TROUBLES, Dev
 from tests.kit.salesforce import Simulator
 from tests.kit.salesforce.org import Org
 from tests.kit.simulated import serving
@@ -123,7 +123,7 @@ def test_its_silence_loses_nothing_and_is_seen_everywhere(dev: Dev, world: Sales
     before = len(world.cases())
     world.simulator.faults.add("answer", match="/services/data", status=503, body=REFUSED, times=1_000_000)
     for number in range(OPENS_AT):
-        dev.send(KEY, generic(f"s-{number}", f"guest{number}", ANGRY))
+        dev.send(KEY, generic(f"s-{number}", f"guest{number}", TROUBLES[number]))
     crm = until(lambda: (seen := dev.api("crm"))["state"] == "down" and seen["unsynced"] == OPENS_AT and seen)
     assert crm["since"] and crm["why"] == "CrmUnavailableError" and {case["error"] for case in crm["waiting"]} <= {None, "CrmUnavailableError"}
     assert "salesforce is down since" in dev.run("doctor").stdout and "salesforce  down since" in dev.run("crm", "status").stdout

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from caseline.signals import isoformat
 
-from tests.kit.dev import Dev
+from tests.kit.dev import TROUBLES, Dev
 from tests.oracles.bottlecrm.office import Office
 from tests.oracles.bottlecrm.site import Site, running
 
@@ -158,21 +158,12 @@ def test_a_case_that_was_deleted_there_is_closed_here(scene: Scene) -> None:
     until(lambda: scene.dev.cases("email:dora@example.com", "closed"))
 
 
-TROUBLES = {  # as many as are not one incident yet, each in words of its own
-    "knut": "My invoice shows a charge nobody can explain. I am really angry.",
-    "klara": "Two of my bookings vanished overnight, and support hangs up on me!",
-    "kim": "The driver threw my package over the fence and broke it. Unacceptable.",
-    "kofi": "Your app logs me out each time I try to pay. This is terrible.",
-    "kaja": "Nobody told us that the ferry was cancelled, we waited in the rain for hours. Awful.",
-}
-
-
 def test_saves_that_are_killed_and_repeated_make_no_second_ticket(scene: Scene) -> None:
     """The product dies in the middle of saving, again and again, and the same webhooks come twice."""
-    people = list(TROUBLES)
+    people = {f"killed{number}": text for number, text in enumerate(TROUBLES)}
     for round_ in range(3):
         for who in people:
-            scene.say(f"k-{who}-{round_ // 2}", who, TROUBLES[who])
+            scene.say(f"k-{who}-{round_ // 2}", who, people[who])
         until(lambda many=round_: len(scene.office.tickets("New")) > many)
         scene.dev.stop(signal.SIGKILL)
         scene.dev.start()
