@@ -24,7 +24,7 @@ test: lint ## everything that must pass
 
 test-bottlecrm: .tools/test/.ready ## a real CRM, BottleCRM, keeps the contract, and the whole product works with it
 	@infra/setup/bottlecrm.sh
-	@$(TEST)/python -m pytest tests/oracles/bottlecrm
+	@$(TEST)/python -m pytest -n 2 --dist loadfile tests/oracles/bottlecrm
 
 lint: .tools/test/.ready ## style and types
 	@$(TEST)/ruff check .
