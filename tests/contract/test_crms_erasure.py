@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from caseline.crm import NOTES_STAND, Note
 
@@ -10,19 +12,42 @@ from tests.kit.crms import RECORD, World
 from tests.kit.scenes import later, the_case, told
 
 NOTES = tuple(Note(f"n-{number}", f"words {number}.") for number in range(1, 4))
+WORD, ERASED = "Marmalade", "service: (erased)"
+# Of a simulator, what is no part of the CRM's records: what came in over the wire, and what is remembered of a request for an hour or two.
+WIRE = ("calls", "faults", "keys", "_turn")
 
 
 def test_takes_its_notes_back_or_says_what_remains(world: World) -> None:
-    saved = world.adapter().save_case(RECORD)
-    world.adapter().save_case(later(saved, notes=NOTES))
+    saved = world.adapter().save_case(replace(RECORD, first=True, notes=NOTES[:1]))
+    world.adapter().save_case(later(saved, notes=NOTES[1:]))
     world.adapter().add_note(saved.crm_id, "n-9", "words 9.")
     world.comment(saved.crm_id, "what a person wrote")
-    remains = [*world.adapter().erase_notes(saved.crm_id, "service: (erased)")]
+    remains = [*world.adapter().erase_notes(saved.crm_id, ERASED)]
     left = [told(the_case(world), text) for text in ("words 1.", "words 2.", "words 3.", "words 9.")]
     assert all(line and line == line.strip() for line in remains)
     assert left == [0, 0, 0, 0] or (NOTES_STAND in remains and left == [1, 1, 1, 1])
     assert told(the_case(world), "what a person wrote") == 1
-    assert [*world.adapter().erase_notes(saved.crm_id, "service: (erased)")] == remains
+    assert [*world.adapter().erase_notes(saved.crm_id, ERASED)] == remains
+
+
+def test_nothing_of_an_erased_customer_is_left_that_is_not_named(world: World) -> None:
+    """Looked for in all that the CRM stores, after the save that follows an erasure."""
+    words = {"subject": f"{WORD} broken", "headline": f"80 P1: {WORD}", "reasons": (f"+20 {WORD}",), "notes": (Note("n-1", f"My {WORD}."),)}
+    saved = world.adapter().save_case(replace(RECORD, first=True, **words))
+    world.adapter().save_case(later(saved, record=replace(RECORD, **{**words, "notes": (Note("n-2", f"Their {WORD}."),)})))
+    assert _left(world)
+    remains = world.adapter().erase_notes(saved.crm_id, ERASED)
+    world.adapter().save_case(later(saved, version=3, record=replace(RECORD, subject=ERASED, reasons=("+60 others",))))
+    assert remains or not _left(world)
+    assert NOTES_STAND in remains or not told(the_case(world), WORD)
+
+
+def test_notes_alone_are_taken_back_from_where_the_first_ones_went(world: World) -> None:
+    """The case lives on, of another customer's signals too: what its first text says else stands."""
+    saved = world.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", f"My {WORD}.\n\nIt broke."),)))
+    remains = world.adapter().erase_notes(saved.crm_id)
+    assert remains or not _left(world)
+    assert NOTES_STAND in remains or not told(the_case(world), WORD)
 
 
 def test_what_is_told_again_after_that_stands_once(world: World) -> None:
@@ -39,3 +64,26 @@ def test_of_a_case_that_is_gone_nothing_is_left_to_say(world: World) -> None:
     saved = world.adapter().save_case(RECORD)
     world.lose_case(saved.crm_id)
     assert [*world.adapter().erase_notes(saved.crm_id, "x")] in ([], [NOTES_STAND])
+
+
+def _left(world: World) -> list[str]:
+    """Where the word stands, by the way to it."""
+    stored = {name: value for name, value in vars(world.simulator).items() if name not in WIRE} if world.simulator else _rows(world)
+    return [way for way, text in _texts(stored, "", set()) if WORD.lower() in text.lower()]
+
+
+def _rows(world: Any) -> Any:
+    """Of the CRM that stands in Caseline's own table."""
+    return world.table.client.scan(TableName=world.table.name)
+
+
+def _texts(value: Any, way: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield way, value
+    elif isinstance(value, bytes):
+        yield way, value.decode("utf-8", "replace")
+    elif id(value) not in seen:
+        seen.add(id(value))
+        inner = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list | tuple | set) else getattr(value, "__dict__", {})
+        for name, each in inner.items():
+            yield from _texts(each, f"{way}.{name}", seen)

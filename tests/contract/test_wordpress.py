@@ -74,7 +74,7 @@ def test_the_simulator_has_the_routes_of_the_plugin() -> None:
     listed = re.findall(r"array\( '(GET|POST)', '(/[^']*)', '\w+' \)", PLUGIN)
     code = Path(server.__file__).read_text()
     patterns = [(method, path.replace("(?P<id>", "(").replace("(?P<kind>", "(")) for method, path in listed]
-    assert len(patterns) == 10 and all(f'("{method}", "{path}")' in code or f'("{method}", r"{path}")' in code for method, path in patterns)
+    assert len(patterns) == 11 and all(f'("{method}", "{path}")' in code or f'("{method}", r"{path}")' in code for method, path in patterns)
 
 
 def test_the_mapping_writes_what_the_plugin_keeps() -> None:

@@ -89,6 +89,7 @@ add_action(
 			array( 'POST', '/cases', 'caseline_make_case' ),
 			array( 'GET', '/cases/(?P<id>\d+)', 'caseline_read_case' ),
 			array( 'POST', '/cases/(?P<id>\d+)', 'caseline_change_case' ),
+			array( 'POST', '/cases/(?P<id>\d+)/erase', 'caseline_erase_case' ),
 			array( 'GET', '/changes/(?P<kind>cases|people|accounts|comments|deleted)', 'caseline_changes' ),
 		);
 		foreach ( $routes as list( $method, $path, $callback ) ) {
@@ -288,6 +289,39 @@ function caseline_change_case( WP_REST_Request $request ) {
 			return caseline_case( $post );
 		}
 	);
+}
+
+/** Our notes for ever; with a subject it stands instead of title and first text, earlier ones too. */
+function caseline_erase_case( WP_REST_Request $request ) {
+	$post = caseline_post( 'cases', (int) $request['id'] );
+	return is_wp_error( $post ) ? $post : caseline_alone(
+		caseline_meta( $post, '_cx_case_key' ),
+		function () use ( $post, $request ) {
+			caseline_erase_notes( $post );
+			caseline_rename( $post, (string) $request['subject'] );
+			return caseline_case( get_post( $post->ID ) );
+		}
+	);
+}
+
+function caseline_erase_notes( WP_Post $post ) {
+	global $wpdb;
+	foreach ( get_comments( array( 'post_id' => $post->ID, 'user_id' => get_current_user_id(), 'status' => 'all' ) ) as $comment ) {
+		if ( false !== strpos( $comment->comment_content, '[cx:' ) ) {
+			wp_delete_comment( $comment->comment_ID, true );
+			$wpdb->delete( caseline_log(), array( 'kind' => 'comments', 'record_id' => (int) $comment->comment_ID ) );
+		}
+	}
+}
+
+function caseline_rename( WP_Post $post, $subject ) {
+	if ( '' === $subject ) {
+		return;
+	}
+	wp_update_post( wp_slash( array( 'ID' => $post->ID, 'post_title' => esc_html( $subject ), 'post_content' => esc_html( $subject ) ) ) );
+	foreach ( wp_get_post_revisions( $post->ID, array( 'check_enabled' => false ) ) as $revision ) {
+		wp_delete_post_revision( $revision );
+	}
 }
 
 function caseline_write_case( WP_Post $post, WP_REST_Request $request ) {

@@ -39,7 +39,8 @@ class Simulated(Simulator):
                 ("PATCH", "accounts/([^/]+)", self._edit_account), ("POST", "opportunities", self._new_deal),
                 ("GET", "cases", self._cases), ("POST", "cases", self._new_case), ("POST", "cases/bulk/delete", self._hide_cases),
                 ("GET", "cases/([^/]+)", self._case), ("POST", "cases/([^/]+)", self._comment), ("PATCH", "cases/([^/]+)", self._edit_case),
-                ("DELETE", "cases/([^/]+)", self._delete_case), ("GET", "cases/([^/]+)/activities", self._activities),
+                ("DELETE", "cases/comment/([^/]+)", self._delete_comment), ("DELETE", "cases/([^/]+)", self._delete_case),
+                ("GET", "cases/([^/]+)/activities", self._activities),
                 ("POST", "cases/([^/]+)/merge/([^/]+)", self._merge),
             )
         ]  # fmt: skip
@@ -250,6 +251,16 @@ class Simulated(Simulator):
             return row
         self.org.delete_case(member, row)
         return {"error": False, "message": "Case Deleted Successfully."}
+
+    def _delete_comment(self, call: Call, member: Member, comment_id: str) -> Any:
+        """Of one's own, or of anybody's as an admin; one that is not there breaks it."""
+        comment = next((each for each in self.org.comments if each["id"] == comment_id), None)
+        if comment is None:
+            raise BrokenError
+        if member.role != "ADMIN" and comment["member"] != member:
+            return Reply(403, {"error": True, "errors": "You do not have permission to perform this action"})
+        self.org.comments.remove(comment)
+        return {"error": False, "message": "Comment Deleted Successfully"}
 
     def _hide_cases(self, call: Call, member: Member) -> Row:
         for case_id in call.body["ids"]:

@@ -19,6 +19,7 @@ TICKET = frozenset((
 ).split())
 CONTACT = frozenset("name email phone mobile unique_external_id twitter_id tags company_id custom_fields other_emails description address job_title".split())
 COMPANY = frozenset("name description domains note custom_fields health_score account_tier renewal_date industry".split())
+OUTBOUND = 10
 EMAIL = re.compile(r"[^@\s,;<>\"\\]+@[a-z0-9-]+(\.[a-z0-9-]+)+\Z", re.IGNORECASE)
 BODIES: dict[int, Any] = {
     400: {"description": "Validation failed", "errors": [{"field": "priority", "message": "It should be one of '1,2,3,4'", "code": "invalid_value"}]},
@@ -202,8 +203,12 @@ class Desk:
 
     def update(self, row: Row, given: Mapping[str, Any]) -> Row:
         self._check_ticket(given)
+        for name in ("subject", "description"):
+            if name in given and row["source"] == OUTBOUND:
+                raise refuse(name, "It cannot be updated for outbound tickets", "incompatible_field")
         custom = self._custom("ticket", row["custom_fields"], given.get("custom_fields") or {})
-        row |= {**given, "custom_fields": custom, "updated_at": self.now()}
+        words = {"description_text": strip(given["description"])} if "description" in given else {}
+        row |= {**given, **words, "custom_fields": custom, "updated_at": self.now()}
         return row
 
     def _check_ticket(self, given: Mapping[str, Any]) -> None:

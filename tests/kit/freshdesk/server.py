@@ -90,6 +90,13 @@ class Simulator(Base):
             raise refuse("body", "It should not be blank as this is a mandatory field", "missing_field")
         return Reply(201, self.desk.say(row, ME, given["body"], given.get("private", True)))
 
+    def delete_conversation(self, call: Call, number: str) -> Reply:
+        for said in self.desk.conversations.values():
+            if found := next((each for each in said if each["id"] == int(number)), None):
+                said.remove(found)
+                return Reply(204)
+        raise not_found()
+
     def list_conversations(self, call: Call, number: str) -> Reply:
         return self._listed(call, "", self.desk.conversations[self.desk.find(int(number))["id"]])
 
@@ -204,7 +211,8 @@ def read_query(query: str) -> list[list[tuple[str, str]]]:
 _ROUTES = (
     ("GET", "/tickets", "list_tickets"), ("POST", "/tickets", "create_ticket"), ("GET", r"/tickets/(\d+)", "read_ticket"),
     ("PUT", r"/tickets/(\d+)", "update_ticket"), ("DELETE", r"/tickets/(\d+)", "delete_ticket"), ("POST", r"/tickets/(\d+)/notes", "add_note"),
-    ("GET", r"/tickets/(\d+)/conversations", "list_conversations"), ("GET", "/contacts", "list_contacts"), ("POST", "/contacts", "create_contact"),
+    ("GET", r"/tickets/(\d+)/conversations", "list_conversations"), ("DELETE", r"/conversations/(\d+)", "delete_conversation"),
+    ("GET", "/contacts", "list_contacts"), ("POST", "/contacts", "create_contact"),
     ("GET", r"/contacts/(\d+)", "read_contact"), ("PUT", r"/contacts/(\d+)", "update_contact"), ("GET", "/companies", "list_companies"),
     ("GET", r"/companies/(\d+)", "read_company"), ("PUT", r"/companies/(\d+)", "update_company"), ("GET", "/agents/me", "me"),
     ("GET", r"/search/(tickets|contacts)", "search"), ("GET", "/(ticket|contact|company)_fields", "list_fields"),

@@ -122,6 +122,11 @@ class Pod:
         self._check_open("serviceRequests", row)
         return self.create("messages", values, user, row)
 
+    def delete_message(self, row: Row, message: Row, user: str) -> None:
+        self._check_open("serviceRequests", row)
+        self.delete("messages", message)
+        self._stamp(row, user)
+
     def etag(self, row: Row) -> str:
         return hashlib.md5(repr(sorted(row.items(), key=str)).encode(), usedforsecurity=False).hexdigest()
 

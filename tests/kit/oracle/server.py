@@ -135,6 +135,9 @@ class Simulator(Base):
         message = next((each for each in messages if str(each["MessageId"]) == rest[2]), None)
         if message is None:
             raise not_found("messages")
+        if operation == "delete" and not rest[3:]:
+            self.pod.delete_message(row, message, user)
+            return Reply(204)
         if rest[3:] == ["enclosure", "MessageContent"]:
             return Reply(200, message["MessageContent"].encode(), {"Content-Type": "application/octet-stream"})
         return Reply(200, self._show("messages", message, {}))

@@ -112,7 +112,8 @@ class Backoffice(Simulator):
             raise Refused(404, "no_such_path")
         table, row_id = parts[0], parts[1] if len(parts) > 1 else ""
         if len(parts) == 3:
-            return self._notes(call, row_id) if parts[0] == "tickets" and parts[2] == "notes" else Refused(404, "no_such_path").reply
+            ways = {"notes": self._notes, "forget": self._forget} if parts[0] == "tickets" else {}
+            return ways[parts[2]](call, row_id) if parts[2] in ways else Refused(404, "no_such_path").reply
         if call.method == "GET":
             return Reply(200, self._show(table, self._row(table, row_id))) if row_id else self._list(call, table)
         if call.method not in WRITABLE.get(table, ()) or (call.method == "POST") == bool(row_id):
@@ -174,6 +175,17 @@ class Backoffice(Simulator):
             note = self.add("notes", {"ticket_id": ticket_id, "text": (call.body or {})["text"], "public": bool((call.body or {}).get("public"))}, ME)
             return Reply(201, note)
         return self._paged(call, self.notes(ticket_id), 2)
+
+    def _forget(self, call: Call, ticket_id: str) -> Reply:
+        """What our user noted is gone for ever; `title`, if one is given, stands in the place of the ticket's own and of its body."""
+        self._row("tickets", ticket_id)
+        if call.method != "POST":
+            raise Refused(405, "method")
+        for note in [each for each in self.notes(ticket_id) if each["edited_by"] == ME]:
+            del self.tables["notes"][note["id"]]
+        if title := (call.body or {}).get("title"):
+            self.edit("tickets", ticket_id, {"title": title, "body": title}, ME)
+        return Reply(204)
 
     # Lists.
     def _list(self, call: Call, table: str) -> Reply:

@@ -98,7 +98,8 @@ class Site(Simulator):
             ("POST", r"/people/(\d+)"): lambda call, post: self._mood(call, "people", post), ("POST", r"/accounts/(\d+)"): lambda call, post: self._mood(
                 call, "accounts", post
             ), ("GET", "/cases"): self._list, ("POST", "/cases"): self._make_case, ("GET", r"/cases/(\d+)"): self._read_case,
-            ("POST", r"/cases/(\d+)"): self._change_case, ("GET", r"/changes/(cases|people|accounts|comments|deleted)"): self._changes,
+            ("POST", r"/cases/(\d+)"): self._change_case, ("POST", r"/cases/(\d+)/erase"): self._erase,
+            ("GET", r"/changes/(cases|people|accounts|comments|deleted)"): self._changes,
         }  # fmt: skip
         for (method, pattern), handler in routes.items():
             found = re.fullmatch(space + pattern, call.path)
@@ -187,6 +188,7 @@ class Site(Simulator):
             raise WpError(409, "caseline_duplicate", "There is a case with this key.")
         links = {"_wpcrm_task-attach-to-contact": given.get("contact_id", ""), "_wpcrm_task-attach-to-organization": given.get("account_id", "")}
         post = self.insert("wpcrm-task", given.get("subject", ""), {"_cx_case_key": given["case_key"], "_wpcrm_task-status": "not-started", **links}, ME)
+        post["content"] = html.escape(str(given.get("description") or ""), quote=False)
         self._write(post, given)
         return Reply(201, self._case(post))
 
@@ -200,6 +202,17 @@ class Site(Simulator):
             self.locks[post["id"]] -= 1
             raise WpError(423, "caseline_locked", "Somebody else is writing it.")
         self._write(post, call.body or {})
+        return Reply(200, self._case(post))
+
+    def _erase(self, call: Call, post_id: str) -> Reply:
+        post, given = self._post("cases", post_id), call.body or {}
+        ours = [each["id"] for each in self.comments.values() if each["post"] == post["id"] and each["by"] == ME and "[cx:" in each["content"]]
+        for comment_id in ours:
+            del self.comments[comment_id]
+            self.log.pop(("comments", comment_id), None)
+        if given.get("subject"):
+            post |= {"title": given["subject"], "content": html.escape(given["subject"], quote=False)}
+            self._mark_post(post, ME)
         return Reply(200, self._case(post))
 
     def _check(self, given: Mapping[str, Any]) -> None:

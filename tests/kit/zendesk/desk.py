@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from html import escape, unescape
 from typing import Any
 
 from tests.kit.zendesk.errors import ZendeskError, invalid, not_found
@@ -232,7 +233,7 @@ class Desk:
         body = str(given.get("body") or given.get("html_body"))
         comment = {
             "id": self.next_id(), "type": "Comment", "author_id": given.get("author_id") or author, "body": body, "plain_body": body,
-            "html_body": f"<div>{body}</div>", "public": given.get("public", True), "created_at": self.now(), "attachments": [], "via": {"channel": "api"},
+            "html_body": show_html(body), "public": given.get("public", True), "created_at": self.now(), "attachments": [], "via": {"channel": "api"},
         }  # fmt: skip
         self.comments.setdefault(ticket["id"], []).append(comment)
         return {**comment, "event_type": "Comment", "via": "API", "comment_present": True, "comment_public": comment["public"]}
@@ -245,6 +246,20 @@ class Desk:
         }  # fmt: skip
         self.events.append(event)
         return event
+
+    def redact(self, ticket: Row, author: int, comment_id: int, html_body: str) -> Row:
+        """What stands between tags `redact` is gone for ever, from the events too; all else has to be as it was. Closed tickets are no exception."""
+        comment = next((each for each in self.comments[ticket["id"]] if each["id"] == comment_id), None)
+        if comment is None:
+            raise not_found()
+        if re.sub(r"</?redact>", "", html_body) != comment["html_body"]:
+            raise invalid(html_body="HTML body: does not match the comment's")
+        shown = re.sub(r"<redact>(.*?)</redact>", lambda found: "▇" * len(found[1]), html_body, flags=re.DOTALL)
+        words = unescape(re.sub(r"<[^<>]+>", "", shown.replace("<br>", "\n")))
+        for each in (comment, *(child for event in self.events for child in event["child_events"] if child["id"] == comment_id)):
+            each |= {"body": words, "plain_body": words, "html_body": shown}
+        self._audit(ticket, author, [{"id": self.next_id(), "event_type": "CommentRedactionEvent", "via": "API", "comment_id": comment_id}])
+        return comment
 
     # What people and Zendesk itself do.
     def delete(self, ticket: Row, author: int = AGENT) -> None:
@@ -266,6 +281,10 @@ class Desk:
         tags = {"id": self.next_id(), "event_type": "Change", "via": "Merge", "tags": [*ticket["tags"], "closed_by_merge"], "added_tags": ["closed_by_merge"]}
         ticket |= {"status": "closed", "tags": tags["tags"]}
         self._audit(ticket, author, [comment, status, tags])
+
+
+def show_html(text: str) -> str:
+    return f'<div class="zd-comment" dir="auto">{escape(text, quote=False).replace(chr(10), "<br>")}<br></div>'
 
 
 def _changed(name: str, value: Any, before: Any) -> Row:

@@ -35,6 +35,7 @@ class Simulator(Base):
         self.client_secret, self.api_token = CLIENT_SECRET, API_TOKEN
         self.logins, self.remaining, self.page = 0, 100_000, EXPORTED
         self.allowed = LIMIT
+        self.may_redact = True
         self.keys: dict[str, tuple[str, datetime, Row]] = {}
 
     def api_calls(self) -> list[Call]:
@@ -136,6 +137,16 @@ class Simulator(Base):
     def comments(self, call: Call, who: int, number: str) -> Reply:
         found = list(self.desk.comments[self.desk.find(int(number))["id"]])
         return self._listed(call, "comments", found[::-1] if call.query.get("sort_order") == "desc" else found)
+
+    def redact(self, call: Call, who: int, number: str) -> Reply:
+        """For agents of the Agent Workspace who may redact."""
+        if not self.may_redact:
+            raise ZendeskError(403, {"error": {"title": "Forbidden", "message": "You do not have access to this page. Please contact the account owner."}})
+        given = call.body if isinstance(call.body, dict) else {}
+        if not isinstance(given.get("ticket_id"), int):
+            raise bad_request("MissingParameter", "Parameter ticket_id is required")
+        comment = self.desk.redact(self.desk.find(given["ticket_id"]), who, int(number), str(given.get("html_body") or ""))
+        return Reply(200, {"comment": comment})
 
     def audits(self, call: Call, who: int, number: str) -> Reply:
         ticket = self.desk.find(int(number))
@@ -319,6 +330,7 @@ _ROUTES = (
     ("GET", "/tickets", "list_tickets"), ("POST", "/tickets", "create_ticket"), ("GET", "/tickets/show_many", "show_many"),
     ("GET", r"/tickets/(\d+)", "read_ticket"), ("PUT", r"/tickets/(\d+)", "update_ticket"), ("DELETE", r"/tickets/(\d+)", "delete_ticket"),
     ("POST", r"/tickets/(\d+)/merge", "merge_tickets"), ("GET", r"/tickets/(\d+)/comments", "comments"), ("GET", r"/tickets/(\d+)/audits", "audits"),
+    ("PUT", r"/comment_redactions/(\d+)", "redact"),
     ("GET", "/users/me", "me"), ("GET", "/users", "list_users"), ("POST", "/users", "create_user"), ("GET", "/users/search", "search_users"),
     ("POST", "/users/create_or_update", "create_or_update_user"), ("GET", r"/users/(\d+)", "read_user"), ("PUT", r"/users/(\d+)", "update_user"),
     ("GET", r"/users/(\d+)/identities", "identities"), ("POST", "/organizations", "create_organization"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
-from caseline.crm._marks import MARK, mark, marked
+from caseline.crm._marks import MARK, MERGED, mark, marked
 from caseline.crm._text import fit_text
 from caseline.errors import CrmNotFoundError
 
@@ -60,6 +60,9 @@ class Desk(Protocol):
         """Our own fields, and notes that are new, without reading the ticket; None where it is gone or final."""
 
     def update(self, ticket: Ticket, record: CaseRecord | None, wish: Wish, notes: Sequence[Note]) -> Ticket: ...
+    def erase(self, ticket: Ticket, subject: str) -> Sequence[str]:
+        """Our notes, and subject and first text where a subject is given; what remains there."""
+
     def link(self, ticket_id: str) -> str: ...
 
 
@@ -94,6 +97,14 @@ class Saver:
             raise CrmNotFoundError("there is no such ticket that takes a note")
         if fresh := fresh_notes([Note(note_id, text)], standing):
             self._desk.update(standing, None, {}, fresh)
+
+    def erase_notes(self, ticket_id: str, subject: str = "") -> Sequence[str]:
+        """Also of a ticket that was merged: in the one that it went into."""
+        standing = self._desk.read(ticket_id)
+        if standing is None:
+            return ()
+        is_it = standing.ticket_id == ticket_id
+        return [*self._desk.erase(standing, subject if is_it else ""), *([MERGED] if subject and not is_it else [])]
 
     def _create(self, record: CaseRecord, follows: Ticket | None = None) -> SavedCase:
         ticket, is_new = self._desk.create(record, self._given(record), follows)

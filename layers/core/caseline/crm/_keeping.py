@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
-from caseline.crm._marks import missing_notes
+from caseline.crm._marks import MERGED, missing_notes
 from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
@@ -58,6 +58,9 @@ class Store(Protocol):
     def state(self, is_closed: bool) -> dict[str, Any]:
         """What closes a case, or opens it again."""
 
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """Our notes, and subject and first text where a subject is given; what remains there."""
+
     def link(self, standing: Standing) -> str: ...
 
 
@@ -79,6 +82,14 @@ class Keeper:
         standing = self._find(crm_id, "")
         if standing is None or (self._missing([note], standing) and self._update(standing, {}, [note]) is None):
             raise CrmNotFoundError("the CRM has no such case")
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        """Also of a case that was merged: in the one that it went into."""
+        standing = self._find(crm_id, "")
+        if standing is None:
+            return ()
+        is_it = standing.crm_id == crm_id
+        return [*self._store.erase(standing, subject if is_it else ""), *([MERGED] if subject and not is_it else [])]
 
     def _missing(self, notes: Sequence[Note], standing: Standing) -> list[Note]:
         """Those that the case has not yet; by their marks in what is written there, unless a CRM keeps them otherwise."""
@@ -150,3 +161,7 @@ class KeptCases:
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._optional.attempt(lambda: self._keeper.add_note(crm_id, Note(note_id, text)), self._required)
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        found: Sequence[str] = self._optional.attempt(lambda: self._keeper.erase_notes(crm_id, subject), self._required)
+        return found

@@ -9,6 +9,8 @@ from caseline.crm._text import fit_text
 
 NOTE_LIMIT = 15_000
 MARK = "[cx:"
+# What a case that was merged leaves to people.
+MERGED = "it was merged there into another case, and the subject and first text of both stand: erase in them what names the customer"
 
 
 def mark(note_id: str) -> str:
@@ -27,3 +29,12 @@ def missing_notes(notes: Sequence[Note], written: str) -> list[Note]:
 
 def join_notes(notes: Iterable[Note]) -> str:
     return "\n\n".join(map(marked, notes))
+
+
+def without_notes(text: str) -> str:
+    """A first text without the notes that were joined to it; what people wrote behind them stands."""
+    if MARK not in text:
+        return text
+    before, end = text[: text.index(MARK)], text.index("]", text.rindex(MARK)) + 1 if "]" in text[text.rindex(MARK) :] else len(text)
+    lines, gap, _ = before.partition("\n\n")
+    return "\n\n".join(filter(None, [lines if gap else "", text[end:].strip()]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
+from caseline.crm import CLOSED, NOTES_STAND, OPEN, CaseRecord, Note, SavedCase, StandingCase
 from caseline.crm._desk import key_of, own_values, subject_of
 from caseline.crm._keeping import Keeper, Standing
 from caseline.crm._mapped._api import Api, Row
@@ -16,7 +16,7 @@ from caseline.crm._mapped._rows import Reader
 from caseline.crm._mapped._template import Path
 from caseline.crm._marks import join_notes
 from caseline.crm._text import fit_text
-from caseline.errors import CrmNotFoundError, PayloadError
+from caseline.errors import CrmNotFoundError, CrmRejectedError, PayloadError
 
 HOPS = 5
 
@@ -32,6 +32,9 @@ class Cases:
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._keeper.add_note(crm_id, Note(note_id, text))
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return self._keeper.erase_notes(crm_id, subject)
 
 
 class CaseStore:
@@ -72,6 +75,16 @@ class CaseStore:
         if self._text(self._requests.fields.merged_into, row):
             return None
         return self._standing(row) if row and self._requests.fields.id.text_of(row) else Standing(crm_id, crm_id, "", "")
+
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """By the CRM itself, where it has a way. It has found the case: if it knows no such address, then because that way is not there."""
+        if self._requests.erase is None:
+            return [NOTES_STAND]
+        try:
+            self._api.row(self._requests.erase, {"crm_id": standing.crm_id, "subject": fit_text(subject, 150)})
+        except (CrmNotFoundError, CrmRejectedError):
+            return [NOTES_STAND]
+        return ()
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         return {**own_values(record), "case_key": key_of(record)}

@@ -21,6 +21,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "people.create": frozenset("customer_key kind name first_name last_name email phone handles origin".split()),
     "accounts.read": frozenset(("account_id", "account_ids")), "cases.find": frozenset(("case_key",)), "cases.read": frozenset(("crm_id",)),
     "cases.notes": frozenset(("crm_id",)), "cases.create": MADE, "cases.update": CHANGED, "cases.note": frozenset(("crm_id", "text", "public")),
+    "cases.erase": frozenset(("crm_id", "subject")),
     "cases.list": KEYSET, **{f"changes.{kind}": KEYSET for kind in ("cases", "comments", "people", "accounts", "deleted")}, "check": frozenset(),
 }  # fmt: skip
 LOGINS, METHODS = ("bearer", "basic", "header", "oauth", "none"), ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -134,7 +134,8 @@ class Accounts:
 
 @dataclass(frozen=True)
 class Cases:
-    """`unique`: the CRM itself refuses a second case of one key, as `errors` says (`is: duplicate`)."""
+    """`unique`: the CRM itself refuses a second case of one key, as `errors` says (`is: duplicate`). `erase` takes back all notes of ours, those with a
+    mark, and puts {subject}, where there is one, in the place of the case's own and of its first text."""
 
     fields: CaseFields
     find: Request
@@ -144,6 +145,7 @@ class Cases:
     list: Request
     notes: Request | None = None
     note: Request | None = None
+    erase: Request | None = None
     unique: bool = False
 
 

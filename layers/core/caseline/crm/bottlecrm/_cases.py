@@ -6,13 +6,14 @@ The first notes are part of its description, later ones comments.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
 from caseline.crm._desk import describe
 from caseline.crm._keeping import DuplicateError, Standing
-from caseline.crm._marks import marked
+from caseline.crm._marks import MARK, marked, without_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.bottlecrm._api import Api, Row, custom_of, is_id, object_in, rows_in, text_of
@@ -20,6 +21,8 @@ from caseline.crm.bottlecrm._errors import error_of, refused_fields
 from caseline.crm.bottlecrm._settings import Settings
 
 NAME, KEY, LONG, COMMENT, PAGE, FOUND = 64, 200, 32_000, 9_800, 100, 20
+_MARKED = re.compile(r"\[([0-9a-f]{8,16})\]\Z")
+LOGGED = "BottleCRM's log of activities keeps the ticket's earlier names and descriptions: who runs it deletes those rows in its database"
 
 
 class CaseStore:
@@ -91,6 +94,23 @@ class CaseStore:
             return self._standing(body) if body else None
         return Standing(crm_id, _number(crm_id), "", "")
 
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """Comments are deleted; the first notes are cut out of the description. The name keeps its mark."""
+        body = self.read(standing.crm_id)
+        if body is None:
+            return ()
+        for note in _comments_in(body):
+            if MARK in text_of(note, "comment"):
+                self._api.call("DELETE", f"cases/comment/{text_of(note, 'id')}", fine=(200, 204, 404))
+        row = object_in(body, "cases_obj")
+        name, description = text_of(row, "name"), text_of(row, "description")
+        found = _MARKED.search(name)
+        wanted = {"name": _named(subject, found[1] if found else ""), "description": subject} if subject else {"description": without_notes(description)}
+        stands = {"name": name, "description": description}
+        if changed := {field: value for field, value in wanted.items() if value != stands[field]}:
+            self._api.change("PATCH", f"cases/{standing.crm_id}", changed)
+        return [LOGGED]
+
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         values = {
             "version": record.version, "score": record.score, "band": record.band, "headline": fit_text(record.headline, 255),
@@ -131,12 +151,11 @@ class CaseStore:
 
     def _new(self, record: CaseRecord, mark: str) -> dict[str, Any]:
         status = self._settings.statuses[CLOSED if record.status == CLOSED else "new"]
-        subject = fit_text(" ".join(record.subject.split()), NAME - len(mark) - 3).strip()
         shared = {name: value for name, value in self.shared(record.band, record.queue, record.owner).items() if value}
         links = {"account": record.account_id if is_id(record.account_id) else "", "contacts": [record.contact_id] if is_id(record.contact_id) else []}
         custom = {**self.ours(record)["custom_fields"], self._fields["case_key"]: _key(record.case_key)}
         return {
-            "name": f"{subject} [{mark}]".strip(), "status": status, "description": describe(record), "custom_fields": custom,
+            "name": _named(record.subject, mark), "status": status, "description": describe(record), "custom_fields": custom,
             **_as_sent(shared), **{name: value for name, value in links.items() if value},
         }  # fmt: skip
 
@@ -150,7 +169,7 @@ class CaseStore:
     def _standing(self, body: Row) -> Standing:
         row = object_in(body, "cases_obj")
         custom, key = custom_of(row), self.key_in(row)
-        notes = [text_of(note, "comment") for listed in ("comments", "internal_notes") if listed in body for note in rows_in(body, listed)]
+        notes = [text_of(note, "comment") for note in _comments_in(body)]
         assigned = [text_of(each, "id") for each in row.get("assigned_to") or () if isinstance(each, Mapping)]
         version = custom.get(self._fields["version"])
         return Standing(
@@ -158,6 +177,15 @@ class CaseStore:
             version if isinstance(version, int | float) else -1, text_of(custom, self._fields["band"]), text_of(custom, self._fields["queue"]),
             {"priority": text_of(row, "priority"), "assigned_to": next(iter(assigned), "")}, "\n".join([text_of(row, "description"), *notes]),
         )  # fmt: skip
+
+
+def _comments_in(body: Row) -> list[Row]:
+    return [note for listed in ("comments", "internal_notes") if listed in body for note in rows_in(body, listed)]
+
+
+def _named(subject: str, mark: str) -> str:
+    words = fit_text(" ".join(subject.split()), NAME - len(mark) - 3).strip()
+    return f"{words} [{mark}]".strip() if mark else words
 
 
 def _as_sent(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from caseline.crm import CLOSED, CaseRecord, Note, StandingCase
 from caseline.crm._desk import Ticket, Wish, describe, join_notes, key_of, own_values, split_marks, subject_of
-from caseline.crm._marks import missing_notes
+from caseline.crm._marks import MARK, missing_notes, without_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.freshdesk._api import PAGE, Api, Row, custom, is_id, text
 from caseline.crm.freshdesk._errors import StrangerError
 from caseline.crm.freshdesk._settings import Settings
-from caseline.errors import CrmConflictError, CrmNotFoundError, PayloadError
+from caseline.errors import CrmConflictError, CrmNotFoundError, CrmRejectedError, PayloadError
 from caseline.payloads import read_time
 from caseline.signals import isoformat
 
@@ -26,6 +26,7 @@ EMBEDDED, MAX_PAGES = 10, 300  # conversations that come with a ticket; pages th
 NATIVE = {"priority": "priority", "owner": "responder_id", "queue": "group_id"}
 LONGEST = 255  # characters of a field of one line
 BEGINNING = "2010-01-01T00:00:00Z"
+FIXED = "Freshdesk lets nobody change the subject and description of this ticket, an outbound one: delete the ticket there, and for good in its trash"
 
 
 class Tickets:
@@ -62,6 +63,21 @@ class Tickets:
         if row is None:
             raise CrmConflictError("the ticket went away while it was being saved")
         return self.ticket(row)
+
+    def erase(self, ticket: Ticket, subject: str) -> Sequence[str]:
+        """Notes are deleted; those that came first are cut out of the description."""
+        for each in self.conversations(ticket.ticket_id):
+            if MARK in _words(each):
+                self._api.call("DELETE", f"/conversations/{each['id']}", fine=(204, 404))
+        described = text(ticket.row, "description_text")
+        words = subject or without_notes(described)
+        values = {**({"subject": fit_text(subject, LONGEST)} if subject else {}), **({"description": _html(words)} if words != described else {})}
+        try:
+            if values:
+                self._api.put(f"/tickets/{ticket.ticket_id}", "ticket", values)
+        except CrmRejectedError:
+            return [FIXED]
+        return ()
 
     def link(self, ticket_id: str) -> str:
         return f"{self._api.url}/a/tickets/{ticket_id}"

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
+from caseline.crm import CLOSED, NOTES_STAND, OPEN, CaseRecord, Note, StandingCase
 from caseline.crm._keeping import Keeper, Standing
-from caseline.crm._marks import mark, marked
+from caseline.crm._marks import MARK, mark, marked
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
-from caseline.crm.oracle._api import Api, Part, Row, item_path, list_path, row_of
+from caseline.crm.oracle._api import Api, Part, Row, item_path, list_path, row_of, rows_of
 from caseline.crm.oracle._errors import FinalError, error_of, is_not_found
 from caseline.crm.oracle._query import any_of, equals, is_number, is_value
 from caseline.crm.oracle._rows import CASES, OWNER, QUEUE, SEVERITY, STATUS, case_columns, own_fields, text_of
@@ -23,6 +23,7 @@ from caseline.errors import CrmNotFoundError, CrmRejectedError
 
 FOUND, LISTED, KEY = 10, 200, 64
 TEXT, REMEMBERED = 1_500, 130  # characters of a text field, notes that its marks stand for
+CLOSED_FOR_GOOD = "in Oracle: the service request is closed for good and gives nothing back, so who administers it deletes it"
 UPSERT = {"Upsert-Mode": "true"}
 
 
@@ -84,6 +85,31 @@ class CaseStore:
             return self._patch(crm_id, values)
         except FinalError:
             return next(iter(self.find(crm_id, "")), None)
+
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """Messages of ours are known by their own text, which takes a call each to read. One that is closed for good gives nothing back."""
+        place = item_path(CASES, standing.crm_id)
+        try:
+            for message_id in self._messages(place):
+                self._take_back(f"{place}/child/messages/{message_id}")
+            if subject:
+                self._patch(standing.crm_id, {"Title": fit_text(subject, 400), "ProblemDescription": fit_text(subject, 1_000)})
+        except FinalError:
+            return [NOTES_STAND, CLOSED_FOR_GOOD]
+        return ()
+
+    def _messages(self, place: str) -> list[str]:
+        found: list[Row] = []
+        while True:
+            body = self._api.call("GET", f"{place}/child/messages?fields=MessageId&onlyData=true&limit={LISTED}&offset={len(found)}").json()
+            found += rows_of(body)
+            if not rows_of(body) or not body.get("hasMore"):
+                return [text_of(row, "MessageId") for row in found]
+
+    def _take_back(self, message: str) -> None:
+        content = self._api.call("GET", f"{message}/enclosure/MessageContent", fine=(200, 404), headers={"Accept": "*/*"})
+        if content.status == 200 and MARK.encode() in content.content:
+            self._api.call("DELETE", message, fine=(200, 204, 404))
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         values = {

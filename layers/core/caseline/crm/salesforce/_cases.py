@@ -24,6 +24,7 @@ from caseline.errors import CrmConflictError, CrmNotFoundError, CrmUnavailableEr
 ATTEMPTS = 4
 # A composite call takes 25 requests.
 NOTES_AT_ONCE = 20
+BIN = "Salesforce keeps deleted comments in its recycle bin for 15 days, and earlier subjects in the case's history where that field is tracked"
 
 
 class Cases:
@@ -42,13 +43,13 @@ class Cases:
 
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
         """The newest comments first, until none of ours is left."""
-        if not is_id(crm_id):
+        if not is_id(crm_id) or self._api.call("GET", f"/sobjects/Case/{crm_id}?fields=Id", fine=(200, 404)).status == 404:
             return ()
         while gone := erasing_parts(self._api.compose([comments_part(crm_id, self._field("case_key"), "", "Id, ")]).records("comments")):
             self._api.compose(gone[:NOTES_AT_ONCE]).check()
         if subject:
             self._api.call("PATCH", f"/sobjects/Case/{crm_id}", body={"Subject": subject, "Description": subject}, fine=(200, 204, 404))
-        return ()
+        return [BIN]
 
     def _save(self, record: CaseRecord) -> SavedCase:
         """Whatever is learnt on the way is acted upon; who comes between again and again is a conflict."""

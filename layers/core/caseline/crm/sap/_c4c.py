@@ -86,10 +86,8 @@ class C4c(OData):
         return row
 
     def notes_of(self, row: Row) -> str:
-        expanded = read(row, self.settings.case_columns["notes"])
-        notes = expanded.get("results") if isinstance(expanded, dict) else expanded
         column = self.settings.note_columns["text"]
-        return "\n".join(text_of(note, column) for note in notes if isinstance(note, dict)) if isinstance(notes, list) else ""
+        return "\n".join(text_of(note, column) for note in _expanded(row, self.settings))
 
     # ---- writing
 
@@ -113,6 +111,13 @@ class C4c(OData):
         for answer in written:
             self._checked(answer, "case", values)
         return self._remember(_one(self._checked(shown)))
+
+    def erase_notes(self, crm_id: str) -> None:
+        columns, path = self.settings.note_columns, self.settings.paths["note"]
+        for row in self.find_cases(crm_id, ""):
+            for note in _expanded(row, self.settings):
+                if MARK in text_of(note, columns["text"]):
+                    self.call("DELETE", f"{path}({quote(text_of(note, columns['id']))})", fine=(*FINE, 404), headers={"If-Match": ANY})
 
     def remembers(self, crm_id: str) -> bool:
         return self._etags.get(crm_id, ANY) != ANY
@@ -192,6 +197,12 @@ class C4c(OData):
         if answer.status not in FINE:
             raise error_of(answer, entity, columns)
         return answer
+
+
+def _expanded(row: Row, settings: Settings) -> list[Row]:
+    expanded = read(row, settings.case_columns["notes"])
+    notes = expanded.get("results") if isinstance(expanded, dict) else expanded
+    return [note for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
 
 
 def _one(answer: Answer) -> Row:

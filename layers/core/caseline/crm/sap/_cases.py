@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from caseline.crm import CaseRecord, Note, SavedCase
 from caseline.crm._keeping import Keeper
 from caseline.crm.sap._errors import StaleError
@@ -18,6 +20,9 @@ class Cases:
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._keeper.add_note(crm_id, Note(note_id, text))
+
+    def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
+        return self._keeper.erase_notes(crm_id, subject)
 
     def _add_news(self, record: CaseRecord) -> SavedCase | None:
         """Notes that nobody has to look for: what SAP showed us last is the version we know of, and the write is refused if it shows another by now."""

@@ -69,6 +69,9 @@ class Product(Protocol):
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
         """The case afterwards; None where there is none. StaleError where somebody changed it since the last answer that showed it."""
 
+    def erase_notes(self, crm_id: str) -> None:
+        """Those of ours."""
+
     def remembers(self, crm_id: str) -> bool:
         """Whether its ETag is known from the last answer."""
 

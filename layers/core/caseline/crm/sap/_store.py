@@ -55,6 +55,14 @@ class Store:
             return None
         return self._written(row) if row else None
 
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """The first notes stand in a field of ours, which may be missing."""
+        self._product.erase_notes(standing.crm_id)
+        values = {**({self._columns["subject"]: fit_text(subject, SUBJECT)} if subject else {}), self._fields.get(FIRST_NOTES, ""): ""}
+        if sent := {column: value for column, value in self._known(values).items() if column}:
+            self._product.update_case(standing.crm_id, sent, ())
+        return ()
+
     def is_known(self, crm_id: str, version: int) -> bool:
         """Whether our last write left it at that version, and a write of ours would be refused if anybody changed it since."""
         return version > 0 and self._versions.get(crm_id) == version and self._product.remembers(crm_id)

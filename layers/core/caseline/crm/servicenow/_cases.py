@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caseline.crm import CLOSED, CaseRecord, Note, StandingCase
+from caseline.crm import CLOSED, NOTES_STAND, CaseRecord, Note, StandingCase
 from caseline.crm._keeping import Standing
 from caseline.crm._marks import join_notes
 from caseline.crm._optional import OptionalFields
@@ -20,6 +20,7 @@ from caseline.crm.servicenow._settings import Settings
 from caseline.errors import CrmRejectedError
 
 FOUND, LISTED, KEY = 10, 200, 100
+JOURNALS = "in ServiceNow: an admin deletes the case's rows with these words in sys_journal_field, sys_audit and sys_history_line"
 # Between these ServiceNow shows a journal's text as HTML.
 _CODE = re.compile(r"\[(/?)code\]", re.IGNORECASE)
 
@@ -64,6 +65,12 @@ class CaseStore:
         if not is_not_found(answer):
             raise error_of(answer, self._table)
         return None
+
+    def erase(self, standing: Standing, subject: str) -> Sequence[str]:
+        """Journals are for adding to alone."""
+        if subject:
+            self.update(standing.crm_id, {"short_description": fit_text(subject, 160), "description": fit_text(subject, 4_000)}, ())
+        return [NOTES_STAND, JOURNALS]
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         values = {

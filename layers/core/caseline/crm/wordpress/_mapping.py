@@ -57,6 +57,7 @@ def mapping_of(user: str, words: Mapping[str, Any]) -> dict[str, Any]:
                 },
             },
             "update": {"method": "POST", "path": "/cases/{crm_id}", "body": SHARED},
+            "erase": {"method": "POST", "path": "/cases/{crm_id}/erase", "body": {"subject": "{subject}"}},
         },
         "changes": {
             **{kind: {"path": f"/changes/{kind}", "query": SINCE, "rows": "rows"} for kind in ("cases", "people", "accounts", "comments", "deleted")},

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caseline.crm import CLOSED, CaseRecord, Note, StandingCase
+from caseline.crm import CLOSED, NOTES_STAND, CaseRecord, Note, StandingCase
 from caseline.crm._desk import Ticket, Wish, describe, join_marks, join_notes, key_of, split_marks, subject_of
-from caseline.crm._marks import missing_notes
+from caseline.crm._marks import MARK, missing_notes
+from caseline.crm._text import fit_text
 from caseline.crm.zendesk._api import Api, Row, is_id, member, next_cursor, rows, text
 from caseline.crm.zendesk._errors import FinalError, StrangerError, UsedKeyError
 from caseline.crm.zendesk._fields import TicketFields
@@ -22,7 +23,11 @@ from caseline.errors import CrmConflictError
 
 FINAL, MERGED_TAG, HOPS = "closed", "closed_by_merge", 5
 INTO = re.compile(r"#(\d{1,18})\b")
-LISTED = 100
+LISTED, SUBJECT = 100, 150
+TAGGED, COVER = re.compile(r">([^<]+)<"), "▇"
+NO_RIGHT = "in Zendesk: let our user redact (a role that may redact ticket content, in the Agent Workspace), or redact our internal notes there by hand"
+KEPT = "Zendesk's log of the ticket's events keeps earlier subjects and values of our fields until the ticket is deleted for good"
+CLOSED_SUBJECT = "its subject and our fields stand, for it is closed for good: delete the ticket there"
 NATIVE = {"priority": "priority", "owner": "assignee_id", "queue": "group_id"}
 
 
@@ -80,6 +85,28 @@ class Tickets:
         if row is None:
             raise CrmConflictError("the ticket went away while it was being saved")
         return self._ticket(row)
+
+    def erase(self, ticket: Ticket, subject: str) -> Sequence[str]:
+        """Comments are redacted, closed tickets' too, the first one wholly: what it says stands in fields of ours."""
+        said = self._api.all(f"/tickets/{ticket.ticket_id}/comments.json", "comments")
+        first = said[:1] if subject and text(ticket.row, "subject") != subject else []
+        ours = [each for each in said if MARK in text(each, "body") or (each in first and text(each, "body").replace(COVER, "").strip())]
+        redacted = [self._redact(ticket.ticket_id, each) for each in ours]
+        standing = [] if all(redacted) else [NOTES_STAND, NO_RIGHT]
+        return [*standing, *self._rename(ticket, subject), KEPT]
+
+    def _redact(self, ticket_id: str, comment: Row) -> bool:
+        """Each text between its tags is covered; whether we may."""
+        body = {"ticket_id": int(ticket_id), "html_body": TAGGED.sub(r"><redact>\1</redact><", text(comment, "html_body"))}
+        return self._api.call("PUT", f"/comment_redactions/{comment['id']}.json", body=body, fine=(200, 403, 404, 422)).status == 200
+
+    def _rename(self, ticket: Ticket, subject: str) -> Sequence[str]:
+        try:
+            if subject and subject != text(ticket.row, "subject"):
+                self._api.put(f"/tickets/{ticket.ticket_id}.json", "ticket", {"subject": fit_text(subject, SUBJECT)})
+        except FinalError:
+            return [CLOSED_SUBJECT]
+        return ()
 
     def link(self, ticket_id: str) -> str:
         return f"{self._api.url}/agent/tickets/{ticket_id}"
