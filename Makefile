@@ -40,7 +40,7 @@ build: .tools/sam/.ready ## the deployable artifacts, in .aws-sam
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	@PATH="$(CURDIR)/$(SAM):$$PATH" sam build --region us-east-1
 
-# EVALUATION_DATA names a folder of labelled files; EVALUATE=--quick leaves out what has to learn first.
+# EVALUATION_DATA names a folder of labelled files; EVALUATE=--quick leaves out what has to learn first, EVALUATE=--replay plays tweets through to cases, too.
 evaluate: .tools/test/.ready ## how good assessment is, on our own sets and on the files of EVALUATION_DATA
 	@PYTHONPATH=layers/core:infra/local $(TEST)/python -m tests.evaluation $(EVALUATE)
 
