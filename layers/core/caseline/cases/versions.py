@@ -53,6 +53,7 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     waits = {"lower_since": "" if taken else lower, "lower_why": say_fall(previous, found) if lower and not taken else ""}
     kept = {"weighs": weighs if taken else case.get("weighs", weighs), **waits}
     changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
+    changed |= find_missed(policy, case, live, scene)  # by the band that stood: a miss may be why it rises
     changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
         return case | {name: changed[name] for name in KEPT}
