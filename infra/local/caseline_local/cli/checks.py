@@ -247,8 +247,8 @@ def _version(package: str) -> str | None:
 
 
 def _pinned(package: str) -> str | None:
-    """The exact version that this installation asks for."""
-    for requirement in metadata.requires("caseline") or ():
+    """The exact version that this installation asks for; None where it runs from a checkout that was never installed."""
+    for requirement in (metadata.requires("caseline") if _version("caseline") else None) or ():
         name, mark, version = requirement.partition(";")[0].partition("==")
         if mark and name.strip() == package:
             return version.strip()
