@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from caseline.crm import CLOSED, NewContact, Note, SavedCase
+from caseline.crm import CLOSED, NOTES_STAND, NewContact, Note, SavedCase
 
 from tests.kit.crms import RECORD
 from tests.kit.pipeline import Killed
@@ -48,6 +48,21 @@ def test_a_note_is_there_once_whenever_the_writer_dies(remote: Any, late: bool) 
     saved = quick(remote).save_case(RECORD)
     keys = _die_everywhere(remote, late, lambda crm, key, again: crm.add_note(saved.crm_id, key, f"words of {key}."))
     assert [told(the_case(remote), f"words of {key}.") for key in keys] == [1] * len(keys)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_notes_are_taken_back_whenever_the_eraser_dies(remote: Any, late: bool) -> None:
+    notes, standing, remains = (Note("n-1", "first words."), Note("n-2", "second words.")), dict[str, SavedCase](), dict[str, list[str]]()
+
+    def erase(crm: Any, key: str, again: bool) -> None:
+        standing[key] = standing.get(key) or quick(remote).save_case(replace(RECORD, case_key=key, first=True, notes=notes[:1]))
+        quick(remote).add_note(standing[key].crm_id, notes[1].note_id, notes[1].text)
+        remains[key] = [*crm.erase_notes(standing[key].crm_id, "erased")]
+
+    for key in _die_everywhere(remote, late, erase):
+        erased = [*quick(remote).erase_notes(standing[key].crm_id, "erased")]
+        left = sum(told(the_case(remote, key), note.text) for note in notes)
+        assert remains[key] == erased and (not left or NOTES_STAND in erased), key
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])

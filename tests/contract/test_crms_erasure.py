@@ -68,13 +68,16 @@ def test_of_a_case_that_is_gone_nothing_is_left_to_say(world: World) -> None:
 
 def _left(world: World) -> list[str]:
     """Where the word stands, by the way to it."""
-    stored = {name: value for name, value in vars(world.simulator).items() if name not in WIRE} if world.simulator else _rows(world)
-    return [way for way, text in _texts(stored, "", set()) if WORD.lower() in text.lower()]
+    return [way for way, text in _texts(_stored(world), "", set()) if WORD.lower() in text.lower()]
 
 
-def _rows(world: Any) -> Any:
-    """Of the CRM that stands in Caseline's own table."""
-    return world.table.client.scan(TableName=world.table.name)
+def _stored(world: Any) -> Any:
+    """What a simulator holds; what the real one shows that stands in for it; the rows of the CRM in Caseline's own table."""
+    if world.simulator is None:
+        return world.table.client.scan(TableName=world.table.name)
+    if hasattr(world.simulator, "stored"):
+        return world.simulator.stored()
+    return {name: value for name, value in vars(world.simulator).items() if name not in WIRE}
 
 
 def _texts(value: Any, way: str, seen: set[int]) -> Iterator[tuple[str, str]]:

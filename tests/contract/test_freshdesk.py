@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from caseline.crm import CLOSED, NewContact, Note, freshdesk
+from caseline.crm.freshdesk._tickets import FIXED
 from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmRateLimitError, CrmRejectedError, PayloadError, SignatureError
 from caseline.signals import isoformat, parse_time
 from caseline.sources import Source
@@ -18,6 +19,7 @@ from caseline.web import WebhookRequest
 from tests.kit.crms import NOW, RECORD
 from tests.kit.crms.freshdesk import SECRET, WEBHOOK_SECRET, FreshdeskWorld, pushed, world
 from tests.kit.freshdesk import AGENT
+from tests.kit.freshdesk.desk import OUTBOUND
 
 BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
 FIRST = replace(RECORD, first=True)
@@ -102,6 +104,14 @@ def test_notes_are_private_and_cost_one_call(there: FreshdeskWorld) -> None:
     notes = tuple(Note(f"n-{number}", f"words {number}.", public=True) for number in range(9))
     assert cost(there, lambda: there.adapter().save_case(replace(record, version=3, notes=notes))) == 3
     assert [said["private"] for said in there.desk.conversations[int(saved.crm_id)]] == [True]
+
+
+def test_an_outbound_ticket_keeps_subject_and_description(there: FreshdeskWorld) -> None:
+    crm = there.adapter(source=OUTBOUND)
+    saved = crm.save_case(FIRST)
+    crm.add_note(saved.crm_id, "n-1", "words")
+    assert crm.erase_notes(saved.crm_id, "erased") == [FIXED]
+    assert not there.desk.conversations[int(saved.crm_id)]
 
 
 def test_a_note_behind_many_conversations_is_not_written_again(there: FreshdeskWorld) -> None:

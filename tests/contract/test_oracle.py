@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from caseline.crm import CLOSED, Note
+from caseline.crm import CLOSED, NOTES_STAND, Note
 from caseline.crm import oracle as adapter
+from caseline.crm.oracle._cases import CLOSED_FOR_GOOD
 from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmRejectedError, PayloadError
 
 from tests.kit.crms import RECORD
@@ -119,6 +120,12 @@ def test_a_case_that_is_closed_for_good_stays_as_it_is(fusion: OracleWorld) -> N
     for changes in ({"score": 85}, {"band": "P2"}, {"notes": (Note("n-1", "words"),)}):
         assert crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, **changes)).status == CLOSED  # type: ignore[arg-type]
     assert fusion.cases() == before
+
+
+def test_a_case_that_is_closed_for_good_gives_nothing_back(fusion: OracleWorld) -> None:
+    saved = fusion.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", "words"),)))
+    fusion._set(saved.crm_id, StatusCd="ORA_SVC_CLOSED")
+    assert fusion.adapter().erase_notes(saved.crm_id, "erased") == [NOTES_STAND, CLOSED_FOR_GOOD]
 
 
 def test_a_required_field_that_is_missing_says_what_to_create(fusion: OracleWorld) -> None:

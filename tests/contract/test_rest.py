@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from caseline.configuration import read_config
-from caseline.crm import Note, rest
+from caseline.crm import NOTES_STAND, Note, rest
 from caseline.crm._mapped._checks import read_mapping
 from caseline.crm._mapped._reading import MappingError
 from caseline.crm._mapped._template import OddValueError, Template
@@ -134,6 +134,13 @@ def test_notes_may_go_by_a_request_of_their_own(office: RestWorld) -> None:
     text = "".join(the_case(office).notes)
     assert [text.count(f"words {number}.") for number in range(9)] == [1] * 9
     assert [row["public"] for row in office.simulator.notes(saved.crm_id)][:3] == [False, True, False]
+
+
+@pytest.mark.parametrize("way", [None, {"method": "POST", "path": "/tickets/{crm_id}/forgotten"}, {"method": "PUT", "path": "/tickets/{crm_id}/forget"}])
+def test_notes_stand_where_there_is_no_way_to_take_them_back(office: RestWorld, way: Any) -> None:
+    crm = office.adapter(mapping=changed("cases", "erase", value=way))
+    saved = crm.save_case(replace(RECORD, first=True, notes=(Note("n-1", "words"),)))
+    assert crm.erase_notes(saved.crm_id, "erased") == [NOTES_STAND]
 
 
 def test_public_notes_are_answers(office: RestWorld) -> None:

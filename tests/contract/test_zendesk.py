@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caseline.crm import CLOSED, NewContact, Note, zendesk
+from caseline.crm import CLOSED, NOTES_STAND, NewContact, Note, zendesk
+from caseline.crm.zendesk._tickets import CLOSED_SUBJECT, KEPT, NO_RIGHT
 from caseline.errors import ConfigError, CrmAuthError, CrmConflictError, CrmRateLimitError, PayloadError
 from caseline.signals import isoformat, parse_time
 from caseline.sources import Source
@@ -96,6 +97,23 @@ def test_a_closed_ticket_is_left_alone(there: ZendeskWorld) -> None:
         again = there.adapter().save_case(record)
         assert (again.crm_id, again.status, again.created) == (saved.crm_id, CLOSED, False)
     assert [(case.version, case.score) for case in there.cases()] == [(1, 80)]
+
+
+def test_a_closed_ticket_is_redacted_though_its_subject_stands(there: ZendeskWorld) -> None:
+    saved = there.adapter().save_case(replace(FIRST, notes=(Note("n-1", "words <b>bold</b>\n\n& more"),)))
+    there.close_case(saved.crm_id)
+    there.desk.finish(there.desk.tickets[int(saved.crm_id)])
+    remains = there.adapter().erase_notes(saved.crm_id, "erased")
+    assert remains == [CLOSED_SUBJECT, KEPT] and not set("abcdefghijklmnopqrstuvwxyz") & set(there.desk.comments[int(saved.crm_id)][0]["body"])
+
+
+def test_who_may_not_redact_says_what_stands_and_where(there: ZendeskWorld) -> None:
+    saved = there.adapter().save_case(replace(FIRST, notes=(Note("n-1", "words"),)))
+    there.simulator.may_redact = False
+    assert there.adapter().erase_notes(saved.crm_id, "erased") == [NOTES_STAND, NO_RIGHT, KEPT]
+    there.simulator.may_redact = True
+    assert there.adapter().erase_notes(saved.crm_id, "erased") == [KEPT]
+    assert "words" not in str(there.desk.comments)
 
 
 def test_a_case_that_is_opened_again_goes_on_in_a_follow_up(there: ZendeskWorld) -> None:

@@ -253,10 +253,10 @@ class Simulated(Simulator):
         return {"error": False, "message": "Case Deleted Successfully."}
 
     def _delete_comment(self, call: Call, member: Member, comment_id: str) -> Any:
-        """Of one's own, or of anybody's as an admin; one that is not there breaks it."""
+        """One's own, or anybody's as an admin."""
         comment = next((each for each in self.org.comments if each["id"] == comment_id), None)
         if comment is None:
-            raise BrokenError
+            return Reply(404, {"detail": "No Comment matches the given query."})
         if member.role != "ADMIN" and comment["member"] != member:
             return Reply(403, {"error": True, "errors": "You do not have permission to perform this action"})
         self.org.comments.remove(comment)

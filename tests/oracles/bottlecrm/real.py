@@ -56,6 +56,11 @@ class Real(Simulator):
         except ValueError:
             return reply.status, reply.body.decode()
 
+    def stored(self) -> list[Any]:
+        """All that it shows of its tickets."""
+        listed = self.direct("GET", "cases", include_deleted="true", show_merged="true", limit=100)[1]["cases"]
+        return [listed, *(self.direct("GET", f"cases/{each['id']}{part}")[1] for each in listed for part in ("", "/activities"))]
+
     def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         answer = requests.request(method, self._site.url + target, headers=dict(headers), data=body, allow_redirects=False, timeout=60)
         return Reply(answer.status_code, answer.content, {name: answer.headers[name] for name in KEPT if name in answer.headers})

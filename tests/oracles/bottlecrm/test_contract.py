@@ -6,6 +6,7 @@ from tests.contract.test_crms import *
 from tests.contract.test_crms_cases import *
 from tests.contract.test_crms_changes import *
 from tests.contract.test_crms_deaths import *
+from tests.contract.test_crms_erasure import *
 from tests.contract.test_crms_notes import *
 from tests.contract.test_crms_people import *
 from tests.contract.test_crms_setup import *
@@ -20,5 +21,5 @@ from tests.contract.test_crms_wire import (  # noqa: F401
 # More than its feed of activities shows, and not so many that a ticket of so many comments takes minutes.
 test_crms_changes.MANY = 55
 
-# These two are of every CRM's module, not of one CRM.
-del test_each_crm_has_a_kit, test_opening_a_crm_loads_nothing_heavy  # noqa: F821
+# This one is of every CRM's module, not of one CRM.
+del test_opening_a_crm_loads_nothing_heavy  # noqa: F821

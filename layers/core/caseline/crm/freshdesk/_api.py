@@ -48,6 +48,12 @@ class Api:
         """The record as it is then, None where there is none."""
         return self._one(self.call("PUT", path, kind, body=values, fine=(200, 404)))
 
+    def delete(self, path: str) -> None:
+        """Also where it is gone already."""
+        answer = self.call("DELETE", path, fine=(204, 404))
+        if answer.status == 404 and not is_not_found(answer):
+            raise error_of(answer)
+
     def post(self, path: str, kind: str, values: Mapping[str, Any]) -> Row:
         return row_of(self.call("POST", path, kind, body=values))
 

@@ -68,7 +68,7 @@ class Tickets:
         """Notes are deleted; those that came first are cut out of the description."""
         for each in self.conversations(ticket.ticket_id):
             if MARK in _words(each):
-                self._api.call("DELETE", f"/conversations/{each['id']}", fine=(204, 404))
+                self._api.delete(f"/conversations/{each['id']}")
         described = text(ticket.row, "description_text")
         words = subject or without_notes(described)
         values = {**({"subject": fit_text(subject, LONGEST)} if subject else {}), **({"description": _html(words)} if words != described else {})}

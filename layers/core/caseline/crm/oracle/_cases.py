@@ -107,9 +107,9 @@ class CaseStore:
                 return [text_of(row, "MessageId") for row in found]
 
     def _take_back(self, message: str) -> None:
-        content = self._api.call("GET", f"{message}/enclosure/MessageContent", fine=(200, 404), headers={"Accept": "*/*"})
-        if content.status == 200 and MARK.encode() in content.content:
-            self._api.call("DELETE", message, fine=(200, 204, 404))
+        content = self._api.call("GET", f"{message}/enclosure/MessageContent", headers={"Accept": "*/*"}).content
+        if MARK.encode() in content:
+            self._api.call("DELETE", message, fine=(200, 204))
 
     def ours(self, record: CaseRecord) -> dict[str, Any]:
         values = {
