@@ -99,22 +99,22 @@ def test_hours_that_meet_in_the_hour_that_comes_twice_are_counted_once():
 
 def test_targets_by_brand_clock_channel_and_band():
     policy = load_policy(OFFICE)
-    assert find_target(policy, FIRST, "P2", "x", "acme") == timedelta(minutes=120)
-    assert find_target(policy, FIRST, "P2", "x", "other") == timedelta(minutes=120)
-    assert find_target(policy, FIRST, "P1", "email", "other") == timedelta(minutes=60)
-    assert find_target(policy, NEXT, "P1", "email", "other") == timedelta(minutes=5)
-    assert find_target(policy, NEXT, "P3", "x", "acme") == timedelta(minutes=240), "as for the first"
-    assert find_target(policy, RESOLUTION, "P4", "x", "other") == timedelta(minutes=400)
-    assert find_target(policy, RESOLUTION, "P4", "x", "acme") == timedelta(minutes=4)
+    assert find_target(policy, FIRST, "P2", ("x",), "acme") == timedelta(minutes=120)
+    assert find_target(policy, FIRST, "P2", ("x",), "other") == timedelta(minutes=120)
+    assert find_target(policy, FIRST, "P1", ("email",), "other") == timedelta(minutes=60)
+    assert find_target(policy, NEXT, "P1", ("email",), "other") == timedelta(minutes=5)
+    assert find_target(policy, NEXT, "P3", ("x",), "acme") == timedelta(minutes=240), "as for the first"
+    assert find_target(policy, RESOLUTION, "P4", ("x",), "other") == timedelta(minutes=400)
+    assert find_target(policy, RESOLUTION, "P4", ("x",), "acme") == timedelta(minutes=4)
     assert find_target(load_policy(), RESOLUTION, "P4") is None and calendar_of(load_policy(), "acme") is None
 
 
 def test_a_weekend_and_a_holiday_do_not_count():
     policy = load_policy(OFFICE)
     asked = at("2026-12-21T15:30")  # a Monday, half an hour before the end; Friday is the holiday, and opens no more
-    assert due_at(policy, asked, "P1", "x", "acme") == at("2026-12-27T00:30")
-    assert waited_share(policy, asked, at("2026-12-26T12:00"), "P1", "x", "acme") == 0.5
-    assert due_at(policy, asked, "P1", "x", "other") == asked + timedelta(minutes=30)
+    assert due_at(policy, asked, "P1", ("x",), "acme") == at("2026-12-27T00:30")
+    assert waited_share(policy, asked, at("2026-12-26T12:00"), "P1", ("x",), "acme") == 0.5
+    assert due_at(policy, asked, "P1", ("x",), "other") == asked + timedelta(minutes=30)
 
 
 @pytest.mark.parametrize(

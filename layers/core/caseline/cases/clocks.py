@@ -10,7 +10,7 @@ from typing import Any
 from caseline.cases.circumstances import say_missed
 from caseline.cases.evidence import Scene, answers, asks_for_reply
 from caseline.cases.ledger import history_row
-from caseline.deadlines import FIRST, NEXT, RESOLUTION, add_time, find_target
+from caseline.deadlines import FIRST, NEXT, RESOLUTION, Ways, add_time, find_target, ways_of
 from caseline.policy import Policy
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
@@ -22,7 +22,7 @@ class Wait:
 
     clock: str
     since: str
-    channel: str
+    ways: Ways
     until: str | None = None
 
 
@@ -65,18 +65,18 @@ def read_waits(case: Mapping[str, Any], live: Iterable[Item], replies: Iterable[
         if answered and ask["occurred_at"] <= answered:
             continue  # the same turn
         until = next((reply for reply in replies if reply > ask["occurred_at"]), None)
-        yield Wait(clock, str(ask["occurred_at"]), str(ask["channel"]), until)
+        yield Wait(clock, str(ask["occurred_at"]), ways_of(ask), until)
         if until is None:
             break
         answered, clock = until, NEXT
-    channels = list(case.get("channels") or ())
+    ways = {ways_of(ask) for ask in asks}
     since, until = str(case.get("first_signal_at") or case["opened_at"]), case.get("closed_at")
-    yield Wait(RESOLUTION, since, str(channels[0]) if len(channels) == 1 else "", str(until) if until else None)
+    yield Wait(RESOLUTION, since, ways.pop() if len(ways) == 1 else (), str(until) if until else None)
 
 
 def due_of(policy: Policy, case: Mapping[str, Any], wait: Wait) -> datetime | None:
     """For the case's band; None where the policy has no target."""
-    target = find_target(policy, wait.clock, case["priority"]["band"], wait.channel, case["brand"])
+    target = find_target(policy, wait.clock, case["priority"]["band"], wait.ways, case["brand"])
     return add_time(policy, parse_time(wait.since), target, case["brand"]) if target else None
 
 

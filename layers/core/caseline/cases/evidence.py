@@ -12,7 +12,7 @@ from typing import Any
 from caseline.assessment import Assessment
 from caseline.crm import Account
 from caseline.customers import identity_key
-from caseline.deadlines import waited_share
+from caseline.deadlines import waited_share, ways_of
 from caseline.need import is_star_only
 from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
@@ -101,7 +101,7 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
     """How much of its target the oldest ask without a later reply has waited."""
     ask = oldest_ask(signals, scene)
-    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, channel=ask["channel"], brand=str(ask.get("brand") or "")) if ask else 0.0
+    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, ways=ways_of(ask), brand=str(ask.get("brand") or "")) if ask else 0.0
 
 
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:

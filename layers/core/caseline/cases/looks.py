@@ -8,7 +8,7 @@ from typing import Any
 
 from caseline.cases.clocks import due_moments
 from caseline.cases.evidence import Scene, oldest_ask
-from caseline.deadlines import add_time, reply_target
+from caseline.deadlines import add_time, reply_target, ways_of
 from caseline.policy import Policy
 from caseline.priority import Priority
 from caseline.signals import isoformat, parse_time
@@ -34,7 +34,7 @@ def _ticks(policy: Policy, live: Sequence[Item], scene: Scene) -> list[datetime]
     if ask is None:
         return []
     brand = str(ask.get("brand") or "")
-    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, channel=ask["channel"], brand=brand)
+    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, ways=ways_of(ask), brand=brand)
     return [add_time(policy, asked, share * target, brand) for share in TICKS]
 
 

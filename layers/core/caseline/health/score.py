@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from caseline.deadlines import due_at
+from caseline.deadlines import due_at, ways_of
 from caseline.health.history import History, decayed_mean
 from caseline.policy import Policy
 from caseline.priority.model import renewal_points, round_half_up
@@ -188,7 +188,7 @@ def find_clocks(policy: Policy, history: History) -> list[dict[str, Any]]:
 
 
 def _is_overdue(policy: Policy, row: Item, history: History) -> bool:
-    return due_at(policy, parse_time(row["occurred_at"]), channel=row["channel"], brand=row["brand"]) <= history.now
+    return due_at(policy, parse_time(row["occurred_at"]), ways=ways_of(row), brand=row["brand"]) <= history.now
 
 
 def _worse(count: int) -> float:
