@@ -9,7 +9,7 @@ from typing import Any
 from caseline.crm import NOTES_STAND, Note
 
 from tests.kit.crms import RECORD, World
-from tests.kit.scenes import later, the_case, told
+from tests.kit.scenes import later, the_case, told, where_it_can
 
 NOTES = tuple(Note(f"n-{number}", f"words {number}.") for number in range(1, 4))
 WORD, ERASED = "Marmalade", "service: (erased)"
@@ -48,6 +48,19 @@ def test_notes_alone_are_taken_back_from_where_the_first_ones_went(world: World)
     remains = world.adapter().erase_notes(saved.crm_id)
     assert remains or not _left(world)
     assert NOTES_STAND in remains or not told(the_case(world), WORD)
+
+
+@where_it_can("merge")
+def test_notes_that_went_with_a_merged_case_are_taken_back_there(world: World) -> None:
+    """What people wrote at the survivor stands."""
+    crm = world.adapter()
+    saved, into = crm.save_case(replace(RECORD, first=True)), crm.save_case(replace(RECORD, case_key="cx-other", first=True))
+    world.comment(into.crm_id, "what a person wrote")
+    world.merge_case(saved.crm_id, into.crm_id)
+    crm.save_case(later(saved, notes=NOTES[:1]))
+    remains = world.adapter().erase_notes(saved.crm_id, ERASED)
+    survivor = next(case for case in world.cases() if case.crm_id == into.crm_id)
+    assert told(survivor, "what a person wrote") == 1 and (NOTES_STAND in remains or not told(survivor, "words 1."))
 
 
 def test_what_is_told_again_after_that_stands_once(world: World) -> None:

@@ -256,7 +256,7 @@ class Simulated(Simulator):
         """One's own, or anybody's as an admin."""
         comment = next((each for each in self.org.comments if each["id"] == comment_id), None)
         if comment is None:
-            return Reply(404, {"detail": "No Comment matches the given query."})
+            return Reply(404, {"detail": "No such Comment."})
         if member.role != "ADMIN" and comment["member"] != member:
             return Reply(403, {"error": True, "errors": "You do not have permission to perform this action"})
         self.org.comments.remove(comment)

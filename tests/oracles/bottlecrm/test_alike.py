@@ -110,6 +110,12 @@ def tickets(client: Client) -> None:
     client("GET", f"cases/{NOBODY}")
     client("GET", "cases/nobody")
     client("GET", f"cases/{first}/activities", limit=3)
+    [note] = client("GET", f"cases/{first}")["internal_notes"]
+    for _ in range(2):
+        client("DELETE", f"cases/comment/{note['id']}", {})
+    client("PATCH", f"cases/{first}", {"description": "other words"})
+    client("GET", f"cases/{first}")
+    client("GET", f"cases/{first}/activities", limit=1)
     client("GET", f"cases/{NOBODY}/activities")
     second = client("POST", "cases", {**parcel, "name": "Second"})["id"]
     for query in ({"cf_cx_case_key": "k-1"}, {"cf_cx_n": "3"}, {"name": "parcel"}, {"ordering": "created_at"}, {"status": "Assigned"}):

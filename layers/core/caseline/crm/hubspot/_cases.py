@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
+from caseline.crm._marks import MERGED as MERGED_THERE
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.hubspot._api import Api, Record, associate, compare, exists, text_of
@@ -17,6 +18,7 @@ from caseline.errors import CrmConflictError, CrmNotFoundError
 
 PRIORITY, STAGE, OWNER, PIPELINE, MERGED = "hs_ticket_priority", "hs_pipeline_stage", "hubspot_owner_id", "hs_pipeline", "hs_merged_object_ids"
 LONG, PAGE = 60_000, 200
+HISTORY = "HubSpot shows earlier values in the ticket's history, and keeps deleted notes for 90 days"
 
 
 class Cases:
@@ -44,14 +46,17 @@ class Cases:
         self._activities.add(crm_id, rest)
 
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
-        if self._read(crm_id) is None:
+        """Also of a ticket that was merged: in the one that it went into, which keeps its subject."""
+        standing = self._read(crm_id) or self._survivor(crm_id)
+        if standing is None:
             return ()
+        place, is_it = standing["id"], standing["id"] == crm_id
         [name] = self._optional.of("tickets", [self._fields["notes"]]) or [""]
-        blank = {"subject": fit_text(subject, 255), "content": fit_text(subject, LONG)} if subject else {}
+        blank = {"subject": fit_text(subject, 255), "content": fit_text(subject, LONG)} if subject and is_it else {}
         if values := {**({name: ""} if name else {}), **blank}:
-            self._update(crm_id, values)
-        self._activities.erase(crm_id)
-        return ["HubSpot shows earlier values in the ticket's history, and keeps deleted notes for 90 days"]
+            self._update(place, values)
+        self._activities.erase(place)
+        return [HISTORY, *([MERGED_THERE] if subject and not is_it else [])]
 
     def page(self, after: str) -> tuple[list[StandingCase], str]:
         """By id, so that no page is shifted by what is made meanwhile and no limit of a search is reached. What was made a few seconds ago may lack yet."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
+from caseline.crm._marks import MERGED
 from caseline.crm._optional import OptionalFields
 from caseline.crm.salesforce._api import Api, Part, Record, query_part
 from caseline.crm.salesforce._errors import RuleError
@@ -42,11 +43,14 @@ class Cases:
             self._api.call("POST", "/sobjects/CaseComment", body=note_body(note, crm_id))
 
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
-        """The newest comments first, until none of ours is left."""
-        if not is_id(crm_id) or self._api.call("GET", f"/sobjects/Case/{crm_id}?fields=Id", fine=(200, 404)).status == 404:
+        """The newest comments first, until none of ours is left; of a case that was merged, in the one that it went into, which keeps its subject."""
+        place = self._standings.place(crm_id)
+        if not place:
             return ()
-        while gone := erasing_parts(self._api.compose([comments_part(crm_id, self._field("case_key"), "", "Id, ")]).records("comments")):
+        while gone := erasing_parts(self._api.compose([comments_part(place, self._field("case_key"), "", "Id, ")]).records("comments")):
             self._api.compose(gone[:NOTES_AT_ONCE]).check()
+        if subject and place[:15] != crm_id[:15]:
+            return [BIN, MERGED]
         if subject:
             self._api.call("PATCH", f"/sobjects/Case/{crm_id}", body={"Subject": subject, "Description": subject}, fine=(200, 204, 404))
         return [BIN]

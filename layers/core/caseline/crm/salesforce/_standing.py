@@ -32,6 +32,16 @@ class Standings:
     def read(self, record: CaseRecord) -> Standing | None:
         return self.of(record, self._api.compose(self.looks(record)))
 
+    def place(self, crm_id: str) -> str:
+        """Where a case lives on that may have been merged; "" for one that is gone."""
+        while is_id(crm_id):
+            found = f"SELECT Id, IsDeleted, MasterRecordId FROM Case WHERE Id = {quote(crm_id)} LIMIT 1"  # noqa: S608
+            [row] = self._api.compose([query_part("found", found, deleted=True)]).records("found") or [{"IsDeleted": True}]
+            if not row.get("IsDeleted"):
+                return crm_id
+            crm_id = str(row.get("MasterRecordId") or "")
+        return ""
+
     def looks(self, record: CaseRecord) -> list[Part]:
         """What is asked for it, of any composite call; the comments only where notes are to be written."""
         columns = self._optional.of("Case", [*ASKED, *(self._fields[name] for name in OURS)])
