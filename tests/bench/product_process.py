@@ -11,6 +11,10 @@ from caseline_local.engine.product import Product
 
 def main() -> None:
     product = Product(Path(sys.argv[1]), 0)
+    product.home.prepare()
+    with product.home.config_file.open("a") as config:
+        config.write("policy: policy.yaml\n")
+    (product.home.path / "policy.yaml").write_text("version: 1\nstorms: {active: false}\n")  # all who complain use the same words
     product.start()
     secrets = json.loads(product.home.secrets_file.read_text())
     facts = {
