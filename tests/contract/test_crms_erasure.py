@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from caseline.crm import NOTES_STAND, Note
 
 from tests.kit.crms import RECORD, World
@@ -61,6 +62,16 @@ def test_notes_that_went_with_a_merged_case_are_taken_back_there(world: World) -
     remains = world.adapter().erase_notes(saved.crm_id, ERASED)
     survivor = next(case for case in world.cases() if case.crm_id == into.crm_id)
     assert told(survivor, "what a person wrote") == 1 and (NOTES_STAND in remains or not told(survivor, "words 1."))
+
+
+@pytest.mark.parametrize("world", ["bottlecrm", "freshdesk", "oracle", "sap", "sap_c4c", "wordpress", "rest"], indirect=True)
+def test_who_may_not_delete_says_so_and_holds_nothing_up(world: World) -> None:
+    crm = world.adapter()
+    saved = crm.save_case(replace(RECORD, first=True))
+    crm.add_note(saved.crm_id, "n-1", "words 1.")
+    assert world.wire
+    world.wire.answer("(DELETE|POST) .*", 403, times=9)
+    assert NOTES_STAND in crm.erase_notes(saved.crm_id, ERASED)
 
 
 def test_what_is_told_again_after_that_stands_once(world: World) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
-from caseline.crm._marks import MARK, MERGED, mark, marked
+from caseline.crm._erasing import take_back
+from caseline.crm._marks import MARK, mark, marked
 from caseline.crm._text import fit_text
 from caseline.errors import CrmNotFoundError
 
@@ -101,10 +103,7 @@ class Saver:
     def erase_notes(self, ticket_id: str, subject: str = "") -> Sequence[str]:
         """Also of a ticket that was merged: in the one that it went into."""
         standing = self._desk.read(ticket_id)
-        if standing is None:
-            return ()
-        is_it = standing.ticket_id == ticket_id
-        return [*self._desk.erase(standing, subject if is_it else ""), *([MERGED] if subject and not is_it else [])]
+        return take_back(partial(self._desk.erase, standing), subject, standing.ticket_id != ticket_id) if standing else ()
 
     def _create(self, record: CaseRecord, follows: Ticket | None = None) -> SavedCase:
         ticket, is_new = self._desk.create(record, self._given(record), follows)

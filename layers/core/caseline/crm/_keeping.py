@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
-from caseline.crm._marks import MERGED, missing_notes
+from caseline.crm._erasing import take_back
+from caseline.crm._marks import missing_notes
 from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
@@ -86,10 +88,7 @@ class Keeper:
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
         """Also of a case that was merged: in the one that it went into."""
         standing = self._find(crm_id, "")
-        if standing is None:
-            return ()
-        is_it = standing.crm_id == crm_id
-        return [*self._store.erase(standing, subject if is_it else ""), *([MERGED] if subject and not is_it else [])]
+        return take_back(partial(self._store.erase, standing), subject, standing.crm_id != crm_id) if standing else ()
 
     def _missing(self, notes: Sequence[Note], standing: Standing) -> list[Note]:
         """Those that the case has not yet; by their marks in what is written there, unless a CRM keeps them otherwise."""

@@ -9,8 +9,6 @@ from caseline.crm._text import fit_text
 
 NOTE_LIMIT = 15_000
 MARK = "[cx:"
-# What a case that was merged leaves to people.
-MERGED = "it was merged there into another case, and the subject and first text of both stand: erase in them what names the customer"
 
 
 def mark(note_id: str) -> str:

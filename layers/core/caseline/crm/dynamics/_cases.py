@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._batch import Item, Part
+from caseline.crm._erasing import take_back
 from caseline.crm._http import Answer
 from caseline.crm.dynamics._api import Api, Row, checked, row_of, rows_of
 from caseline.crm.dynamics._errors import ExistsError
@@ -45,6 +47,9 @@ class Cases:
         if not is_guid(crm_id) or (standing := self._get(f"/incidents({crm_id})")) is None:
             return ()
         place = self._follow(standing)["incidentid"]
+        return take_back(partial(self._erase, place), subject, place != standing["incidentid"])
+
+    def _erase(self, place: str, subject: str) -> Sequence[str]:
         self._notes.erase(place)
         if subject:
             self._api.call("PATCH", f"/incidents({place})", body={"title": subject}, headers=UPDATE, fine=(200, 204, 404))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
-from caseline.crm._marks import MERGED as MERGED_THERE
+from caseline.crm._erasing import take_back
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.hubspot._api import Api, Record, associate, compare, exists, text_of
@@ -48,15 +49,15 @@ class Cases:
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
         """Also of a ticket that was merged: in the one that it went into, which keeps its subject."""
         standing = self._read(crm_id) or self._survivor(crm_id)
-        if standing is None:
-            return ()
-        place, is_it = standing["id"], standing["id"] == crm_id
+        return take_back(partial(self._erase, standing["id"]), subject, standing["id"] != crm_id) if standing else ()
+
+    def _erase(self, place: str, subject: str) -> Sequence[str]:
         [name] = self._optional.of("tickets", [self._fields["notes"]]) or [""]
-        blank = {"subject": fit_text(subject, 255), "content": fit_text(subject, LONG)} if subject and is_it else {}
+        blank = {"subject": fit_text(subject, 255), "content": fit_text(subject, LONG)} if subject else {}
         if values := {**({name: ""} if name else {}), **blank}:
             self._update(place, values)
         self._activities.erase(place)
-        return [HISTORY, *([MERGED_THERE] if subject and not is_it else [])]
+        return [HISTORY]
 
     def page(self, after: str) -> tuple[list[StandingCase], str]:
         """By id, so that no page is shifted by what is made meanwhile and no limit of a search is reached. What was made a few seconds ago may lack yet."""

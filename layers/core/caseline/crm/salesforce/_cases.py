@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
-from caseline.crm._marks import MERGED
+from caseline.crm._erasing import take_back
 from caseline.crm._optional import OptionalFields
 from caseline.crm.salesforce._api import Api, Part, Record, query_part
 from caseline.crm.salesforce._errors import RuleError
@@ -45,14 +46,13 @@ class Cases:
     def erase_notes(self, crm_id: str, subject: str = "") -> Sequence[str]:
         """The newest comments first, until none of ours is left; of a case that was merged, in the one that it went into, which keeps its subject."""
         place = self._standings.place(crm_id)
-        if not place:
-            return ()
+        return take_back(partial(self._erase, place), subject, place[:15] != crm_id[:15]) if place else ()
+
+    def _erase(self, place: str, subject: str) -> Sequence[str]:
         while gone := erasing_parts(self._api.compose([comments_part(place, self._field("case_key"), "", "Id, ")]).records("comments")):
             self._api.compose(gone[:NOTES_AT_ONCE]).check()
-        if subject and place[:15] != crm_id[:15]:
-            return [BIN, MERGED]
         if subject:
-            self._api.call("PATCH", f"/sobjects/Case/{crm_id}", body={"Subject": subject, "Description": subject}, fine=(200, 204, 404))
+            self._api.call("PATCH", f"/sobjects/Case/{place}", body={"Subject": subject, "Description": subject}, fine=(200, 204, 404))
         return [BIN]
 
     def _save(self, record: CaseRecord) -> SavedCase:
