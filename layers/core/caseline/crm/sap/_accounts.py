@@ -12,7 +12,7 @@ from caseline.crm._optional import OptionalFields
 from caseline.crm.sap._facts import read_facts
 from caseline.crm.sap._product import Page, Product, Query
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.identity import normalise_identities
 
 # More would be a scan, or longer than an address may be: nobody has so many addresses, and an office phone is nobody's.

@@ -26,8 +26,8 @@ from caseline.crm.sap._cases import Cases
 from caseline.crm.sap._changes import Changes
 from caseline.crm.sap._people import People
 from caseline.crm.sap._product import Product
-from caseline.crm.sap._products import read_settings
 from caseline.crm.sap._session import Session
+from caseline.crm.sap._settings import read_settings
 from caseline.crm.sap._setup import SetUp
 from caseline.crm.sap._store import Store
 from caseline.crm.sap._v2 import V2

@@ -18,7 +18,7 @@ from caseline.crm.sap._errors import error_of
 from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, url
 from caseline.crm.sap._rows import Row, read, text_of
 from caseline.crm.sap._session import Session
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmUnavailableError
 from caseline.signals import isoformat
 

@@ -17,7 +17,7 @@ from caseline.crm._streams import Streams
 from caseline.crm.sap._accounts import ALONE, Accounts
 from caseline.crm.sap._product import Product, Query, time_of
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._settings import PENDING, Settings
+from caseline.crm.sap._shape import PENDING, Settings
 from caseline.crm.sap._store import Store
 from caseline.payloads import read_time
 

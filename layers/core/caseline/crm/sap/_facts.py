@@ -12,7 +12,7 @@ from caseline.crm._amounts import add_amounts, read_amount, show_amount
 from caseline.crm._value import read_renewal, tier_of
 from caseline.crm.sap._product import Page, time_of
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmUnavailableError
 from caseline.signals import isoformat
 

@@ -11,7 +11,7 @@ from caseline.crm._text import fit_text
 from caseline.crm.sap._accounts import Accounts
 from caseline.crm.sap._product import Edit, Product, Query
 from caseline.crm.sap._rows import text_of
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmRejectedError
 from caseline.identity import normalise_identities
 from caseline.signals import parse_time

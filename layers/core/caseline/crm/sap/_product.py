@@ -16,7 +16,7 @@ from caseline.crm._text import fit_text
 from caseline.crm.sap._errors import error_of
 from caseline.crm.sap._rows import Row, text_of
 from caseline.crm.sap._session import Session
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmUnavailableError, PayloadError
 from caseline.payloads import read_time
 

@@ -11,7 +11,7 @@ from typing import Any
 from caseline.crm import Usage
 from caseline.crm._http import Answer, HttpApi
 from caseline.crm._tokens import Tokens, fetch_token, secret_texts
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmAuthError, CrmUnavailableError
 
 CSRF, REQUIRED, FETCH = "x-csrf-token", "required", "fetch"

@@ -1,126 +1,104 @@
-"""Settings of the SAP adapter: which fields, which codes. The door reads them too, to understand events: nothing heavy here.
-
-A column is named as it stands in a record; a dot steps into an object (`extensions.CXBand`). SAP publishes little of what its tenants may rename, so every
-name and code is a setting.
-"""
+"""Which product of SAP it is: the defaults of Cloud for Customer, and reading the settings of either."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._settings import read_settings as read_fields
+from caseline.crm.sap._shape import ACCOUNT_FIELDS, C4C, CASE_FIELDS, CONTACT_FIELDS, PENDING, V2, Settings, named
+from caseline.errors import ConfigError
 
-FIRST_NOTES = "notes"  # of V2 alone, where a note of its own is a call of its own
-CASE_FIELDS = ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-CONTACT_FIELDS = ("handles", "customer_key", *PROFILE)
-ACCOUNT_FIELDS = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
-V2, C4C = "v2", "c4c"
-PENDING = "pending"
+_COLUMN = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,3}\Z")
 
 
-def named(pattern: str, *keys: str) -> dict[str, str]:
-    """case_key as CXCaseKey, in the product's way."""
-    return {key: pattern.format("CX" + "".join(word.capitalize() for word in key.split("_"))) for key in keys}
-
-
-def _extension(*keys: str) -> dict[str, str]:
-    return named("extensions.{}", *keys)
+def _kut(*keys: str) -> dict[str, str]:
+    return named("{}_KUT", *keys)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """As under `crm:` in config.yaml; these are the defaults of Sales and Service Cloud V2.
+class C4cSettings(Settings):
+    """The defaults of Cloud for Customer."""
 
-    `own_user` is the name that SAP shows as the last changer of what Caseline wrote: without it our own writes to contacts and accounts come back as changes.
-    `paths` are those of the entities below `api_path`; `*_columns` SAP's own fields, `*_fields` those made for Caseline, `fact_fields` what of an account is
-    read as facts; "" switches one off. `deals` and `contracts` name a collection (path, account, value or end, condition) that is summed or searched for each
-    account; on V2 each costs a call and both are off. `new_case` is what every case is made with. `priorities` maps a band, `statuses` new, open,
-    pending and closed; `closed_statuses` are all that mean closed besides. `queues` and `owners` map to ids of teams and employees, `tiers` the tenant's own
-    words to ours. `default_account` is the id of the account for cases of customers whom SAP does not know. `key_filter` finds cases of ours.
-    `headers` go with each call (x-sap-crm-token, or APIKey of a gateway). `csrf` is basic (fetched before the first write of a technical user) or always.
-    `phone_region` ("GB") reads numbers stored without a country's code.
-    `case_link` is where people see a case ({id}, {number}). `overlap_seconds` is how late a change may become visible.
-    """
-
-    product: str = V2
-    instance_url: str = ""
-    api_path: str = "/sap/c4c/api/v1"
-    login_url: str = ""
-    token_path: str = "/oauth2/api/v1/token"  # noqa: S105
-    headers: Mapping[str, str] = field(default_factory=dict)
-    csrf: str = "basic"
-    csrf_path: str = "/case-service/cases?$top=1"
-    own_user: str = ""
+    product: str = C4C
+    api_path: str = "/sap/c4c/odata/v1/c4codataapi"
+    csrf: str = "always"
+    csrf_path: str = "/?$format=json"
     paths: Mapping[str, str] = field(default_factory=lambda: {
-        "case": "/case-service/cases", "contact": "/contact-person-service/contactPersons", "account": "/account-service/accounts",
-        "lead": "/lead-service/leads", "note": "/note-service/notes",
+        "case": "/ServiceRequestCollection", "contact": "/ContactCollection", "account": "/CorporateAccountCollection", "lead": "/LeadCollection",
+        "note": "/ServiceRequestTextCollectionCollection",
     })  # fmt: skip
     case_columns: Mapping[str, str] = field(default_factory=lambda: {
-        "id": "id", "number": "displayId", "subject": "subject", "priority": "priority", "status": "status", "owner": "processor.id",
-        "owner_name": "processor.name", "team": "serviceTeam.id", "account": "account.id", "contact": "contact.id", "notes": "notes",
-        "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
+        "id": "ObjectID", "number": "ID", "subject": "Name", "priority": "ServicePriorityCode", "status": "ServiceRequestUserLifeCycleStatusCode",
+        "owner": "ProcessorPartyID", "owner_name": "ProcessorPartyName", "team": "ServiceSupportTeamPartyID", "account": "BuyerPartyID",
+        "contact": "BuyerMainContactPartyID", "notes": "ServiceRequestTextCollection", "changed_at": "EntityLastChangedOn", "changed_by": "ChangedBy",
     })  # fmt: skip
     contact_columns: Mapping[str, str] = field(default_factory=lambda: {
-        "id": "id", "account": "accountId", "name": "formattedName", "first": "givenName", "last": "familyName", "email": "eMail", "phone": "phone",
-        "mobile": "mobile", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
+        "id": "ContactID", "account": "AccountID", "name": "Name", "first": "FirstName", "last": "LastName", "email": "Email", "phone": "Phone",
+        "mobile": "Mobile", "changed_at": "EntityLastChangedOn", "changed_by": "ChangedBy",
     })  # fmt: skip
     account_columns: Mapping[str, str] = field(default_factory=lambda: {
-        "id": "id", "name": "formattedName", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
+        "id": "AccountID", "name": "Name", "changed_at": "EntityLastChangedOn", "changed_by": "ChangedBy",
     })  # fmt: skip
     lead_columns: Mapping[str, str] = field(default_factory=lambda: {
-        "id": "id", "subject": "name", "first": "givenName", "last": "familyName", "email": "eMail", "phone": "phone",
+        "id": "ID", "subject": "Name", "first": "ContactFirstName", "last": "ContactLastName", "email": "ContactEMail", "phone": "ContactPhone",
     })  # fmt: skip
     note_columns: Mapping[str, str] = field(default_factory=lambda: {
-        "id": "id", "text": "content", "type": "noteTypeCode", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
+        "id": "ObjectID", "text": "Text", "type": "TypeCode", "case": "ParentObjectID", "changed_at": "UpdatedOn", "changed_by": "CreatedBy",
     })  # fmt: skip
-    searched_phones: tuple[str, ...] = ("normalizedPhone", "normalizedMobile")
-    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CASE_FIELDS, FIRST_NOTES))
-    contact_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CONTACT_FIELDS))
-    account_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*ACCOUNT_FIELDS))
-    lead_fields: Mapping[str, str] = field(default_factory=lambda: _extension("customer_key"))
+    searched_phones: tuple[str, ...] = ("NormalisedPhone", "NormalisedMobile")
+    case_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*CASE_FIELDS))
+    contact_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*CONTACT_FIELDS))
+    account_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*ACCOUNT_FIELDS))
+    lead_fields: Mapping[str, str] = field(default_factory=lambda: _kut("customer_key"))
     fact_fields: Mapping[str, str] = field(default_factory=lambda: {
-        "tier": "extensions.CXTier", "product_tier": "extensions.CXProductTier", "lifecycle_stage": "extensions.CXLifecycle",
-        "deal_value": "extensions.CXDealValue", "currency": "extensions.CXCurrency", "renewal_date": "extensions.CXRenewalDate",
-        "annual_revenue": "annualRevenue.content", "owner": "owner.formattedName",
+        "tier": "CXTier_KUT", "product_tier": "CXProductTier_KUT", "lifecycle_stage": "CXLifecycle_KUT", "owner": "OwnerName",
     })  # fmt: skip
     deals: Mapping[str, str] = field(default_factory=lambda: {
-        "path": "", "account": "account.id", "value": "expectedRevenueAmount.content", "currency": "expectedRevenueAmount.currencyCode",
-        "condition": "lifeCycleStatus eq 'WON'",
+        "path": "/OpportunityCollection", "account": "ProspectPartyID", "value": "ExpectedRevenueAmount", "currency": "ExpectedRevenueAmountCurrencyCode",
+        "condition": "LifeCycleStatusCode eq '4'",
     })  # fmt: skip
-    contracts: Mapping[str, str] = field(default_factory=lambda: {"path": "", "account": "account.id", "end": "validTo", "condition": "status eq 'ACTIVE'"})
-    new_case: Mapping[str, str] = field(default_factory=lambda: {"caseType": "ZCAS", "origin": "MANUAL_DATA_ENTRY"})
-    priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "01", "P2": "02", "P3": "03", "P4": "07"})
-    statuses: Mapping[str, str] = field(default_factory=lambda: {"new": "01", OPEN: "02", PENDING: "03", CLOSED: "05"})
-    closed_statuses: tuple[str, ...] = ("06",)
-    note_types: Mapping[str, str] = field(default_factory=lambda: {"internal": "S001", "public": "S002"})
-    queues: Mapping[str, str] = field(default_factory=dict)
-    owners: Mapping[str, str] = field(default_factory=dict)
-    tiers: Mapping[str, str] = field(default_factory=dict)
-    default_account: str = ""
-    key_filter: str = "{key} ne null"
-    case_link: str = "/ui#/cases/{id}"
-    phone_region: str = ""
-    long_text: int = 32_000
-    page: int = 100
-    overlap_seconds: int = 120
+    contracts: Mapping[str, str] = field(default_factory=lambda: {
+        "path": "/ContractCollection", "account": "BuyerPartyID", "end": "EndDate", "condition": "LifeCycleStatusCode eq '3'",
+    })  # fmt: skip
+    new_case: Mapping[str, str] = field(default_factory=lambda: {"ProcessingTypeCode": "SRRQ", "DataOriginTypeCode": "1"})
+    priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "1", "P2": "2", "P3": "3", "P4": "7"})
+    statuses: Mapping[str, str] = field(default_factory=lambda: {"new": "1", OPEN: "2", PENDING: "4", CLOSED: "5"})
+    closed_statuses: tuple[str, ...] = ("6",)
+    note_types: Mapping[str, str] = field(default_factory=lambda: {"internal": "10011", "public": "10007"})
+    key_filter: str = "{key} ge '-'"
+    case_link: str = (
+        "/sap/public/byd/runtime?bo_ns=http://sap.com/thingTypes&bo=COD_SRQ_AGENT_TT&node=Root&operation=OnExtInspect"
+        "&param.InternalID={number}&sapbyd-agent=TAB&OBN_DOWNTYPE=X"
+    )
 
-    @property
-    def is_c4c(self) -> bool:
-        return self.product == C4C
 
-    def status(self, code: str) -> str:
-        """open, pending or closed; a code that is not known is open."""
-        if code in (self.statuses[CLOSED], *self.closed_statuses):
-            return CLOSED
-        return PENDING if code == self.statuses[PENDING] else OPEN
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """ConfigError for a setting that does not exist or cannot be what it should be."""
+    product = given.get("product", V2)
+    if product not in (V2, C4C):
+        raise ConfigError("crm.product: write v2 or c4c")
+    settings = read_fields(C4cSettings if product == C4C else Settings, "sap", given)
+    _check_columns(settings)
+    for name, value, allowed in (("csrf", settings.csrf, ("basic", "always")),):
+        if value not in allowed:
+            raise ConfigError(f"crm.{name}: write {' or '.join(allowed)}")
+    if not 1 <= settings.page <= 1_000:
+        raise ConfigError("crm.page: write a number from 1 to 1000")
+    return settings
 
-    def shown_status(self, code: str) -> str:
-        return CLOSED if self.status(code) == CLOSED else OPEN
 
-    def hand_band(self, priority: str, band: str) -> str | None:
-        """The band of a priority that a person set; None where it is the one of our own band, or none of ours."""
-        if not priority or self.priorities.get(band) == priority:
-            return None
-        return next((name for name, code in self.priorities.items() if code == priority), None)
+def _check_columns(settings: Settings) -> None:
+    mappings = (
+        settings.case_columns, settings.contact_columns, settings.account_columns, settings.lead_columns, settings.note_columns, settings.case_fields,
+        settings.contact_fields, settings.account_fields, settings.lead_fields, settings.fact_fields, settings.new_case,
+    )  # fmt: skip
+    names = [*settings.new_case, *settings.searched_phones, *(name for mapping in mappings[:-1] for name in mapping.values())]
+    for name in filter(None, names):
+        if not _COLUMN.match(name):
+            raise ConfigError(f"crm: {name!r} is no column; write it as it stands in a record, such as extensions.CXTier")
+    if not settings.case_fields["case_key"]:
+        raise ConfigError("crm.case_fields.case_key: without it no case is found again")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caseline.crm import Finding, Step
 from caseline.crm._schema import SchemaField
 from caseline.crm.sap._product import Product
-from caseline.crm.sap._settings import FIRST_NOTES, Settings
+from caseline.crm.sap._shape import FIRST_NOTES, Settings
 from caseline.errors import CrmRejectedError
 
 TYPES = {"text": "Text", "long_text": "Text", "number": "Number", "decimal": "Decimal", "choice": "List", "url": "Web site", "datetime": "Date and time"}

@@ -13,7 +13,7 @@ from caseline.crm._text import fit_text
 from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._product import REMEMBERED, Product, Query, quote
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._settings import FIRST_NOTES, Settings
+from caseline.crm.sap._shape import FIRST_NOTES, Settings
 
 SUBJECT, TEXT, KEY = 250, 255, 64
 

@@ -19,7 +19,7 @@ from caseline.crm._optional import MissingFieldError
 from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, to_body, url
 from caseline.crm.sap._rows import Row, read, text_of, write
 from caseline.crm.sap._session import Session
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import CrmNotFoundError
 from caseline.markup import strip_tags
 from caseline.signals import isoformat

@@ -13,9 +13,9 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._settings import read_known
-from caseline.crm.sap._products import read_settings
 from caseline.crm.sap._rows import read, text_of
-from caseline.crm.sap._settings import Settings
+from caseline.crm.sap._settings import read_settings
+from caseline.crm.sap._shape import Settings
 from caseline.errors import PayloadError
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
