@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from caseline.table import ConditionFailed, Table
 from caseline_local.cloud import Cloud
+from caseline_local.cloud.database import Database
 
 from tests.kit.writer import open_cloud, send
 
@@ -343,3 +344,15 @@ def test_children_reach_nothing_but_this_machine(cloud: Cloud) -> None:
     assert environment["AWS_ENDPOINT_URL"] == environment["AWS_ENDPOINT_URL_SQS"] == cloud.endpoint
     assert cloud.endpoint.startswith("http://127.0.0.1:")
     assert environment["AWS_EC2_METADATA_DISABLED"] == "true" and environment["AWS_ACCOUNT_ID_ENDPOINT_MODE"] == "disabled"
+
+
+def test_what_was_deleted_is_in_no_file(tmp_path):
+    database = Database(tmp_path / "caseline.db")
+    with database.write() as write:
+        write.executemany("INSERT INTO objects VALUES ('b', ?, ?)", [(f"o-{i}", f"marmalade {i}" * 300) for i in range(30)])
+    with database.write() as write:
+        write.execute("DELETE FROM objects WHERE name < 'o-2'")
+        write.execute("UPDATE objects SET body = 'nothing'")
+    database.tidy()
+    assert not [file for file in tmp_path.iterdir() if b"marmalade" in file.read_bytes()]
+    database.close()

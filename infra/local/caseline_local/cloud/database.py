@@ -1,4 +1,7 @@
-"""One SQLite file that holds everything the local services answered for. Write-ahead log, so that a killed process loses nothing it committed."""
+"""One SQLite file that holds everything the local services answered for. Write-ahead log, so that a killed process loses nothing it committed.
+
+What was deleted is overwritten, and the log is emptied a little later: who looks into the files finds nothing of an erased person.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+TIDY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (table_name TEXT, pk TEXT, sk TEXT, image TEXT, PRIMARY KEY (table_name, pk, sk));
 CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT, created REAL);
@@ -29,9 +33,11 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000", "secure_delete=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
+        self._log_is_used, self._closing = True, threading.Event()
+        threading.Thread(target=self._tidy_up, name="tidy-up", daemon=True).start()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -44,11 +50,24 @@ class Database:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            self._log_is_used = True
 
     def read(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 
+    def tidy(self) -> None:
+        """Bring all into the file, and empty the log: it holds pages as they were before."""
+        with self._lock:
+            if self._log_is_used and not self._closing.is_set():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._log_is_used = False
+
+    def _tidy_up(self) -> None:
+        while not self._closing.wait(TIDY_SECONDS):
+            self.tidy()
+
     def close(self) -> None:
+        self._closing.set()
         with self._lock:
             self._connection.close()
