@@ -20,7 +20,7 @@ run: setup ## start the product on 127.0.0.1:8787 and play the demo story
 	@exec $(VENV)/caseline dev
 
 test: lint ## everything that must pass
-	@$(TEST)/python -m pytest -n 2
+	@$(TEST)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-bottlecrm: .tools/test/.ready ## a real CRM, BottleCRM, keeps the contract, and the whole product works with it
 	@infra/setup/bottlecrm.sh

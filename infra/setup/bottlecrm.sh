@@ -8,8 +8,9 @@ target=.tools/bottlecrm
 missing() { echo "BottleCRM cannot run here: $*" >&2; exit 3; }
 
 find_python() {
-    local candidate
-    for candidate in ${BOTTLECRM_PYTHON:-} python3.14 python3.13 python3.12 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
+    local candidate beside
+    beside=$(dirname "$(python3 -c 'import sys; print(sys.base_prefix)')")  # where pyenv and its like keep one version next to the other
+    for candidate in ${BOTTLECRM_PYTHON:-} python3.14 python3.13 python3.12 python3 "$beside"/3.1[2-9]*/bin/python; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then echo "$candidate"; return; fi
     done
     return 1
