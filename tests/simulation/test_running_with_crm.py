@@ -116,7 +116,7 @@ def test_what_no_webhook_told_of_comes_back_by_polling(dev: Dev, world: Salesfor
     dev.stop()
     world.close_case(case["crm"]["id"], "valid")
     dev.start()
-    dev.let_pass(minutes=1)
+    dev.let_pass(minutes=2)
     until(lambda: standing(dev, case["case_key"])["status"] == "closed", 90)
     assert not dev.cases("email:ines@brightwater.example") and dev.api("crm")["last_poll"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ class Client:
 def both(timed_site: Site) -> Iterator[tuple[Client, Client]]:
     timed_site.clock.unlink(missing_ok=True)  # with its clock stopped by another test, nothing there would have an order
     real, simulated = Real(timed_site), Simulated()
+    simulated.org.clock = lambda: datetime.now(UTC)
     with serving(simulated):
         yield Client(real), Client(simulated)
 
