@@ -21,8 +21,8 @@ from caseline.table import serialise
 from caseline.timeline import signal_row
 
 from tests.bench.figures import Figure
-from tests.bench.meter import index_units, read_indexes, size_item, write_units
-from tests.infra.deployment import source
+from tests.bench.meter import size_item
+from tests.bench.units import MeteredCloud
 from tests.kit.aws import FakeCloud, aws
 from tests.kit.pipeline import START, Pipeline, a_signal
 
@@ -81,8 +81,7 @@ class Meter:
     """Calls, the units that DynamoDB would bill, and CPU outside of calls."""
 
     def __init__(self, cloud: FakeCloud) -> None:
-        self._cloud, self._indexes = cloud, read_indexes(source()["Resources"]["Table"]["Properties"])
-        self._inside = 0.0
+        self._writes, self._inside = MeteredCloud(cloud), 0.0
 
     @property
     def own(self) -> float:
@@ -91,7 +90,7 @@ class Meter:
     @contextmanager
     def metered(self) -> Iterator[dict[str, float]]:
         found: dict[str, float] = defaultdict(float)
-        call, keep = BaseClient._make_api_call, self._cloud.commit_changes  # type: ignore[attr-defined]
+        call, written = BaseClient._make_api_call, sum(self._writes.units.values())  # type: ignore[attr-defined]
 
         def counted(client: Any, operation: str, arguments: Any) -> Any:
             began = time.process_time()
@@ -101,15 +100,9 @@ class Meter:
             self._inside += time.process_time() - began
             return answer
 
-        def commit(changes: Any) -> None:
-            for change in changes:
-                found["write units"] += write_units(change.old, change.new) + sum(index_units(index, change.old, change.new) for index in self._indexes)
-            keep(changes)
-
-        self._cloud.commit_changes = commit  # type: ignore[method-assign]
         with mock.patch.object(BaseClient, "_make_api_call", counted):
             yield found
-        self._cloud.commit_changes = keep  # type: ignore[method-assign]
+        found["write units"] = sum(self._writes.units.values()) - written
 
 
 def _read_units(operation: str, arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> float:

@@ -20,23 +20,13 @@ def measure(signals: int = SIGNALS) -> Iterator[Figure]:
         for i in range(signals):
             text = f"The {PLACES[i % 10]} kiosk refuses every card payment since this morning, and it makes me angry {i}"
             pipeline.send(a_signal(f"s-{i}", text, identities=(f"x:{i}",)))
-        _settle(pipeline)
+        pipeline.drain()
         own = sum(not case.get("kind") for case in pipeline.cases())
         for _ in range(3):
             pipeline.now += timedelta(minutes=1)
             pipeline.watch()
-            _settle(pipeline)
+            pipeline.drain()
         yield Figure("storm: cases of their own before it is seen", own, 10, note=f"of {signals} signals")
         yield Figure("storm: runs of the state machine beyond those", len(pipeline.executions) - own, 15)
         yield Figure("storm: writes to the CRM beyond those cases and their closing", crm.saves - 2 * own, 15)
         yield Figure("storm: signals on timelines", sum(bool(row.get("identity")) for row in pipeline.rows("signal")), signals, at_least=True)
-
-
-def _settle(pipeline: Pipeline) -> None:
-    """As often as it takes: a storm is more rounds than a test has."""
-    while pipeline.queue:
-        try:
-            pipeline.settle()
-        except AssertionError:
-            continue
-    pipeline.settle()

@@ -71,7 +71,7 @@ def replay(rows: Sequence[Row], analyser: Analyser) -> Replayed:
 def _post_all(pipeline: Pipeline, rows: Sequence[Row]) -> int:
     """How many were refused."""
     refused = sum(_post(pipeline, row, request) for row, request in _requests(rows))
-    _settle(pipeline)
+    pipeline.drain()
     return refused
 
 
@@ -114,16 +114,6 @@ def _post(pipeline: Pipeline, row: Row, request: WebhookRequest) -> bool:
     signals = [signal for signal in CHANNEL.parse(request, source) if isinstance(signal, Signal)]
     pipeline.send(*signals, brand=row["airline"])
     return False
-
-
-def _settle(pipeline: Pipeline) -> None:
-    """As often as it takes."""
-    while pipeline.queue:
-        try:
-            pipeline.settle()
-        except AssertionError:
-            continue
-    pipeline.settle()
 
 
 # ---- what it is held against
