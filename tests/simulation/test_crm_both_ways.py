@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
-from caseline.crm._guard import PROBE_SECONDS, read_limits
+from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
 from caseline.crm._pace import Pace
 from caseline.crm_messages import write_changes
 from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
@@ -18,7 +18,7 @@ from caseline.profile_marks import mark_profiles
 from caseline.profiles import ProfileWriter
 from caseline.publishing import read_records
 from caseline.reconciling import Reconciler, read_report
-from caseline.signals import OUTBOUND
+from caseline.signals import OUTBOUND, isoformat
 
 from tests.kit import remote as kit
 from tests.kit.aws import aws
@@ -332,6 +332,33 @@ def test_a_breaker_opens_after_five_failures_and_lets_one_call_through_each_half
     remote.go_on(seconds=PROBE_SECONDS)
     assert remote.guarded().find_account(["x:100"]).kind == "exact"
     assert read_limits(remote.table, "other", remote.now).state == "up"
+
+
+class Together:
+    """A CRM that is down, asked by so many workers that each had read how it is before the first of them failed."""
+
+    name, native_upsert, usage = "other", False, None
+
+    def __init__(self, remote, workers):
+        self.workers, self.guarded = workers, GuardedCrm(self, remote.table, remote.clock)
+
+    def find_account(self, identities):
+        self.workers -= 1
+        if self.workers:
+            with pytest.raises(CrmUnavailableError):
+                self.guarded.find_account(identities)
+        raise CrmUnavailableError("down")
+
+
+def test_workers_that_fail_together_open_a_breaker_that_closes_again(remote):
+    with pytest.raises(CrmUnavailableError):
+        Together(remote, 5).guarded.find_account(["x:100"])
+    limits = read_limits(remote.table, "other", remote.now)
+    assert (limits.state, limits.since, limits.failures) == ("down", isoformat(remote.now), 5)
+    remote.go_on(seconds=PROBE_SECONDS)
+    assert remote.guarded().find_account(["x:100"]).kind == "exact"
+    limits = read_limits(remote.table, "other", remote.now)
+    assert (limits.state, limits.since) == ("up", "")
 
 
 def test_wrong_credentials_open_it_too(remote):

@@ -1,8 +1,8 @@
 """A CRM's limits, kept by all workers together: how long it wants to be left alone, whether it is down, what is left of its quota.
 
 The row `CRM#<name> / LIMITS` holds `until` (epoch seconds, after a 429), `failures` (in a row), `probe_at` (when the breaker lets one call through again)
-with `since` and `why` (the class of the last failure), and the usage as the CRM told it last. It is read before a call and written only when something
-went wrong, got well, or the usage moved.
+with `since` (the first of these failures) and `why` (the class of the last), and the usage as the CRM told it last. It is read before a call and written
+only when something went wrong, got well, or the usage moved.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_limits(table: Table, name: str, now: datetime) -> Limits:
     row = table.get(f"CRM#{name}", "LIMITS", consistent=False) or {}
     until, failures = float(row.get("until", 0)), int(row.get("failures", 0))
     state = DOWN if failures >= OPENS_AT else LIMITED if until > now.timestamp() else UP
-    return Limits(state, until, failures, *_usage(row, now), since=row.get("since", ""), why=row.get("why", ""))
+    return Limits(state, until, failures, *_usage(row, now), since=row.get("since", "") if state == DOWN else "", why=row.get("why", ""))
 
 
 def _usage(row: Item, now: datetime) -> tuple[int | None, int | None]:
@@ -115,7 +115,7 @@ class GuardedCrm:
             self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
             raise
         except (CrmUnavailableError, CrmAuthError) as error:
-            self._count_failure(limits, type(error).__name__)
+            self._count_failure(type(error).__name__)
             raise
         if limits.failures:
             self._set("SET failures = :none REMOVE probe_at, since, why", none=0)
@@ -139,14 +139,11 @@ class GuardedCrm:
             return False
         return True
 
-    def _count_failure(self, limits: Limits, why: str) -> None:
-        """The one that opens the breaker also says since when, and when to try again."""
-        now, expression = self._clock(), "SET why = :why, failures = if_not_exists(failures, :none) + :one"
-        if limits.failures + 1 < OPENS_AT:
-            self._set(expression, none=0, one=1, why=why)
-            return
-        probe_at = int(now.timestamp()) + PROBE_SECONDS
-        self._set(f"{expression}, probe_at = :probe, since = if_not_exists(since, :since)", none=0, one=1, why=why, probe=probe_at, since=isoformat(now))
+    def _count_failure(self, why: str) -> None:
+        """In one write that asks nothing: of workers that fail together none knows that it is the one that opens the breaker."""
+        now = self._clock()
+        expression = "SET why = :why, failures = if_not_exists(failures, :none) + :one, probe_at = :probe, since = if_not_exists(since, :since)"
+        self._set(expression, none=0, one=1, why=why, probe=int(now.timestamp()) + PROBE_SECONDS, since=isoformat(now))
 
     def _note_usage(self, limits: Limits) -> None:
         usage = self._crm.usage
