@@ -92,7 +92,7 @@ class Reach:
 
     def _follow(self, names: Iterable[str]) -> None:
         for name in names:
-            if name in self._seen or name == WIRING:
+            if name in self._seen or is_wiring(name):
                 continue
             self._seen.add(name)
             if name in modules():
@@ -108,21 +108,27 @@ class Reach:
             self._use({node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _last_name(node.value) == "self"})
 
 
+def is_wiring(module: str) -> bool:
+    """Of the package that puts the product together."""
+    return module == WIRING or module.startswith(f"{WIRING}.")
+
+
 @cache
 def wiring_members() -> dict[str, ast.AST]:
-    """The methods and properties of Wiring by name."""
-    (kind,) = [node for node in ast.walk(parse(modules()[WIRING])) if isinstance(node, ast.ClassDef) and node.name == "Wiring"]
-    return {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}
+    """The methods and properties of Wiring by name, of whatever class of its line they are."""
+    trees = [parse(file) for name, file in modules().items() if is_wiring(name)]
+    kinds = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {node.name: node for kind in kinds for node in kind.body if isinstance(node, ast.FunctionDef)}
 
 
 def wired(tree: ast.AST) -> set[str]:
     """The attributes that are asked of the wiring: of a call or a name of that name, or of what such a call was assigned to."""
-    assigned = (node.targets for node in ast.walk(tree) if isinstance(node, ast.Assign) and _is_wiring(node.value))
+    assigned = (node.targets for node in ast.walk(tree) if isinstance(node, ast.Assign) and _calls_wiring(node.value))
     names = {"wiring", *(target.id for targets in assigned for target in targets if isinstance(target, ast.Name))}
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _last_name(node.value).strip("_") in names}
 
 
-def _is_wiring(node: ast.AST) -> bool:
+def _calls_wiring(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and _last_name(node) == "wiring"
 
 

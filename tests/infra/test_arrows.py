@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.infra.deployment import ROOT
-from tests.infra.imports import Import, imports, modules, parse
+from tests.infra.imports import Import, imports, is_wiring, modules, parse
 
 ADAPTERS = ("caseline.channels", "caseline.crm", "caseline.assessment")
-ROOTS_OF_COMPOSITION = {"caseline.wiring"}
+ROOTS_OF_COMPOSITION = {name for name in modules() if is_wiring(name)}
 CLIENTS = {"boto3", "botocore"}
 ANALYSERS = {"comprehend", "embedded"}
 KNOWS_AWS_ERRORS = {"caseline.table"}  # turns DynamoDB's errors into ours; its client is handed in
