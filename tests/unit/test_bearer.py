@@ -18,7 +18,7 @@ from caseline.google import open_token
 from caseline.google_push import published_keys
 from caseline.outbound import Answer
 from caseline.signals import parse_time
-from caseline.signatures import sign_bearer
+from caseline.signatures.jwts import sign_bearer
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 from cryptography.hazmat.primitives import serialization

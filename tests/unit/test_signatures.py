@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from caseline import signatures
 from caseline.errors import SignatureError
-from caseline.signatures import MismatchError
+from caseline.signatures import MismatchError, decode_base64, decode_hex, encode_base64
+from caseline.signatures.forms import verify_twilio
+from caseline.signatures.hmacs import sign_prefixed, verify_prefixed
+from caseline.signatures.standard import verify_standard_webhook
+from caseline.signatures.tokens import read_basic_password, read_url_token, verify_token
 from caseline.web import Headers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +37,7 @@ def right(stamp: str = STAMP, message_id: str = "msg_1", key: bytes = KEY, body:
 
 
 def check(headers: Headers, secrets: Any = (SECRET,), body: bytes = BODY) -> None:
-    signatures.verify_standard_webhook(headers, body, secrets, NOW)
+    verify_standard_webhook(headers, body, secrets, NOW)
 
 
 def test_standard_webhook_is_accepted_under_both_names_and_in_a_list() -> None:
@@ -135,12 +138,12 @@ def test_shape_and_time_come_before_the_secrets() -> None:
 def test_nothing_but_signature_error_is_raised(headers: dict[str, str], body: bytes) -> None:
     url = "https://h.example/x?" + headers.get("x-sig", "")
     for call in (
-        lambda: signatures.verify_standard_webhook(Headers(headers), body, [SECRET], NOW),
-        lambda: signatures.verify_prefixed(Headers(headers), "x-sig", "sha256=", body, ["secret"]),
-        lambda: signatures.verify_prefixed(Headers(headers), "x-sig", "", body, ["secret"], signatures.decode_base64),
-        lambda: signatures.verify_twilio(Headers(headers), url, body, ["secret"]),
-        lambda: signatures.verify_twilio(Headers({"x-twilio-signature": base64.b64encode(bytes(20)).decode()}), url, body, ["secret"]),
-        lambda: signatures.verify_token(signatures.read_url_token(url) or signatures.read_basic_password(Headers(headers)), ["secret-token"]),
+        lambda: verify_standard_webhook(Headers(headers), body, [SECRET], NOW),
+        lambda: verify_prefixed(Headers(headers), "x-sig", "sha256=", body, ["secret"]),
+        lambda: verify_prefixed(Headers(headers), "x-sig", "", body, ["secret"], decode_base64),
+        lambda: verify_twilio(Headers(headers), url, body, ["secret"]),
+        lambda: verify_twilio(Headers({"x-twilio-signature": base64.b64encode(bytes(20)).decode()}), url, body, ["secret"]),
+        lambda: verify_token(read_url_token(url) or read_basic_password(Headers(headers)), ["secret-token"]),
     ):
         with pytest.raises(SignatureError):
             call()
@@ -149,29 +152,29 @@ def test_nothing_but_signature_error_is_raised(headers: dict[str, str], body: by
 @given(st.binary(max_size=200), st.text(min_size=1, max_size=40).filter(str.strip), st.sampled_from(["sha1", "sha256"]))
 def test_prefixed_signatures_round_trip(body: bytes, secret: str, algorithm: str) -> None:
     secret = secret.encode("utf-8", "replace").decode()
-    for encode, decode in ((bytes.hex, signatures.decode_hex), (signatures.encode_base64, signatures.decode_base64)):
-        headers = Headers(signatures.sign_prefixed("x-sig", "v=", body, secret, encode, algorithm))
-        signatures.verify_prefixed(headers, "X-Sig", "v=", body, ["old", secret], decode, algorithm)
+    for encode, decode in ((bytes.hex, decode_hex), (encode_base64, decode_base64)):
+        headers = Headers(sign_prefixed("x-sig", "v=", body, secret, encode, algorithm))
+        verify_prefixed(headers, "X-Sig", "v=", body, ["old", secret], decode, algorithm)
         with pytest.raises(MismatchError):
-            signatures.verify_prefixed(headers, "x-sig", "v=", body + b"x", ["old", secret], decode, algorithm)
+            verify_prefixed(headers, "x-sig", "v=", body + b"x", ["old", secret], decode, algorithm)
 
 
 def test_hex_in_upper_case_and_sha1_for_sha256_are_refused() -> None:
     digest = hmac.digest(b"secret", BODY, "sha256").hex()
     weak = hmac.digest(b"secret", BODY, "sha1").hex()
-    signatures.verify_prefixed(Headers({"x-sig": "sha256=" + digest}), "x-sig", "sha256=", BODY, ["secret"])
+    verify_prefixed(Headers({"x-sig": "sha256=" + digest}), "x-sig", "sha256=", BODY, ["secret"])
     for value in ("sha256=" + digest.upper(), "SHA256=" + digest, digest, "sha256=" + weak, "sha1=" + weak, f"sha256={digest}, sha256={digest}"):
         with pytest.raises(SignatureError):
-            signatures.verify_prefixed(Headers({"x-sig": value}), "x-sig", "sha256=", BODY, ["secret"])
+            verify_prefixed(Headers({"x-sig": value}), "x-sig", "sha256=", BODY, ["secret"])
 
 
 def test_twilio_counts_blank_and_repeated_fields() -> None:
     url, body = "https://h.example/t?x=1", b"B=&A=2&A=1&C=%C3%A9+%2B"
     signed = url + "A1" + "A2" + "B" + "C\u00e9 +"
     headers = Headers({"x-twilio-signature": base64.b64encode(hmac.digest(b"token", signed.encode(), "sha1")).decode()})
-    signatures.verify_twilio(headers, url, body, ["token"])
+    verify_twilio(headers, url, body, ["token"])
     with pytest.raises(MismatchError):
-        signatures.verify_twilio(headers, url, b"A=2&A=1&C=%C3%A9+%2B", ["token"])
+        verify_twilio(headers, url, b"A=2&A=1&C=%C3%A9+%2B", ["token"])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,7 @@ def test_twilio_counts_blank_and_repeated_fields() -> None:
 def test_twilio_may_sign_the_standard_port_and_no_other(configured: str, signed: str, accepted: bool) -> None:
     headers = Headers({"x-twilio-signature": base64.b64encode(hmac.digest(b"token", signed.encode() + b"A1", "sha1")).decode()})
     with nullcontext() if accepted else pytest.raises(MismatchError):
-        signatures.verify_twilio(headers, configured, b"A=1", ["token"])
+        verify_twilio(headers, configured, b"A=1", ["token"])
 
 
 def test_twilio_body_hash_must_be_the_bodys() -> None:
@@ -199,10 +202,10 @@ def test_twilio_body_hash_must_be_the_bodys() -> None:
     ):
         headers = Headers({"x-twilio-signature": base64.b64encode(hmac.digest(b"token", address.encode(), "sha1")).decode()})
         if accepted:
-            signatures.verify_twilio(headers, address, body, ["token"])
+            verify_twilio(headers, address, body, ["token"])
             continue
         with pytest.raises(SignatureError):
-            signatures.verify_twilio(headers, address, body, ["token"])
+            verify_twilio(headers, address, body, ["token"])
 
 
 @pytest.mark.parametrize(
@@ -222,8 +225,8 @@ def test_twilio_body_hash_must_be_the_bodys() -> None:
 )
 def test_shared_token(url: str, headers: dict[str, str], accepted: bool) -> None:
     def attempt() -> None:
-        given_token = signatures.read_url_token("https://h.example/x" + url) or signatures.read_basic_password(Headers(headers))
-        signatures.verify_token(given_token, ["older", "t0ken"])
+        given_token = read_url_token("https://h.example/x" + url) or read_basic_password(Headers(headers))
+        verify_token(given_token, ["older", "t0ken"])
 
     if accepted:
         attempt()

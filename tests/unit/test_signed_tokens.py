@@ -10,18 +10,9 @@ from typing import Any
 import jwt
 import pytest
 from caseline.errors import PayloadError, SignatureError
-from caseline.signatures import (
-    encode_base64,
-    encode_base64url,
-    read_jwt,
-    sign_dated,
-    sign_jwt,
-    sign_prefixed,
-    sign_timed,
-    verify_dated,
-    verify_jwt,
-    verify_timed,
-)
+from caseline.signatures import encode_base64
+from caseline.signatures.hmacs import sign_dated, sign_prefixed, sign_timed, verify_dated, verify_timed
+from caseline.signatures.jwts import encode_base64url, read_jwt, sign_jwt, verify_jwt
 from caseline.web import Headers
 from hypothesis import given
 from hypothesis import strategies as st

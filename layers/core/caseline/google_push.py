@@ -12,7 +12,7 @@ from typing import Any
 
 from caseline.errors import PayloadError, SignatureError
 from caseline.payloads import read_json
-from caseline.signatures import sign_bearer, verify_bearer
+from caseline.signatures.jwts import sign_bearer, verify_bearer
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

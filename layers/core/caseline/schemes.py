@@ -8,17 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caseline.calls import webhook_secrets
-from caseline.signatures import (
-    decode_base64,
-    decode_hex,
-    encode_base64,
-    sign_basic,
-    sign_prefixed,
-    sign_timed,
-    verify_credentials,
-    verify_prefixed,
-    verify_timed,
-)
+from caseline.signatures import decode_base64, decode_hex, encode_base64
+from caseline.signatures.hmacs import sign_prefixed, sign_timed, verify_prefixed, verify_timed
+from caseline.signatures.tokens import sign_basic, verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

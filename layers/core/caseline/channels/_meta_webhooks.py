@@ -11,7 +11,7 @@ from caseline.errors import SignatureError
 from caseline.payloads import Field
 from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import verify_token
+from caseline.signatures.tokens import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

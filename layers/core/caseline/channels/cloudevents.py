@@ -18,7 +18,9 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.generic import read_signal
 from caseline.payloads import Field, clean_text, read_json
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import read_header, verify_standard_webhook, verify_token
+from caseline.signatures import read_header
+from caseline.signatures.standard import verify_standard_webhook
+from caseline.signatures.tokens import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

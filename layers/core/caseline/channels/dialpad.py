@@ -14,7 +14,7 @@ from caseline.errors import PayloadError
 from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import OUTBOUND, Rating, Signal, Unreadable
-from caseline.signatures import read_jwt, sign_jwt, verify_jwt
+from caseline.signatures.jwts import read_jwt, sign_jwt, verify_jwt
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

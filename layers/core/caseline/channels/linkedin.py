@@ -19,7 +19,7 @@ from caseline.errors import SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_challenge, sign_prefixed, verify_prefixed
+from caseline.signatures.hmacs import sign_challenge, sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

@@ -19,7 +19,8 @@ from caseline.mime import Failure, Mail, MailHeaders, choose_text, read_mime
 from caseline.multipart import read_multipart
 from caseline.payloads import Field, clean_text, read_form, read_json
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import TOLERANCE_SECONDS, sign_token, verify_token_signature
+from caseline.signatures import TOLERANCE_SECONDS
+from caseline.signatures.hmacs import sign_token, verify_token_signature
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

@@ -20,7 +20,8 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_form, read_json, settle_time
 from caseline.signals import DELETED, Signal, Unreadable, isoformat
-from caseline.signatures import read_url_token, sign_prefixed, verify_prefixed, verify_token
+from caseline.signatures.hmacs import sign_prefixed, verify_prefixed
+from caseline.signatures.tokens import read_url_token, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

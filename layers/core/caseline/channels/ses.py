@@ -21,7 +21,8 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.payloads import Field, read_json, read_time
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import read_header, sign_notification, verify_notification
+from caseline.signatures import read_header
+from caseline.signatures.keys import sign_notification, verify_notification
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

@@ -12,7 +12,7 @@ from caseline.forms import read_form_response
 from caseline.generic import read_signal
 from caseline.payloads import read_json
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_standard_webhook, verify_standard_webhook
+from caseline.signatures.standard import sign_standard_webhook, verify_standard_webhook
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

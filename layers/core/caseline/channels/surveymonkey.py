@@ -19,7 +19,8 @@ from caseline.errors import SignatureError
 from caseline.identity import normalise_identities, normalise_identity
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, METRICS, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import decode_base64, encode_base64, read_header, sign_prefixed, verify_prefixed
+from caseline.signatures import decode_base64, encode_base64, read_header
+from caseline.signatures.hmacs import sign_prefixed, verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

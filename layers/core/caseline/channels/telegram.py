@@ -17,7 +17,8 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import CREATED, DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import read_header, verify_token
+from caseline.signatures import read_header
+from caseline.signatures.tokens import verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

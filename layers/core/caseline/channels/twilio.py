@@ -13,7 +13,7 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import clean_text, read_form, read_json
 from caseline.signals import INBOUND, OUTBOUND, Signal, Unreadable
-from caseline.signatures import sign_twilio, verify_twilio
+from caseline.signatures.forms import sign_twilio, verify_twilio
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

@@ -15,7 +15,7 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, OUTBOUND, UPDATED, Rating, Signal, Unreadable, isoformat
-from caseline.signatures import sign_dated, verify_dated
+from caseline.signatures.hmacs import sign_dated, verify_dated
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -18,7 +18,7 @@ from caseline.errors import PayloadError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signals import DELETED, INBOUND, OUTBOUND, UPDATED, Signal, Unreadable, isoformat
-from caseline.signatures import sign_ed25519, verify_ed25519
+from caseline.signatures.keys import sign_ed25519, verify_ed25519
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

@@ -18,7 +18,7 @@ from caseline.errors import PayloadError, SignatureError
 from caseline.payloads import Field, read_json
 from caseline.schemes import BodyScheme
 from caseline.signals import Signal, Unreadable
-from caseline.signatures import sign_challenge
+from caseline.signatures.hmacs import sign_challenge
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

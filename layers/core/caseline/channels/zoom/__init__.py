@@ -23,7 +23,7 @@ from caseline.identity import is_own, normalise_identities
 from caseline.payloads import Field, read_json, settle_time
 from caseline.schemes import TimedScheme
 from caseline.signals import DELETED, OUTBOUND, Signal, Unreadable
-from caseline.signatures import sign_challenge
+from caseline.signatures.hmacs import sign_challenge
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

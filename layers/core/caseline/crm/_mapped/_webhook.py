@@ -12,7 +12,9 @@ from caseline.crm._mapped._rows import Reader
 from caseline.crm._mapped._settings import Settings
 from caseline.errors import ConfigError, PayloadError, SignatureError
 from caseline.payloads import read_json, settle_time
-from caseline.signatures import decode_base64, decode_hex, read_header, read_timestamp, verify_credentials, verify_prefixed, verify_token
+from caseline.signatures import decode_base64, decode_hex, read_header, read_timestamp
+from caseline.signatures.hmacs import verify_prefixed
+from caseline.signatures.tokens import verify_credentials, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -19,7 +19,8 @@ from caseline.crm._settings import read_known, read_settings
 from caseline.crm.dynamics._identities import identities_of
 from caseline.crm.dynamics._settings import BANDS, OUTCOMES, Settings
 from caseline.payloads import Field, read_json
-from caseline.signatures import read_header, read_url_token, verify_token
+from caseline.signatures import read_header
+from caseline.signatures.tokens import read_url_token, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -13,7 +13,8 @@ from caseline.crm import Change
 from caseline.crm._settings import read_known
 from caseline.crm.freshdesk._settings import Settings, read_settings
 from caseline.payloads import Field, read_json
-from caseline.signatures import read_header, read_url_token, verify_token
+from caseline.signatures import read_header
+from caseline.signatures.tokens import read_url_token, verify_token
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

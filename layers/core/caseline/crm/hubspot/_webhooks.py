@@ -17,7 +17,8 @@ from caseline.crm._value import tier_of
 from caseline.crm.hubspot._settings import Settings, read_settings
 from caseline.errors import SignatureError
 from caseline.payloads import Field, read_json
-from caseline.signatures import decode_base64, read_header, read_timestamp, verify_prefixed
+from caseline.signatures import decode_base64, read_header, read_timestamp
+from caseline.signatures.hmacs import verify_prefixed
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

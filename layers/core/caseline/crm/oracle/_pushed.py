@@ -11,7 +11,7 @@ from caseline.crm._settings import read_known
 from caseline.crm.oracle._rows import ACCOUNTS, CASES, CONTACTS, Teller, text_of, time_of
 from caseline.crm.oracle._settings import Settings, read_settings
 from caseline.payloads import Field, read_json
-from caseline.signatures import verify_credentials
+from caseline.signatures.tokens import verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -13,7 +13,7 @@ from caseline.crm.salesforce._soql import is_id
 from caseline.errors import ConfigError, PayloadError, SignatureError
 from caseline.identity import normalise_identities
 from caseline.payloads import Field, read_event, read_time
-from caseline.signatures import verify_credentials
+from caseline.signatures.tokens import verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 

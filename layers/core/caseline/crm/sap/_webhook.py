@@ -19,7 +19,7 @@ from caseline.crm.sap._shape import Settings
 from caseline.errors import PayloadError
 from caseline.markup import strip_tags
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signatures import verify_credentials
+from caseline.signatures.tokens import verify_credentials
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -14,7 +14,7 @@ from caseline.crm._settings import read_known
 from caseline.crm.zendesk._events import key_of_field, tell, tell_field
 from caseline.crm.zendesk._settings import ACCOUNT_PROFILE, PROFILE, Settings, read_settings, title_of
 from caseline.payloads import Field, read_json, settle_time
-from caseline.signatures import verify_dated
+from caseline.signatures.hmacs import verify_dated
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
