@@ -107,6 +107,16 @@ def test_what_was_under_way_never_arrives_and_what_is_said_later_is_new(pipeline
     assert len(pipeline.cases("open")) == 2
 
 
+def test_who_is_repeated_without_a_time_stays_erased(pipeline):
+    """Where a platform sends none, the time is that of each receipt: newer than the erasure."""
+    play(pipeline)
+    personal(pipeline).erase(customer_id_of("x:quokka"))
+    late = pipeline.now + timedelta(minutes=1)
+    pipeline.send(a_signal("m-1", "Angry about the marmalade!", identities=("phone:+441632960777",), author_name="Zenobia", occurred_at=late, received_at=late))
+    pipeline.settle()
+    assert not found(all_rows(pipeline)) and load_customer(pipeline.table, customer_id_of("phone:+441632960777")) is None
+
+
 @pytest.fixture(scope="module")
 def rows():
     with aws() as cloud:

@@ -60,8 +60,8 @@ def mention(native_id: str, author: str, text: str = ANGRY, **more: Any) -> dict
 
 
 def comments(*numbers: int, **more: Any) -> dict[str, Any]:
-    same = {"item": "comment", "verb": "add", "post_id": "9_0", **more}
-    values = [same | {"comment_id": f"9_{n}", "from": {"id": f"70{n}", "name": "Lu"}, "message": f"Hello number {n}"} for n in numbers]
+    same = {"item": "comment", "verb": "add", "post_id": "9_0"}
+    values = [{**same, "comment_id": f"9_{n}", "from": {"id": f"70{n}", "name": "Lu"}, "message": f"Hello number {n}", **more} for n in numbers]
     return {"object": "page", "entry": [{"id": "9", "time": int(time.time()), "changes": [{"field": "feed", "value": value} for value in values]}]}
 
 

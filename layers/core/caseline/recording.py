@@ -27,7 +27,7 @@ from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
-from caseline.tombstones import find_buried, last_erasure, stub_of
+from caseline.tombstones import FORGOTTEN, find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
 RECORDED = {"recorded": True}  # what is left of an envelope that was too large for the queue
@@ -125,13 +125,20 @@ class Recorder:
         """Of an erased person nothing is kept but that there was something; what they say after the erasure is new."""
         marks = [self._marks(entry) for entry in entries]
         erased = self._find_erased([mark for each in marks for mark in each])
-        for entry, each in zip(entries, marks, strict=True):
-            said = [erased[mark] for mark in each if mark in erased]
-            if entry.forgotten or any(not entry.signal.identities or entry.row["occurred_at"] <= erased_at for erased_at in said):
+        said = [[erased[mark] for mark in each if mark in erased] for each in marks]
+        for entry in self._stubs([entry for entry, when in zip(entries, said, strict=True) if when]):
+            entry.forgotten = True
+        for entry, when in zip(entries, said, strict=True):
+            if entry.forgotten or any(not entry.signal.identities or entry.row["occurred_at"] <= erased_at for erased_at in when):
                 entry.row = stub_of(entry.row)
                 entry.signal = entry.signal.with_(
                     action=DELETED, text=None, author_name=None, identities=(), attributes={}, thread_id=None, parent_id=None, rating=None, url=None
                 )
+
+    def _stubs(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that were erased themselves. A platform that sends no time makes an old word look new each time it repeats it."""
+        rows = load_signals(self.table, [entry.signal.signal_id for entry in entries]) if entries else {}
+        return [entry for entry in entries if rows.get(entry.signal.signal_id, {}).get(FORGOTTEN)]
 
     def _find_erased(self, marks: Sequence[str]) -> Mapping[str, str]:
         """By mark, when it was erased. Those that this process found free of tombstones are read again only after another erasure."""

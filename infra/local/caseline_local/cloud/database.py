@@ -68,6 +68,8 @@ class Database:
             self.tidy()
 
     def close(self) -> None:
+        """Tidy, also where another program has the file open, so that SQLite would leave the log."""
+        self.tidy()
         self._closing.set()
         with self._lock:
             self._connection.close()
