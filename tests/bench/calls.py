@@ -13,6 +13,7 @@ from unittest import mock
 
 from caseline.assessment.comprehend import create as open_comprehend
 from caseline.signals import Signal
+from caseline.tombstones import bury, last_erasure
 
 from tests.bench.door_events import ANSWERS, SECRETS, forged_event, generic_body, generic_event, meta_event, proxy_event, sign_generic
 from tests.bench.figures import Figure
@@ -107,21 +108,25 @@ def _while_recording() -> Iterator[Figure]:
         ("known customers", [replace(signal, native_id=f"{signal.native_id}-b", text=f"{signal.text} Still.") for signal in a_batch()], a_batch(), 0.16),
         ("the same messages again", a_batch(), a_batch(), 0.16),
         ("all duplicates, delivered anew", a_batch(), a_batch(), None),
+        ("new customers, two identities, after an erasure", a_batch(200, 2), a_batch(300), 0.16),
         ("new customers, private threads", [signal.with_(thread_id=f"t{i}") for i, signal in enumerate(a_batch(kind="message", public=False))], (), None),
     )
     for name, signals, before, limit in scenes:
-        calls = count_recording(signals, before, again=name == "the same messages again")
+        calls = count_recording(signals, before, again=name == "the same messages again", erasure=name.endswith("after an erasure"))
         note = ", ".join(f"{count} {operation}" for operation, count in calls.most_common())
         yield Figure(f"record_signals, calls a signal: {name}", calls.total() / len(signals), limit, note=note)
 
 
-def count_recording(signals: Sequence[Signal], before: Sequence[Signal], again: bool = False) -> Counter[str]:
-    """The calls of one batch of 25 messages; `before` was recorded by the same process, in the same deliveries if `again`."""
+def count_recording(signals: Sequence[Signal], before: Sequence[Signal], again: bool = False, erasure: bool = False) -> Counter[str]:
+    """The calls of one batch of 25 messages; `before` was recorded by the same process, in the same deliveries if `again`, after the `erasure` of others."""
     comprehend = FakeComprehend()
     with aws() as cloud:
         pipeline = Pipeline(cloud, analyser=open_comprehend(client=comprehend, settings={}))
         recorder = pipeline.recorder()
-        recorder.erasure = lambda: ""  # a stack that has erased somebody reads the tombstones of those whom a process hears for the first time
+        if erasure:
+            bury(pipeline.table, [f"IDENTITY#email:gone{i}@example.com" for i in range(100)], "2026-01-01T00:00:00.000000Z", 2_000_000_000)
+        last = last_erasure(pipeline.table)
+        recorder.erasure = lambda: last  # a process asks that once a second
         sent = [pipeline.send(signal, envelope_id=f"e{i}") for i, signal in enumerate(before)]
         recorder.record(sent)
         comprehend.calls.clear()

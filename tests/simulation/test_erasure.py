@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from caseline import tombstones
 from caseline.cases.changes import work_case
 from caseline.customers import customer_id_of, load_customer
 from caseline.errors import NotFoundError
@@ -15,6 +16,7 @@ from caseline.personal import Personal
 from caseline.policy import load_policy
 from caseline.signals import OUTBOUND
 from caseline.table import ConditionFailed, Table, deserialise
+from caseline.tombstones import Sieve, announce, bury
 
 from tests.kit.aws import aws
 from tests.kit.memory import MemoryClient
@@ -115,6 +117,18 @@ def test_who_is_repeated_without_a_time_stays_erased(pipeline):
     pipeline.send(a_signal("m-1", "Angry about the marmalade!", identities=("phone:+441632960777",), author_name="Zenobia", occurred_at=late, received_at=late))
     pipeline.settle()
     assert not found(all_rows(pipeline)) and load_customer(pipeline.table, customer_id_of("phone:+441632960777")) is None
+
+
+@pytest.mark.parametrize("kind", ["new", "began later", "full"])
+def test_a_sieve_lets_nobody_through_who_was_erased(kind, monkeypatch):
+    table, marks = Table(MemoryClient(), "memory", sleep=lambda _: None), [f"IDENTITY#x:{number}" for number in range(50)]
+    if kind == "began later":  # erasures of a version that had none
+        announce(table, "2026-01-01")
+    monkeypatch.setattr(tombstones, "SIEVE_HOLDS", 30 if kind == "full" else 1_000)
+    for each in (marks[:20], marks[20:40], marks[40:]):
+        bury(table, each, "2026-01-02", 2_000_000_000)
+    sieve = Sieve.load(table)
+    assert all(map(sieve.holds, marks)) and sieve.holds("IDENTITY#x:nobody") == (kind != "new")
 
 
 @pytest.fixture(scope="module")

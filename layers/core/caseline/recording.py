@@ -27,7 +27,7 @@ from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
-from caseline.tombstones import FORGOTTEN, find_buried, last_erasure, stub_of
+from caseline.tombstones import FORGOTTEN, Sieve, find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
 RECORDED = {"recorded": True}  # what is left of an envelope that was too large for the queue
@@ -83,6 +83,7 @@ class Recorder:
     rules: Rules | None = None
     erasure: Callable[[], str] | None = None
     seen_erasure: str = ""
+    sieve: Sieve = field(default_factory=Sieve)
     clean: set[str] = field(default_factory=set)
 
     @property
@@ -146,8 +147,8 @@ class Recorder:
         if erasure != self.seen_erasure or len(self.clean) > CACHED_CUSTOMERS:
             self.known.clear()
             self.clean.clear()
-            self.seen_erasure = erasure
-        unsure = [mark for mark in marks if mark not in self.clean] if erasure else []
+            self.seen_erasure, self.sieve = erasure, Sieve.load(self.table) if erasure else Sieve()
+        unsure = [mark for mark in marks if mark not in self.clean and self.sieve.holds(mark)] if erasure else []
         erased = find_buried(self.table, unsure)
         self.clean |= set(unsure) - erased.keys()
         return erased

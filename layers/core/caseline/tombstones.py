@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from caseline.signals import CREATED
-from caseline.table import Item, Table, key
+from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import ERASED, GONE
 
 BEYOND = timedelta(days=90)  # past retention: longer than queues, dead letters and kept objects together
 FORGOTTEN = "forgotten"
 LAST_WORD = " erased"  # a rank: nothing that comes is newer
 LAST = key("TOMBSTONES", "ANY")
+_SIEVE = ("TOMBSTONES", "SIEVE")
+SIEVE_HOLDS = 10_000  # grains; a row takes three times as many
 _KEPT = "PK SK type schema signal_id brand channel source kind direction public occurred_at received_at deliveries revisions more_duplicates expires".split()
 
 
@@ -28,12 +33,43 @@ def last_erasure(table: Table) -> str:
     return f"{row.get('at', '')} {row.get('number', 0)}" if row else ""
 
 
+@dataclass(frozen=True)
+class Sieve:
+    """Through which those fall that have no tombstone, so that none is looked for: the ends of all their hashes. None: it does not know them all."""
+
+    grains: frozenset[str] | None = None
+
+    @classmethod
+    def load(cls, table: Table) -> Sieve:
+        row = table.get(*_SIEVE) or {}
+        return cls(frozenset(row["grains"]) if row.get("complete") else None)
+
+    def holds(self, mark: str) -> bool:
+        return self.grains is None or _grain(mark) in self.grains
+
+
+def _grain(mark: str) -> str:
+    return str(tombstone_key(mark)["PK"])[-6:]
+
+
 def bury(table: Table, marks: Iterable[str], at: str, expires: int) -> None:
     """That there is an erasure is written first, and once more when all are buried: whoever sees no newer one since has seen all these tombstones."""
+    buried = sorted(set(marks))
+    _sift(table, buried, expires)
     announce(table, at)
-    for mark in sorted(set(marks)):
+    for mark in buried:
         table.put(tombstone_key(mark) | {"type": "tombstone", "schema": 1, "erased_at": at, "expires": expires})
     announce(table, at)
+
+
+def _sift(table: Table, marks: Sequence[str], expires: int) -> None:
+    """Before anybody hears of the erasure. Complete is a sieve that began with the first of all; one that is full, or began later, is used no more."""
+    expression = "SET complete = if_not_exists(complete, :first), expires = :expires, #t = :type ADD grains :grains"
+    values: dict[str, Any] = {"first": not last_erasure(table), "expires": expires, "type": "tombstones", "grains": set(map(_grain, marks)), "yes": True}
+    with suppress(ConditionFailed):
+        row = table.update(*_SIEVE, expression, "attribute_not_exists(complete) OR complete = :yes", names={"#t": "type"}, **values)
+        if len(row["grains"]) > SIEVE_HOLDS:
+            table.update(*_SIEVE, "SET complete = :no REMOVE grains", no=False)
 
 
 def announce(table: Table, at: str) -> None:
