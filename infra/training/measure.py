@@ -8,10 +8,9 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from corpora import SENTIMENTS, is_held_back, read_rows
+from corpora import SENTIMENTS, is_held_back, read_rows  # first: it finds the product
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "layers" / "core"))
-
+# isort: split
 from caseline.assessment import Assessment, Text, open_analyser
 from caseline.assessment.embedded import EmbeddedAnalyser, create
 from caseline.assessment.language import identify_language

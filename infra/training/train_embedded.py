@@ -16,15 +16,14 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[threads] = "1"
 
 import numpy as np  # noqa: E402
-from corpora import EMOTIONS, HERE, LANGUAGES, SENTIMENTS, Example, emotions, english_sentiment, expand, languages, other_sentiment  # noqa: E402
+from corpora import HERE, LANGUAGES, PACKAGE, SENTIMENTS, Example, emotions, english_sentiment, expand, languages, other_sentiment  # noqa: E402
 from scipy.optimize import minimize  # noqa: E402
 from scipy.sparse import csr_matrix  # noqa: E402
 
-PACKAGE = HERE.parents[1] / "layers" / "core"
-sys.path.insert(0, str(PACKAGE))
-
+# isort: split
 from caseline.assessment.embedded.features import CHARS_WEIGHT, MASK, char_slots, pair_slots, slot, tokenise  # noqa: E402
 from caseline.assessment.embedded.lexicon import NAMES, read_facts  # noqa: E402
+from caseline.assessment.emotions import NINE  # noqa: E402
 
 VERSION = "2"
 WIDTH = MASK + 1
@@ -53,13 +52,13 @@ def read_lexicon() -> dict[str, float]:
     return {word: round(float(valence), 1) for word, valence in pairs if tokenise(word) == [word]}
 
 
-def build_matrix(texts: list[str], lexicon: dict[str, float], *, wordy: bool = True) -> csr_matrix:
+def build_matrix(texts: list[str], lexicon: dict[str, float], *, wordy: bool = True, chars: float = CHARS_WEIGHT) -> csr_matrix:
     """Rows of slots and, where `wordy`, pairs and lexicon facts in further columns."""
     data: list[float] = []
     columns: list[int] = []
     ends = [0]
     for text in texts:
-        for column, value in read_row(text, lexicon, wordy):
+        for column, value in read_row(text, lexicon, wordy, chars):
             columns.append(column)
             data.append(value)
         ends.append(len(columns))
@@ -68,17 +67,16 @@ def build_matrix(texts: list[str], lexicon: dict[str, float], *, wordy: bool = T
     return matrix
 
 
-def read_row(text: str, lexicon: dict[str, float], wordy: bool) -> list[tuple[int, float]]:
+def read_row(text: str, lexicon: dict[str, float], wordy: bool, chars: float) -> list[tuple[int, float]]:
     tokens = tokenise(text)
-    chars = [s for token in tokens for s in char_slots(token)]
-    blocks = [([slot("w", token) for token in tokens], 1.0), (chars, CHARS_WEIGHT)]
+    blocks = [([slot("w", token) for token in tokens], 1.0), ([s for token in tokens for s in char_slots(token)], chars)]
     if wordy:
         blocks.append((pair_slots(tokens), 1.0))
     row = [(s, weight / len(slots) ** 0.5) for slots, weight in blocks for s in slots]
     return row + [(WIDTH + i, fact) for i, fact in enumerate(read_facts(tokens, text, lexicon)) if wordy and fact]
 
 
-def fit_softmax(rows: csr_matrix, targets: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+def fit_softmax(rows: csr_matrix, targets: np.ndarray, weights: np.ndarray, penalty: float, steps: int = 90) -> tuple[np.ndarray, np.ndarray]:
     """Multinomial logistic regression by L-BFGS; `targets` holds class probabilities, a row each."""
     classes, turned = targets.shape[1], rows.T.tocsr()
     share = (weights / weights.sum())[:, None]
@@ -92,7 +90,7 @@ def fit_softmax(rows: csr_matrix, targets: np.ndarray, weights: np.ndarray, pena
         gradient = np.vstack([turned @ error + penalty * coefficients[:-1], error.sum(axis=0)])
         return float(-(targets * logits * share).sum() + penalty / 2 * (coefficients[:-1] ** 2).sum()), gradient.ravel()
 
-    return _minimise(loss, (rows.shape[1] + 1, classes))
+    return _minimise(loss, (rows.shape[1] + 1, classes), steps)
 
 
 def fit_each(rows: csr_matrix, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
@@ -112,8 +110,8 @@ def fit_each(rows: csr_matrix, targets: np.ndarray, penalty: float) -> tuple[np.
     return _minimise(loss, (rows.shape[1] + 1, targets.shape[1]))
 
 
-def _minimise(loss: object, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 90, "maxcor": 6})
+def _minimise(loss: object, shape: tuple[int, int], steps: int = 90) -> tuple[np.ndarray, np.ndarray]:
+    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 6})
     coefficients = found.x.reshape(shape)
     return coefficients[:-1], coefficients[-1]
 
@@ -122,10 +120,12 @@ def one_hot(examples: list[Example], labels: tuple[str, ...]) -> np.ndarray:
     return np.array([[float(label in e.labels) for label in labels] for e in examples])
 
 
-def pack_head(name: str, labels: tuple[str, ...], weights: np.ndarray, bias: np.ndarray, **facts: object) -> tuple[dict[str, object], bytes]:
+def pack_head(
+    name: str, labels: tuple[str, ...], weights: np.ndarray, bias: np.ndarray, *, levels: int = 127, **facts: object
+) -> tuple[dict[str, object], bytes]:
     """Weights of the slots as int8 with a scale a label; those of the facts and the bias stay numbers."""
     slots = weights[:WIDTH]
-    scale = np.abs(slots).max(axis=0) / 127
+    scale = np.abs(slots).max(axis=0) / levels
     header = {
         "name": name, "labels": list(labels), "scale": [float(f"{s:.6g}") for s in scale], "bias": [round(float(b), 4) for b in bias],
         "facts": [[round(float(w), 4) for w in row] for row in weights[WIDTH:]], **facts,
@@ -139,7 +139,11 @@ def train(folder: Path) -> bytes:
     heads += [train_sentiment("sentiment_other", other_sentiment(folder), own, OTHER_PENALTY, even=True)]
     heads += [train_emotions(emotions(folder), lexicon), train_languages(languages(folder))]
     words = {name: pack_lexicon(entries) for name, entries in (("en", lexicon), ("other", own))}
-    header = {"version": VERSION, "heads": [head for head, _ in heads], "lexicons": words, "lexicon_scale": LEXICON_SCALE}
+    return pack_model(heads, lexicons=words, lexicon_scale=LEXICON_SCALE)
+
+
+def pack_model(heads: list[tuple[dict[str, object], bytes]], **facts: object) -> bytes:
+    header = {"version": VERSION, "heads": [head for head, _ in heads], **facts}
     text = json.dumps(header, sort_keys=True, separators=(",", ":"))
     return zlib.compress(text.encode() + b"\n" + b"".join(blob for _, blob in heads), 9)
 
@@ -161,7 +165,7 @@ def train_sentiment(
 
 
 def train_emotions(examples: list[Example], lexicon: dict[str, float]) -> tuple[dict[str, object], bytes]:
-    labels = tuple(EMOTIONS)
+    labels = tuple(NINE)
     rows, targets = build_matrix([e.text for e in examples], lexicon), one_hot(examples, labels)
     tune = np.arange(len(examples)) % 10 == 0
     weights, bias = fit_each(rows[~tune], targets[~tune], 2e-5)
@@ -186,11 +190,14 @@ def train_languages(examples: list[Example]) -> tuple[dict[str, object], bytes]:
     return pack_head("language", LANGUAGES, weights, bias)
 
 
+def show_digests(inputs: dict[str, Path], output: Path) -> None:
+    """Lines as MODEL_CARD.md has them."""
+    for name, path in {**inputs, output.name: output}.items():
+        print(f"| {name} | {hashlib.sha256(path.read_bytes()).hexdigest()} |")
+    print(f"{output.name}: {output.stat().st_size:,} bytes")
+
+
 if __name__ == "__main__":
     output = Path(sys.argv[2]) if len(sys.argv) > 2 else PACKAGE / "caseline" / "assessment" / "embedded" / "model.bin"
-    packed = train(Path(sys.argv[1]))
-    output.write_bytes(packed)
-    inputs = {name: Path(sys.argv[1]) / name for name in INPUTS} | {str(path.relative_to(HERE)): path for path in OWN_INPUTS}
-    for name, path in {**inputs, "model.bin": output}.items():
-        print(f"| {name} | {hashlib.sha256(path.read_bytes()).hexdigest()} |")
-    print(f"{output.name}: {len(packed):,} bytes")
+    output.write_bytes(train(Path(sys.argv[1])))
+    show_digests({name: Path(sys.argv[1]) / name for name in INPUTS} | {str(path.relative_to(HERE)): path for path in OWN_INPUTS}, output)

@@ -20,6 +20,7 @@ from typing import Any
 from caseline.assessment import Assessment, Text, open_analyser
 from caseline.assessment.embedded import EmbeddedAnalyser
 from caseline.assessment.embedded.model import sigmoid
+from caseline.assessment.emotions import NINE, SETS, find_emotions
 from caseline.assessment.language import identify_language
 from caseline.assessment.learned import Learned
 from caseline.assessment.learning import Label, learn
@@ -35,11 +36,6 @@ from tests.evaluation.replay import replay, tell_replay
 from tests.evaluation.sets import LANGUAGES, Row, Sets, sentiment_labels, slug, stars, with_reasons
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
-NINE = {
-    "anger": "anger disgust", "frustration": "annoyance disapproval", "disappointment": "disappointment sadness grief remorse embarrassment",
-    "worry": "fear nervousness", "confusion": "confusion curiosity", "gratitude": "gratitude relief",
-    "joy": "joy amusement excitement love optimism pride admiration approval caring desire", "surprise": "surprise realization", "neutral": "neutral",
-}  # fmt: skip
 Figures = Iterator[tuple[str, float]]
 MISTAKES = 8  # of a confusion table, those that are shown
 
@@ -110,6 +106,7 @@ def measure_folder(sets: Sets, quick: bool, replayed: bool = False) -> Figures:
     print(f"\n== Labelled files{'' if sets.unseen else '; of sets that trained what ships, the rows held back'}")
     parts = [("airline_tweets.csv", measure_airline), ("app_reviews.csv", measure_reviews), ("tweets_general_sentiment.csv", measure_tweets)]
     parts += [("tweets_8lang_sentiment.csv", measure_languages), ("xed_emotions_8lang.csv", measure_subtitles), ("goemotions.csv", measure_emotions)]
+    parts += [("goemotions.csv", measure_fine_emotions)]
     parts += [("urgency_labels.csv", measure_urgency), ("airline_tweets.csv", measure_taxonomy), ("airline_tweets.csv", measure_speed)]
     if sets.unseen:
         parts += [("valence_reviews_tweets.csv", measure_valences)]
@@ -179,7 +176,7 @@ def measure_subtitles(sets: Sets) -> Figures:
 
 def measure_emotions(sets: Sets) -> Figures:
     """Several labels a text: the mean over the nine of the F1 of each. Without unseen texts, the tenth that only the thresholds were tuned on."""
-    nine = {fine: coarse for coarse, fines in NINE.items() for fine in fines.split()}
+    nine = {fine: coarse for coarse, fines in NINE.items() for fine in fines}
     pairs = sorted((row["text"], tuple(sorted({nine[fine] for fine in row["emotions"].split("|")}))) for row in sets.rows("goemotions.csv"))
     analyser = open_analyser("embedded")
     assert isinstance(analyser, EmbeddedAnalyser)
@@ -200,6 +197,27 @@ def measure_emotions(sets: Sets) -> Figures:
 def emotion_logits(analyser: EmbeddedAnalyser, text: str) -> list[float]:
     reading = analyser.read(Text(text, "en"))
     return analyser.model.heads["emotion"].logits(reading.tokens, reading.facts, pairs=reading.pairs) if reading else [-9.0] * 9
+
+
+def measure_fine_emotions(sets: Sets) -> Figures:
+    """What is said when a person asks: of each set the mean of the F1 of its labels."""
+    rows = sets.fresh("goemotions.csv")
+    answers = [find_emotions(row["text"], "en") for row in rows]
+    for name, table in SETS.items():
+        told = [set(getattr(said, name)) if said else set() for said in answers]
+        true = [{label for label, fines in table.items() if set(fines) & set(row["emotions"].split("|"))} for row in rows]
+        yield {"fine": "E1f", "ekman": "E1e", "nine": "E1n"}[name], show_sets(f"emotions when asked, {name}", list(zip(true, told, strict=True)), list(table))
+
+
+def show_sets(title: str, pairs: Sequence[tuple[set[str], set[str]]], labels: Sequence[str]) -> float:
+    """A table of labels of which a text may have several; returns the mean of their F1."""
+    scores = []
+    print(f"\n{title}: n {len(pairs)}")
+    for label in labels:
+        hits, told, true = (sum(label in found for found in sets) for sets in zip(*((a & b, b, a) for a, b in pairs), strict=True))
+        scores.append(2 * hits / max(1, told + true))
+        print(f"    {label:32} P {hits / max(1, told):.3f}  R {hits / max(1, true):.3f}  F1 {scores[-1]:.3f}  n {true}")
+    return sum(scores) / len(scores)
 
 
 def measure_urgency(sets: Sets) -> Figures:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EMBEDDED = ROOT / "layers" / "core" / "caseline" / "assessment" / "embedded"
 PINNED = dict(re.findall(r"^\| (\S+) \| ([0-9a-f]{64}) \|$", (EMBEDDED / "MODEL_CARD.md").read_text(encoding="utf-8"), re.MULTILINE))
-OURS = {"model.bin": EMBEDDED / "model.bin"}
+OURS = {name: EMBEDDED / name for name in ("model.bin", "emotions.bin")}
 OURS |= {name: ROOT / "infra" / "training" / name for name in ("customer_voice.txt", "lexicon/own.txt", "lexicon/vader.tsv")}
 
 

@@ -32,6 +32,7 @@ class Head:
     facts: Sequence[Sequence[float]]
     weights: array[int]
     thresholds: Sequence[float] = ()
+    chars: float = CHARS_WEIGHT
     words: dict[str, tuple[Sums, Sums, int]] = field(default_factory=dict)
 
     def logits(self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = ()) -> list[float]:
@@ -40,7 +41,7 @@ class Head:
         blocks = (
             (1.0, [word for word, _, _ in known], len(known)),
             (1.0, [self._row(pair) for pair in pairs], len(pairs)),
-            (CHARS_WEIGHT, [chars for _, chars, _ in known], sum(count for _, _, count in known)),
+            (self.chars, [chars for _, chars, _ in known], sum(count for _, _, count in known)),
         )
         totals = [0.0] * len(self.labels)
         for weight, rows, count in blocks:
@@ -111,7 +112,7 @@ def read_heads(packed: bytes) -> tuple[dict[str, Any], dict[str, Head]]:
 
 
 def _read_head(head: Mapping[str, Any], blob: bytes) -> Head:
-    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()))
+    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()), head.get("chars", CHARS_WEIGHT))
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
