@@ -135,3 +135,29 @@ def test_nobody_is_late_while_the_office_is_closed(cloud):
     pipeline.now = START.replace(day=23, hour=10, minute=0)
     live(pipeline, minutes=10)
     assert missed(pipeline) == [("first", isoformat(START.replace(day=23)))]
+
+
+def test_a_closed_case_waits_no_more_and_what_reopens_it_starts_anew(pipeline):
+    begin(pipeline)
+    live(pipeline, minutes=5)
+    [case] = pipeline.cases()
+    work_case(pipeline.raw_table, case["case_key"], {"status": "closed"}, "mo", pipeline.now)
+    live(pipeline, hours=48)
+    pipeline.send(a_signal("p-2", "It is down again. Really angry.", occurred_at=pipeline.now))
+    pipeline.settle()
+    [case] = pipeline.cases("open")
+    [line] = [line for line in case["priority"]["lines"] if line["factor"] == "sla"]
+    assert (case["reopened"], line["points"], missed(pipeline)) == (1, 0, [])
+    live(pipeline, minutes=65)
+    assert [clock for clock, _ in missed(pipeline)] == ["first"]
+
+
+def test_the_line_of_the_wait_measures_by_the_same_target_as_the_deadline(cloud):
+    pipeline = Pipeline(cloud, FakeCrm({"x:100": vip("enterprise", 300)}))
+    begin(pipeline)
+    [case] = pipeline.cases()
+    assert case["priority"]["auto_band"] == "P3"
+    live(pipeline, hours=8, minutes=5)
+    [case] = pipeline.cases()
+    [line] = [line for line in case["priority"]["lines"] if line["factor"] == "sla"]
+    assert missed(pipeline) and line["points"] == 10 and case["priority"]["auto_band"] == "P2"

@@ -24,6 +24,7 @@ class Wait:
     since: str
     ways: Ways
     until: str | None = None
+    answered: bool = True  # false where the case was closed and nobody had replied
 
 
 def due_moments(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:
@@ -56,22 +57,32 @@ def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Itera
     return read_waits(case, live, filter(None, [scene.answered, *(str(row["occurred_at"]) for row in scene.recent if answers(row))]))
 
 
-def read_waits(case: Mapping[str, Any], live: Iterable[Item], replies: Iterable[str]) -> Iterator[Wait]:
-    """Each turn of the customer's up to what answers it, and the whole case. What a machine of the brand says answers nothing."""
+def read_waits(case: Mapping[str, Any], live: Iterable[Item], answered_at: Iterable[str]) -> Iterator[Wait]:
+    """Each turn of the customer's up to what answers it, and the whole case. What a machine of the brand says answers nothing.
+
+    A case that is closed waits no more; what the customer says after that is another turn.
+    """
     asks = sorted(filter(asks_for_reply, live), key=lambda row: str(row["occurred_at"]))
-    replies = sorted(replies)
+    said = set(answered_at)
+    replies = sorted({*said, *rests_of(case)})
     answered, clock = "", FIRST
     for ask in asks:
         if answered and ask["occurred_at"] <= answered:
             continue  # the same turn
         until = next((reply for reply in replies if reply > ask["occurred_at"]), None)
-        yield Wait(clock, str(ask["occurred_at"]), ways_of(ask), until)
+        yield Wait(clock, str(ask["occurred_at"]), ways_of(ask), until, until is None or until in said)
         if until is None:
             break
-        answered, clock = until, NEXT
+        answered, clock = until, NEXT if until in said else clock
     ways = {ways_of(ask) for ask in asks}
     since, until = str(case.get("first_signal_at") or case["opened_at"]), case.get("closed_at")
     yield Wait(RESOLUTION, since, ways.pop() if len(ways) == 1 else (), str(until) if until else None)
+
+
+def rests_of(case: Mapping[str, Any]) -> list[str]:
+    """When the case was closed, now or before it was opened again; one that went on in another case did not rest."""
+    closed = str(case.get("closed_at") or "")
+    return [*case.get("rests", ()), *([closed] if closed and not (case.get("joined") or case.get("adopted_by")) else [])]
 
 
 def due_of(policy: Policy, case: Mapping[str, Any], wait: Wait) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -31,7 +31,7 @@ IDENTITIES = 10
 
 @dataclass(frozen=True)
 class Scene:
-    """The customer's recent rows, how many other cases of it are open, and what the CRM says."""
+    """The customer's recent rows, how many other cases of it are open, and what the CRM says. `rests`: when the case that is judged was closed before."""
 
     recent: Sequence[Item]
     other_cases: int
@@ -40,6 +40,7 @@ class Scene:
     candidates: int
     now: datetime
     answered: str = ""
+    rests: Sequence[str] = ()
 
 
 def read_recent(table: Table, customer: Mapping[str, Any], until: str = "", most: int = RECENT) -> tuple[list[Item], str]:
@@ -55,8 +56,10 @@ def read_recent(table: Table, customer: Mapping[str, Any], until: str = "", most
 
 def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> tuple[Priority, str]:
     """The priority of a case is that of the signal that weighs most in it, whose id comes with it."""
+    ask = oldest_ask(signals, scene)
     seen = [(str(row["signal_id"]), evidence_of(policy, row, signals, _graver(policy, row, category), scene)) for row in signals]
-    return max(((prioritise(policy, evidence, override), signal_id) for signal_id, evidence in seen), key=lambda pair: pair[0].score)
+    found = ((prioritise(policy, _with_wait(policy, evidence, ask, scene), override), signal_id) for signal_id, evidence in seen)
+    return max(found, key=lambda pair: pair[0].score)
 
 
 def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
@@ -66,9 +69,17 @@ def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: st
         candidates=scene.candidates,
         public=signal.public, audience=audience_of(row), velocity=velocity(row, scene), category=category, ask=row["need"] == "due",
         star_only=is_star_only(signal),
-        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), waited=_waited(policy, signals, scene),
-        signal_at=row["occurred_at"],
+        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), signal_at=row["occurred_at"],
     )
+
+
+def _with_wait(policy: Policy, evidence: Evidence, ask: Item | None, scene: Scene) -> Evidence:
+    """How much of its target the ask has waited: of the band that all but the wait comes to, so that the line and the deadline tell the same."""
+    if ask is None:
+        return evidence
+    band = prioritise(policy, evidence).auto_band
+    waited = waited_share(policy, parse_time(ask["occurred_at"]), scene.now, band, ways_of(ask), str(ask.get("brand") or ""))
+    return replace(evidence, waits=True, waited=waited)
 
 
 def _graver(policy: Policy, row: Item, category: str) -> str:
@@ -98,15 +109,9 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
     return sum(row["signal_id"] not in own and parse_time(row["occurred_at"]) >= since for row in asks)
 
 
-def _waited(policy: Policy, signals: Sequence[Item], scene: Scene) -> float:
-    """How much of its target the oldest ask without a later reply has waited."""
-    ask = oldest_ask(signals, scene)
-    return waited_share(policy, parse_time(ask["occurred_at"]), scene.now, ways=ways_of(ask), brand=str(ask.get("brand") or "")) if ask else 0.0
-
-
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
-    """The first of the signals that nobody has answered since."""
-    replied = max([scene.answered, *(row["occurred_at"] for row in scene.recent if answers(row))])
+    """The first of the signals that nobody has answered since, and whose case nobody has closed since."""
+    replied = max([scene.answered, *scene.rests, *(row["occurred_at"] for row in scene.recent if answers(row))])
     asks = [row for row in signals if asks_for_reply(row) and row["occurred_at"] > replied]
     return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
 

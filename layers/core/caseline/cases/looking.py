@@ -38,8 +38,9 @@ class View:
         return next((claim for claim in self.claims if claim["case_key"] == case["case_key"]), None)
 
     def beside(self, case: Mapping[str, Any] | None) -> Scene:
-        """The scene as that case sees it: what others are open."""
-        return replace(self.scene, other_cases=len([claim for claim in self.claims if not case or claim["case_key"] != case["case_key"]]))
+        """The scene as that case sees it: what others are open, and when it was closed itself."""
+        others = [claim for claim in self.claims if not case or claim["case_key"] != case["case_key"]]
+        return replace(self.scene, other_cases=len(others), rests=tuple(case.get("rests") or ()) if case else ())
 
 
 @dataclass
@@ -69,10 +70,10 @@ class Outlook:
     policy: Policy
     clock: Callable[[], datetime]
 
-    def scene(self, customer: Item, other_cases: int, stale: bool) -> Scene:
+    def scene(self, customer: Item, other_cases: int, stale: bool, rests: Sequence[str] = ()) -> Scene:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
         recent, answered = read_recent(self.table, customer, most=WEIGHED)
-        return Scene(recent, other_cases, account, stale, len(customer.get("candidates") or ()), self.clock(), answered)
+        return Scene(recent, other_cases, account, stale, len(customer.get("candidates") or ()), self.clock(), answered, tuple(rests))
 
     def look(self, run: Run, customer: Item, stale: bool) -> View:
         """The customer is read first: whoever writes by what comes after fails if it has changed since."""

@@ -14,6 +14,7 @@ from caseline.priority import Priority
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
 
+BANDS = ("P1", "P2", "P3", "P4")
 TICKS = (0.5, 0.75, 1.0)  # shares of the target
 DAILY = timedelta(days=1)  # a renewal comes nearer
 UNREAD = timedelta(minutes=5)  # judged without the account, because the CRM did not answer
@@ -21,7 +22,7 @@ UNREAD = timedelta(minutes=5)  # judged without the account, because the CRM did
 
 def look_again(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> str:
     """The next moment (ISO) at which the same facts may weigh otherwise."""
-    moments = [scene.now + DAILY, *_ticks(policy, live, scene), *due_moments(policy, case, live, scene)]
+    moments = [scene.now + DAILY, *_ticks(policy, case, live, scene), *due_moments(policy, case, live, scene)]
     if scene.stale and scene.account is None:
         moments.append(scene.now + UNREAD)
     if case.get("lower_since"):
@@ -29,13 +30,14 @@ def look_again(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], sc
     return isoformat(min(moment for moment in moments if moment > scene.now))
 
 
-def _ticks(policy: Policy, live: Sequence[Item], scene: Scene) -> list[datetime]:
+def _ticks(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:
+    """By the targets of the score's band, and of the next lower one, from which the wait itself may have raised it."""
     ask = oldest_ask(live, scene)
     if ask is None:
         return []
-    brand = str(ask.get("brand") or "")
-    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, ways=ways_of(ask), brand=brand)
-    return [add_time(policy, asked, share * target, brand) for share in TICKS]
+    brand, place = str(ask.get("brand") or ""), BANDS.index(case["priority"]["auto_band"])
+    asked, targets = parse_time(ask["occurred_at"]), [reply_target(policy, band, ways_of(ask), brand) for band in BANDS[place : place + 2]]
+    return [add_time(policy, asked, share * target, brand) for target in targets for share in TICKS]
 
 
 def falls_since(policy: Policy, case: Mapping[str, Any], previous: Priority, found: Priority, scene: Scene) -> str:

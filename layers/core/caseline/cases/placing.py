@@ -26,6 +26,7 @@ from caseline.timeline import load_signals
 
 JUDGED = 20  # signals of a case that judgement looks at, the newest
 TRIES = 10
+KEPT_RESTS = 10
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ class Placer:
     def _reopen(self, view: View, case: Item, group: Group) -> Item | None:
         """The closed case takes its claim back, in the same transaction; it alerts again if it is urgent again."""
         again = {name: value for name, value in case.items() if name not in (*OF_CLOSING, "alerted_by", "lower_since")}
-        again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1}
+        again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case)}
         rows = self.rows_of(again, group.rows)
-        changed = next_version(self.policy, view.run, again, rows, group.rows, view.beside(case))
+        changed = next_version(self.policy, view.run, again, rows, group.rows, view.beside(again))
         told = _tell(changed, "status", f"reopened: {group.why}")
         claim = self.table.put_write(ledger.held_by(self._claim(view, case), case), "attribute_not_exists(PK)")
         still = ledger.stand_still(self.table, view.customer["customer_id"], view.customer["version"])
@@ -196,6 +197,11 @@ def _other(claim: Item, category: str) -> Item:
     """The claim's key under another category."""
     brand, _, *rest = str(claim["SK"]).split("#")
     return claim_key(str(claim["PK"]).partition("#")[2], brand, "#".join([category, *rest]))
+
+
+def _rests(case: Item) -> list[str]:
+    """When it was closed, each time: what was asked before that waits no more."""
+    return [*case.get("rests", ()), *filter(None, [case.get("closed_at")])][-KEPT_RESTS:]
 
 
 def _absorb(case: Item, folds: Sequence[Item]) -> Item:

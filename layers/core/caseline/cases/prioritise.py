@@ -83,7 +83,8 @@ class Prioritiser:
             rows = self._placer.rows_of(case, ())
             if not live_of(rows):
                 return self._placer.drop(case)
-            changed = next_version(self.policy, run, case, rows, [], self._placer.outlook.scene(customer, len(others), stale))
+            scene = self._placer.outlook.scene(customer, len(others), stale, case.get("rests") or ())
+            changed = next_version(self.policy, run, case, rows, [], scene)
             if changed["version"] == case["version"]:
                 return self._placer.rest(case, changed)
             told = history_row(case_key, changed["updated_at"], "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")

@@ -34,7 +34,7 @@ class Evidence:
 
     `need` is due or none; `ask` is false for praise and news, `star_only` for a rating without words.
     `audience` and `velocity` (engagement per hour over the author's usual) count for public signals only.
-    `waited` is the share of the SLA target that has passed (1.0 = due now). `candidates` counts the accounts of an ambiguous match.
+    `waits`: something does; `waited` is the share of the SLA target that has passed (1.0 = due now). `candidates` counts the accounts of an ambiguous match.
     """
 
     assessment: Assessment
@@ -53,6 +53,7 @@ class Evidence:
     waited: float = 0.0
     signal_at: str = ""
     candidates: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True)

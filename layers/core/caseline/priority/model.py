@@ -138,7 +138,7 @@ def _sla_line(scene: Scene) -> Line:
     waited = max(0.0, scene.evidence.waited)
     points = round_half_up(scene.policy.sla.max * min(1.0, waited) ** 2)
     state = "reply target missed" if waited >= 1 else "waiting for a reply"
-    text = f"{state}, {math.floor(waited * 100)}% of the target has passed" if waited else "nothing waits for a reply"
+    text = f"{state}, {math.floor(waited * 100)}% of the target has passed" if waited or scene.evidence.waits else "nothing waits for a reply"
     return scene.line("sla", points, round(waited, 2), "Caseline timeline", scene.now, text)
 
 

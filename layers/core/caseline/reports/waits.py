@@ -32,8 +32,8 @@ def clock_facts(policy: Policy, case: Item, asks: Sequence[Item], replies: Seque
         until = wait.until if wait.until and wait.until <= isoformat(now) else None
         yield {
             "kind": "clock", "id": f"{case['case_key']}#{wait.clock}#{wait.since}", "brand": case["brand"], "clock": wait.clock, "level": level_of(ask),
-            "since": wait.since, "until": until, "minutes": _minutes(policy, case, wait.since, until), **_outcome(policy, case, wait, until, isoformat(now)),
-            "case_key": case["case_key"], "signal_id": ask["signal_id"],
+            "since": wait.since, "until": until, "minutes": _minutes(policy, case, wait.since, until) if wait.answered else None,
+            **_outcome(policy, case, wait, until, isoformat(now)), "case_key": case["case_key"], "signal_id": ask["signal_id"],
         }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def response_times(facts: Iterable[Fact], since: str, until: str) -> dict[str, A
     """By clock, in business minutes, of what was answered (or resolved) in the window."""
     found: dict[str, list[float]] = defaultdict(list)
     for fact in facts:
-        if fact["until"] and since <= fact["until"] < until:
+        if fact["minutes"] is not None and since <= fact["until"] < until:
             found[fact["clock"]].append(fact["minutes"])
     return {clock: _spread(sorted(found[clock])) for clock in CLOCKS}
 
