@@ -13,16 +13,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
 
 import boto3
+from caseline_local.cloud.dynamo_api import DynamoApi
 from caseline_local.cloud.hooks import Change, Hooks, use_hooks
 from caseline_local.cloud.patches import install
 from caseline_local.cloud.records import as_record
-from moto import mock_aws
+from moto.core.base_backend import BackendDict
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.model_instances import reset_model_data
+from moto.core.models import MockAWS, botocore_stubber
 
-REGION = "eu-central-1"
+REGION, ACCOUNT = "eu-central-1", "123456789012"
 _INDEXES = {"timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
 KEYS_ALONE = ("due",)  # as in the template
 _ENVIRONMENT = {
@@ -32,7 +37,7 @@ _ENVIRONMENT = {
     "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
-    "MOTO_ACCOUNT_ID": "123456789012",
+    "MOTO_ACCOUNT_ID": ACCOUNT,
 }
 
 
@@ -46,12 +51,9 @@ class FakeCloud(Hooks):
         self.events: list[dict[str, Any]] = []
         self._records: list[dict[str, Any]] = []
         self._number = 0
-        self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = boto3.client(service, region_name=REGION)
-        return self._clients[service]
+        return _client(service)
 
     def commit_changes(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -81,10 +83,39 @@ class FakeCloud(Hooks):
         return self.functions[function](payload) if function in self.functions else super().invoke(function, payload, asynchronous)
 
 
+@cache
+def _client(service: str) -> Any:
+    """One for the process: to make a client takes longer than many a test."""
+    return boto3.client(service, region_name=REGION)
+
+
+class _Answers(MockAWS):
+    """moto for botocore's clients alone: it would prepare a thousand answers to others each time."""
+
+    def _enable_patching(self, reset: bool = True) -> None:
+        self.reset()
+        botocore_stubber.enabled = True
+
+    def _disable_patching(self, remove_data: bool) -> None:
+        botocore_stubber.enabled = False
+        self.reset()
+
+    def reset(self) -> None:
+        BackendDict.reset()
+        reset_model_data()
+
+
+def _answer(stubber: Any, request: Any, _moto: Any = BotocoreStubber.process_request, _dynamodb: Any = DynamoApi(REGION, ACCOUNT)) -> Any:  # noqa: B008
+    """DynamoDB answers as in the local runtime, past moto's web framework."""
+    target = request.headers.get("X-Amz-Target", b"")
+    service, _, action = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    return _dynamodb.answer(action, request.body) if service == "DynamoDB_20120810" else _moto(stubber, request)
+
+
 @contextmanager
 def aws() -> Iterator[FakeCloud]:
     install()
-    with mock.patch.dict(os.environ, _ENVIRONMENT), mock_aws():
+    with mock.patch.dict(os.environ, _ENVIRONMENT), mock.patch.object(BotocoreStubber, "process_request", _answer), _Answers():
         cloud = FakeCloud()
         use_hooks(cloud)
         try:
@@ -133,7 +164,7 @@ def _as_event_record(message: dict[str, Any], queue_url: str) -> dict[str, Any]:
         "messageAttributes": {name: _as_event_attribute(value) for name, value in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:{queue_url.rsplit('/', 1)[-1]}",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue_url.rsplit('/', 1)[-1]}",
         "awsRegion": REGION,
     }
 
