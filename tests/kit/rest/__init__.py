@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,5 +18,10 @@ __all__ = ["API_KEY", "CLIENT_ID", "CLIENT_SECRET", "ME", "PASSWORD", "PLACE", "
 
 def mapping() -> dict[str, Any]:
     """A fresh one, to be changed at will."""
+    return deepcopy(_mapping())
+
+
+@cache
+def _mapping() -> dict[str, Any]:
     found: dict[str, Any] = YAML(typ="safe", pure=True).load(PLACE.read_text())
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import threading
@@ -39,6 +40,12 @@ _FUNCTIONS = "/2015-03-31/functions/"
 
 def _no_functions(function: str, payload: bytes, asynchronous: bool) -> tuple[bool, bytes]:
     return False, json.dumps({"errorType": "ResourceNotFoundException", "errorMessage": f"no function {function}"}).encode()
+
+
+@functools.cache
+def _session() -> Any:
+    """One for the process: each reads all of AWS's endpoints and the models of its services anew."""
+    return boto3.Session("local", "local", region_name=REGION)
 
 
 class Cloud:
@@ -125,8 +132,7 @@ class Cloud:
         config = Config(
             max_pool_connections=50, retries={"total_max_attempts": 2}, read_timeout=900, account_id_endpoint_mode="disabled", s3={"addressing_style": "path"}
         )
-        session = boto3.Session("local", "local", region_name=REGION)
-        return session.client(service, endpoint_url=self.endpoint, config=config)
+        return _session().client(service, endpoint_url=self.endpoint, config=config)
 
     def _answer(self, request: Request) -> Answer:
         service, _, action = request.headers.get("x-amz-target", "").partition(".")

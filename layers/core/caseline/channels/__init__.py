@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +55,9 @@ def proof_of(channel: Any) -> str:
 
 def _known(name: str) -> bool:
     folder = Path(__file__).parent
-    return not name.startswith("_") and ((folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file())
+    if name.startswith("_"):
+        return False
+    return f"{__name__}.{name}" in sys.modules or (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
 
 
 def _is_channel(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ class Hook:
 
     def __init__(self, read: Callable[[Mapping[str, Any]], Settings], names: Iterable[str]) -> None:
         self._read, self._names = read, frozenset(names)
+        self._known: dict[str, Settings] = {}
 
     def verify(self, request: WebhookRequest, source: Source) -> None:
         found = self._settings(source)
@@ -40,10 +42,15 @@ class Hook:
         return parse_as(found.mapped, found.mapped.webhook, found.place.phone_region, request)
 
     def _settings(self, source: Source) -> Settings | None:
+        """Read once: a deployment has one CRM, whose settings seldom change, and a mapping takes milliseconds to read."""
+        given = {name: value for name, value in source.settings.items() if name in self._names}
+        text, known = json.dumps(given, default=repr), self._known
         try:
-            return self._read({name: value for name, value in source.settings.items() if name in self._names})
+            if text not in known:
+                known = self._known = {text: self._read(given)}
         except ConfigError:
             return None
+        return known[text]
 
 
 def verify_as(webhook: Webhook, request: WebhookRequest, source: Source) -> None:
