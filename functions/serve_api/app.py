@@ -61,6 +61,11 @@ def erase_customer(customer_id: str) -> Response[str]:
     return answer(desk().erase_customer(customer_id, read_body(app.current_event.decoded_body)))
 
 
+@app.get("/api/v1/signals/<signal_id>")
+def show_signal(signal_id: str) -> Response[str]:
+    return answer(desk().show_signal(signal_id))
+
+
 @app.get("/api/v1/cases")
 def list_cases() -> Response[str]:
     return answer(desk().list_cases(query()))

@@ -280,6 +280,21 @@ def test_a_case_explains_itself(office: Office, call: Caller) -> None:
     assert {entry["what"] for entry in case["history"]} == {"opened", "sync"}
 
 
+def test_a_signal_says_why_it_is_where_it_is_and_what_it_feels_like(office: Office, call: Caller) -> None:
+    row = office.signal("x:41", 12, "Down again, I am furious.")
+    found = call(f"/signals/{row['signal_id']}")
+    assert (found["type"], found["text"]) == ("signal", "Down again, I am furious.")
+    assert found["why"]["text"].startswith("needs a case: ")
+    assert next(iter(found["why"]["emotions"]["ekman"])) == "anger" and found["why"]["emotions_text"].endswith("(of Ekman's seven: anger)")
+
+
+def test_a_signal_without_english_words_feels_like_nothing_that_can_be_told(office: Office, call: Caller) -> None:
+    for text, language in ((None, "en"), ("Schon wieder kaputt.", "de")):
+        row = office.signal(f"x:{language}{bool(text)}", 12, text, language=language)
+        assert call(f"/signals/{row['signal_id']}")["why"]["emotions"] is None
+    assert call.raw("GET", "/signals/nobody")["statusCode"] == 404
+
+
 def test_people_set_a_band_and_it_goes_to_the_crm(office: Office, call: Caller) -> None:
     case_key = many_cases(office)[0]
     status, case = call.post(f"/cases/{case_key}", {"band": "P1", "reason": "the press is asking"})

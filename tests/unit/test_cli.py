@@ -37,6 +37,14 @@ def test_every_command_has_help(name):
     assert run(name, "--help").exit_code == 0
 
 
+def test_a_text_is_explained_without_a_product():
+    said = run("analysis", "explain", "The app is down again, I am furious!", "--channel", "x").output
+    assert "sentiment  negative, strength 0." in said and "language en" in said and "(of Ekman's seven: anger)" in said
+    assert "feels      not told" in run("analysis", "explain", "Die App geht schon wieder nicht!").output
+    found = json.loads(run("analysis", "explain", "Thank you so much!", "--json").output)
+    assert found["sentiment"] == "positive" and list(found["emotions"]["nine"]) == ["gratitude"]
+
+
 @pytest.mark.parametrize("words", [("quarantine", "list"), ("explain", "C-1"), ("trigger", "standard_webhooks"), ("replay", "FILE", "--map", "MAP")])
 def test_what_needs_the_product_says_so_with_3(words, tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG)

@@ -101,6 +101,9 @@ class Desk:
     def read_timeline(self, customer_id: str, limit: str | None = None, before: str | None = None) -> dict[str, Any]:
         return views.read_timeline(self.table, customer_id, limit, before)
 
+    def show_signal(self, signal_id: str) -> dict[str, Any]:
+        return views.show_signal(self.table, signal_id)
+
     def list_cases(self, query: Mapping[str, str]) -> dict[str, Any]:
         return views.list_cases(self.table, query)
 

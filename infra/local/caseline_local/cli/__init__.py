@@ -16,7 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "scenario": ("scenario", "Play a story of several channels and days, and hold the product to the cases expected."),
     "replay": ("replay", "Post a CSV or JSONL file of messages as signals."),
     "crm": ("crm", "The CRM: check it, set it up, how it is doing, count both sides; import into the built-in one."),
-    "analysis": ("analysis", "Let the embedded analyser learn from your labels: train, report, rollback."),
+    "analysis": ("analysis", "Let the embedded analyser learn from your labels: train, report, rollback; explain a text."),
     "channels": ("channels", "What there is to listen to; begin a new channel."),
     "customers": ("customers", "Who a customer is: show, merge, split, export, erase."),
     "report": ("report", "NPS, CSAT, CES, response times, SLA by sentiment, repeat contacts of a window."),

@@ -1,4 +1,4 @@
-"""`caseline analysis`: what the embedded analyser learns from people's own judgements."""
+"""`caseline analysis`: what the embedded analyser learns from people's own judgements, and what it makes of a text."""
 
 from __future__ import annotations
 
@@ -112,6 +112,30 @@ def rollback(place: Place) -> None:
     """Put the previous model back; taken up within five minutes."""
     entry = _adapt(place, _read_policy(place)).rollback()["current"]
     show(f"{entry['version']}, of {entry['labels']} labels" if entry else "the shipped model")
+
+
+@analysis.command()
+@click.argument("text")
+@click.option("--language", help="What the platform says it is in, such as en; else it is found out.")
+@click.option("--channel", help="Where it was written: people praise more in a review, say google_play, than to support.")
+@json_option
+def explain(text: str, language: str | None, channel: str | None, as_json: bool) -> None:
+    """What the shipped model makes of TEXT and, of English, what its words feel like: of 28 emotions, and of Ekman's seven.
+
+    Needs no product that runs, and asks nobody: what a tenant taught, and a policy's own categories, do not count here.
+    """
+    from caseline.assessment import Text, open_analyser
+    from caseline.assessment.emotions import find_emotions
+
+    said = open_analyser("embedded").assess([Text(text, language, channel)])[0]
+    felt = find_emotions(text, said.language)
+    if as_json:
+        show_json(said.to_json() | {"emotions": felt and felt.to_json()})
+        return
+    strength = f", strength {said.strength:.2f}" if said.strength else ""
+    show(f"sentiment  {said.sentiment}{strength} (confidence {said.confidence:.2f})" if said.sentiment else f"sentiment  unscored, {said.unscored}")
+    show(f"about      {said.category}, urgency {said.urgency}, language {said.language}")
+    show(f"feels      {felt or 'not told: English alone is read so finely'}")
 
 
 def _show_training(report: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from caseline.views.cases import list_cases, show_case, summarise_open
 from caseline.views.crm import show_crm
 from caseline.views.customers import find_customers, show_customer
+from caseline.views.signals import show_signal
 from caseline.views.stats import Gauges, list_channels, read_stats
 from caseline.views.timeline import read_timeline
 
@@ -18,5 +19,6 @@ __all__ = [
     "show_case",
     "show_crm",
     "show_customer",
+    "show_signal",
     "summarise_open",
 ]
