@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from caseline.crm import NOTES_STAND, Note
 
 from tests.kit.crms import RECORD, World
-from tests.kit.scenes import later, the_case, told, where_it_can
+from tests.kit.scenes import later, stored_texts, the_case, told, where_it_can
 
 NOTES = tuple(Note(f"n-{number}", f"words {number}.") for number in range(1, 4))
 WORD, ERASED = "Marmalade", "service: (erased)"
-# Of a simulator, what is no part of the CRM's records: what came in over the wire, and what is remembered of a request for an hour or two.
-WIRE = ("calls", "faults", "keys", "_turn")
 
 
 def test_takes_its_notes_back_or_says_what_remains(world: World) -> None:
@@ -36,10 +32,10 @@ def test_nothing_of_an_erased_customer_is_left_that_is_not_named(world: World) -
     words = {"subject": f"{WORD} broken", "headline": f"80 P1: {WORD}", "reasons": (f"+20 {WORD}",), "notes": (Note("n-1", f"My {WORD}."),)}
     saved = world.adapter().save_case(replace(RECORD, first=True, **words))
     world.adapter().save_case(later(saved, record=replace(RECORD, **{**words, "notes": (Note("n-2", f"Their {WORD}."),)})))
-    assert _left(world)
+    assert stored_texts(world, WORD)
     remains = world.adapter().erase_notes(saved.crm_id, ERASED)
     world.adapter().save_case(later(saved, version=3, record=replace(RECORD, subject=ERASED, reasons=("+60 others",))))
-    assert remains or not _left(world)
+    assert remains or not stored_texts(world, WORD)
     assert NOTES_STAND in remains or not told(the_case(world), WORD)
 
 
@@ -47,7 +43,7 @@ def test_notes_alone_are_taken_back_from_where_the_first_ones_went(world: World)
     """The case lives on, of another customer's signals too: what its first text says else stands."""
     saved = world.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", f"My {WORD}.\n\nIt broke."),)))
     remains = world.adapter().erase_notes(saved.crm_id)
-    assert remains or not _left(world)
+    assert remains or not stored_texts(world, WORD)
     assert NOTES_STAND in remains or not told(the_case(world), WORD)
 
 
@@ -88,29 +84,3 @@ def test_of_a_case_that_is_gone_nothing_is_left_to_say(world: World) -> None:
     saved = world.adapter().save_case(RECORD)
     world.lose_case(saved.crm_id)
     assert [*world.adapter().erase_notes(saved.crm_id, "x")] in ([], [NOTES_STAND])
-
-
-def _left(world: World) -> list[str]:
-    """Where the word stands, by the way to it."""
-    return [way for way, text in _texts(_stored(world), "", set()) if WORD.lower() in text.lower()]
-
-
-def _stored(world: Any) -> Any:
-    """What a simulator holds; what the real one shows that stands in for it; the rows of the CRM in Caseline's own table."""
-    if world.simulator is None:
-        return world.table.client.scan(TableName=world.table.name)
-    if hasattr(world.simulator, "stored"):
-        return world.simulator.stored()
-    return {name: value for name, value in vars(world.simulator).items() if name not in WIRE}
-
-
-def _texts(value: Any, way: str, seen: set[int]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield way, value
-    elif isinstance(value, bytes):
-        yield way, value.decode("utf-8", "replace")
-    elif id(value) not in seen:
-        seen.add(id(value))
-        inner = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list | tuple | set) else getattr(value, "__dict__", {})
-        for name, each in inner.items():
-            yield from _texts(each, f"{way}.{name}", seen)

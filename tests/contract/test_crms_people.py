@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 from caseline.crm import NewContact, ProfileEvent
+from caseline.crm._erasing import HISTORY_STANDS, VALUES_STAND
 
 from tests.kit.crms import World
-from tests.kit.scenes import NEW, OF_ACCOUNTS, VALUES, a_profile, plain, without_a_field
+from tests.kit.scenes import NEW, OF_ACCOUNTS, VALUES, a_profile, plain, stored_texts, without_a_field
+
+SAID = "complaint about delivery"
+EVENTS = tuple(ProfileEvent(f"e-{number}", "2026-11-21T09:30:00.000000Z", "x", "post", SAID, -0.5, "nps 2/10") for number in range(3))
 
 
 def test_writes_how_a_customer_feels(world: World) -> None:
@@ -37,8 +41,7 @@ def test_a_profile_may_be_of_a_contact_or_an_account_alone(world: World, missing
 
 
 def test_a_profile_has_its_history(world: World) -> None:
-    events = tuple(ProfileEvent(f"e-{number}", "2026-11-21T09:30:00.000000Z", "x", "post", "complaint about delivery", -0.5, "nps 2/10") for number in range(3))
-    profile = replace(a_profile(world), events=events)
+    profile = replace(a_profile(world), events=EVENTS)
     for _ in range(2):
         world.adapter().write_profile(profile)
     assert plain(world.contact_values(profile.contact_id)) == plain(VALUES)
@@ -76,3 +79,33 @@ def test_a_contact_may_have_no_address(world: World) -> None:
     before = world.contacts()
     made = [world.adapter().create_contact(NewContact("contact", "cu-79", "", ("x:779",), "x")) for _ in range(2)]
     assert made[0].contact_id == made[1].contact_id and world.contacts() == before + 1
+
+
+def test_what_was_written_of_a_customer_is_taken_back_or_said_to_stand(world: World) -> None:
+    """The records stay, and so does what people wrote there; afterwards the next may be written as ever."""
+    profile = replace(a_profile(world), events=EVENTS)
+    world.adapter().write_profile(profile)
+    before = world.contacts()
+    assert plain(world.contact_values(profile.contact_id)) == plain(VALUES)
+    for _ in range(2):
+        remains = world.adapter().erase_profile(profile.contact_id, profile.account_id, tuple(VALUES))
+        assert all(line and line == line.strip() for line in remains)
+        left = [plain(world.contact_values(profile.contact_id)), plain(world.account_values(profile.account_id))]
+        assert left == [{}, {}] or VALUES_STAND in remains
+    assert not stored_texts(world, SAID) or remains
+    assert world.contacts() == before
+    world.adapter().write_profile(profile)
+    assert plain(world.contact_values(profile.contact_id)) == plain(VALUES)
+
+
+@without_a_field("contact.health")
+def test_what_a_crm_lacks_keeps_nothing_from_being_taken_back(world: World, entity: str, key: str) -> None:
+    profile = a_profile(world)
+    world.adapter().write_profile(profile)
+    world.drop_field(entity, key)
+    assert VALUES_STAND not in world.adapter().erase_profile(profile.contact_id, profile.account_id, tuple(VALUES))
+    assert set(plain(world.contact_values(profile.contact_id))) <= {key}
+
+
+def test_of_a_contact_that_is_gone_nothing_is_left_to_take_back(world: World) -> None:
+    assert not set(world.adapter().erase_profile("no-such-contact", "", tuple(VALUES))) - {HISTORY_STANDS, VALUES_STAND}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -133,3 +133,33 @@ ACTIONS: dict[str, Callable[[Scene], Any]] = {
     "check": lambda scene: scene.crm.check(SCHEMA),
 }
 READING = ("find", "changes", "list", "check")
+
+
+# Of a simulator, what is no part of the CRM's records: what came in over the wire, and what is remembered of a request for an hour or two.
+WIRE = ("calls", "faults", "keys", "_turn")
+
+
+def stored_texts(world: World, word: str) -> list[str]:
+    """Where in all that the CRM stores the word stands, by the way to it."""
+    return [way for way, text in _texts(_stored(world), "", set()) if word.lower() in text.lower()]
+
+
+def _stored(world: Any) -> Any:
+    """What a simulator holds; what the real one shows that stands in for it; the rows of the CRM in Caseline's own table."""
+    if world.simulator is None:
+        return world.table.client.scan(TableName=world.table.name)
+    if hasattr(world.simulator, "stored"):
+        return world.simulator.stored()
+    return {name: value for name, value in vars(world.simulator).items() if name not in WIRE}
+
+
+def _texts(value: Any, way: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield way, value
+    elif isinstance(value, bytes):
+        yield way, value.decode("utf-8", "replace")
+    elif id(value) not in seen:
+        seen.add(id(value))
+        inner = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list | tuple | set) else getattr(value, "__dict__", {})
+        for name, each in inner.items():
+            yield from _texts(each, f"{way}.{name}", seen)

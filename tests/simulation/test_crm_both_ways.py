@@ -55,6 +55,11 @@ class OtherCrm(FakeCrm):
         self._maybe(self.fail)
         self.profiles.append(profile)
 
+    def erase_profile(self, contact_id: str, account_id: str, names: Any) -> tuple[str, ...]:
+        self._maybe(self.fail)
+        self.profiles = [profile for profile in self.profiles if profile.contact_id != contact_id]
+        return ("its history stands",)
+
     def create_contact(self, contact: NewContact) -> Account:
         if contact not in self.newcomers:
             self.newcomers.append(contact)

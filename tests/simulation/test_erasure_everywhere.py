@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 from caseline.cases.changes import work_case
+from caseline.cases.inbound import account_key
 from caseline.crm import CaseRecord, SavedCase
 from caseline.customers import customer_id_of
 from caseline.errors import CrmUnavailableError, NotFoundError
 from caseline.intake import Envelope, Intake
 from caseline.outside import Outside
 from caseline.personal import Personal
+from caseline.recalls import Recalls
 from caseline.recording import Message, read_message
 from caseline.signals import DELETED, OUTBOUND
 from caseline.stores import Bucket, DeadLetters
@@ -103,13 +105,19 @@ class World(Remote):
 
         letters = DeadLetters(call, [self.cloud.dead_queue], hidden=1)
         outside = Outside(Bucket(call, self.cloud.bucket, self.get), letters, self.requeue)
-        return Personal(self.table, self.crm.name, self.policy, self.clock, outside, push=self._push_now)
+        return Personal(self.table, self.crm.name, self.policy, self.clock, outside, push=self._push_now, recall=self._recall_now)
 
     def _push_now(self, case_key: str) -> None:
         try:
             self.outbox().push(case_key)
         except CrmUnavailableError:
             return
+
+    def _recall_now(self, row: Any) -> Any:
+        try:
+            return Recalls(self.table, self.guarded(), self.policy).take_back(row)
+        except CrmUnavailableError:
+            return None
 
     def rest(self) -> None:
         """Until nothing is due any more."""
@@ -305,6 +313,45 @@ def test_the_note_of_one_deleted_signal_is_taken_back_and_the_others_are_told_ag
     world.rest()
     (notes,) = world.crm.notes.values()
     assert "wombat" not in repr(notes) and "parcel" in repr(notes)
+
+
+def feel(world: World, contact: str, **account: str) -> str:
+    """Somebody speaks, whom the CRM knows, and it is told how they feel; their id."""
+    identity = f"x:{contact}"
+    world.send(a_signal(f"f-{contact}", "I am angry about it all.", identities=(identity,), occurred_at=world.now))
+    world.settle()
+    place = f"CUSTOMER#{customer_id_of(identity)}"
+    known = {"account_id": account.get("account", ""), "name": "Elm", "contact_id": contact}
+    world.table.update(place, "CUSTOMER", "SET contact = :contact, account = :account", contact=contact, account=known)
+    if known["account_id"]:
+        world.table.put(account_key("other", known["account_id"], customer_id_of(identity)) | {"type": "crm_account"})
+    world.table.update(f"PROFILE#{customer_id_of(identity)}", "PROFILE", "SET due_shard = :due, due_at = :at", due="due", at="2026-11-21T00:00:00Z")
+    world.watch()
+    assert contact in [profile.contact_id for profile in world.crm.profiles]
+    return customer_id_of(identity)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_how_somebody_felt_is_blanked_in_the_crm_now_or_once_it_answers(world: World, down: bool) -> None:
+    world.crm.name = "other"
+    customer_id = feel(world, "c-1")
+    feel(world, "c-2")
+    world.crm.fail = [CrmUnavailableError("down")] * 5 * down
+    told = " ".join(world.personal().erase(customer_id)["elsewhere"])
+    assert ("is blanked as soon as it can be reached" in told) == down and ("contact c-1: its history stands" in told) != down
+    for _ in range(4):
+        world.rest()
+    assert [profile.contact_id for profile in world.crm.profiles] == ["c-2"]
+    assert world.table.get(f"PROFILE#{customer_id}", "PROFILE") is None
+
+
+def test_an_accounts_figures_are_blanked_with_the_last_who_made_them(world: World) -> None:
+    world.crm.name, asked = "other", []
+    world.crm.erase_profile = lambda *place: asked.append(place[:2]) or ()
+    customers = [feel(world, contact, account="a-1") for contact in ("c-1", "c-2")]
+    for customer_id in customers:
+        world.personal().erase(customer_id)
+    assert asked == [("c-1", ""), ("c-2", "a-1")]
 
 
 def test_a_policy_may_leave_notes_to_people() -> None:

@@ -49,7 +49,7 @@ def world() -> Iterator[SalesforceWorld]:
 
 @pytest.fixture
 def dev(world: SalesforceWorld, tmp_path: Path) -> Iterator[Dev]:
-    crm = {"name": "salesforce", "instance_url": world.simulator.url, "phone_country_code": "44"}
+    crm = {"name": "salesforce", "instance_url": world.simulator.url, "phone_country_code": "44", "enrich_minutes": 5, "coalesce_minutes": 0}
     sources = [{"channel": key.partition("/")[0], "name": key.partition("/")[2], "brand": "acme"} for key in TOKENS]
     world.add_contact(world.add_account("Brightwater Ferries", "strategic"), "Quokka", "zenobia@elm.example")
     running = Dev(tmp_path / "home", {"brands": {"acme": {}}, "sources": sources, "crm": crm, "policy": "policy.yaml"}, {**TOKENS, "crm/salesforce": SECRET})
@@ -85,9 +85,13 @@ def test_nothing_of_an_erased_person_is_left_in_the_home_nor_comes_back(dev: Dev
     deliver(dev, [(KEY, generic("by-1", "bystander", "The timetable is wrong, and I am angry.", identities=[BYSTANDER]), {}), *chain(*people.values())])
     _rest(dev)
     _worked_on(dev)
+    dev.let_pass(minutes=10)
+    contact = world.org.all("Contact")[0]["Id"]
+    until(lambda: world.contact_values(contact)["channels"])
     _rest(dev)
     assert set(found(dev.home)) == set(chain(*WORDS.values()))
     _erase_by_command(dev, "email:zenobia@elm.example")
+    assert not any(world.contact_values(contact).values())
     _erase_by_api(dev, "email:casimir@elm.example")
     _rest(dev)
     dev.stop()

@@ -80,7 +80,8 @@ def _permissions(fields: Sequence[str], theirs: set[str]) -> dict[str, Any]:
 
 def _rights(name: str, create: bool, edit: bool) -> dict[str, Any]:
     return {
-        "allowCreate": create, "allowDelete": False, "allowEdit": edit, "allowRead": True, "modifyAllRecords": False, "object": name, "viewAllRecords": True,
+        "allowCreate": create, "allowDelete": name == EVENT, "allowEdit": edit, "allowRead": True, "modifyAllRecords": False, "object": name,
+        "viewAllRecords": True,
     }  # fmt: skip
 
 

@@ -610,6 +610,10 @@ function caseline_insert( $kind, $title, $content, array $meta, $then ) {
 
 function caseline_set( $id, $prefix, array $values ) {
 	foreach ( $values as $name => $value ) {
+		if ( $value === null ) {
+			delete_post_meta( $id, $prefix . $name );
+			continue;
+		}
 		update_post_meta( $id, $prefix . $name, wp_slash( is_scalar( $value ) ? (string) $value : wp_json_encode( $value ) ) );
 	}
 }

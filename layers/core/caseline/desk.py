@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from caseline.outside import Outside
 from caseline.personal import Personal
 from caseline.policy import Policy, shipped_policy
 from caseline.quarantine import KEPT, drop, list_quarantine, load_quarantined, read_raw
+from caseline.recalls import Recalls
 from caseline.signals import isoformat
 from caseline.table import Item, Table
 from caseline.unions import Unions
@@ -88,12 +89,18 @@ class Desk:
 
     @property
     def _personal(self) -> Personal:
-        return Personal(self.table, self.crm_name, self.policy(), self.clock, self.outside, time.sleep, self._push_now)
+        return Personal(self.table, self.crm_name, self.policy(), self.clock, self.outside, time.sleep, self._push_now, self._recall_now)
 
     def _push_now(self, case_key: str) -> None:
         """The watcher pushes what is due; who asks hears more if it is done at once."""
         with suppress(CrmError, UnavailableError):
             self.push(case_key)
+
+    def _recall_now(self, row: Item) -> Sequence[str] | None:
+        try:
+            return Recalls(self.table, self.crm(), self.policy()).take_back(row)
+        except (CrmError, UnavailableError):
+            return None
 
     def _unions(self, by: str) -> Unions:
         return Unions(self.table, by, isoformat(self.clock()))

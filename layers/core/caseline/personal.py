@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -20,6 +20,7 @@ from caseline.naming import names, payload_mark
 from caseline.outside import Outside, Traces
 from caseline.policy import Policy
 from caseline.quarantine import list_quarantine, read_raw
+from caseline.recalls import OWED, owe
 from caseline.replies import private_thread
 from caseline.signals import isoformat
 from caseline.table import Item, Table
@@ -32,7 +33,7 @@ QUARANTINE = 10_000
 SETTLING = 2.0  # seconds: until no process takes in by what it read before the erasure
 INCIDENT = "incident"
 _HIDDEN = frozenset({"PK", "SK", "text_z", "list_name", "list_rank", "due_shard", "due_at", "raw_z"})
-_DELETED = ("link", "buyer", "profile", "crm_note", "crm_contact", "crm_change")
+_DELETED = ("link", "buyer", "crm_note", "crm_contact", "crm_change")
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Personal:
-    """`crm` is the configured CRM's name; `outside` the stores besides the table; `push(case_key)` brings a case to the CRM now, if it can."""
+    """`crm` is the configured CRM's name; `outside` the stores besides the table; `push(case_key)` brings a case to the CRM now, if it can;
+    `recall(row)` blanks there what an erased profile owes, and says what remains, or None where the CRM does not answer."""
 
     table: Table
     crm: str
@@ -71,6 +73,7 @@ class Personal:
     outside: Outside | None = None
     sleep: Callable[[float], None] = lambda _: None
     push: Callable[[str], Any] = lambda _: None
+    recall: Callable[[Item], Sequence[str] | None] = lambda _: None
 
     @property
     def retention(self) -> timedelta:
@@ -88,7 +91,7 @@ class Personal:
         for kind in ("signal", "case", "note", "link"):
             person.rows[kind] = [row for row in seen if row["type"] == kind]
         self._find_cases(person)
-        person.rows["profile"] = [row for node in person.nodes if (row := self.table.get(f"PROFILE#{node['customer_id']}", "PROFILE"))]
+        person.rows["profile"] = list(self._profiles(person))
         words = person.traces.words
         person.rows["quarantine"] = [row for row in list_quarantine(self.table, QUARANTINE) if names(row, words)]
         person.rows["buyer"] = list(self._buyers(person))
@@ -171,7 +174,7 @@ class Personal:
             person = self.find(customer_id)
             if not person.rows["signal"]:
                 break
-        elsewhere = [*self._tell_crm(found), *self._stands_elsewhere(found)]
+        elsewhere = [*self._tell_crm(found), *self._recall_profiles(found, isoformat(now)), *self._stands_elsewhere(found)]
         self._erase_customer(found)
         announce(self.table, isoformat(now))  # who has seen the customer a moment ago looks again
         return {"customer_id": found.root["customer_id"], "erased": counts | {"customer": len(found.nodes)}, "elsewhere": elsewhere}
@@ -219,24 +222,51 @@ class Personal:
                 yield f"{self.crm}: the notes of case {crm_id} are taken back as soon as it can be reached"
             yield from (f"{self.crm}: case {crm_id}: {line}" for line in after.get("remains", ()))
 
+    def _recall_profiles(self, person: Person, now: str) -> Iterator[str]:
+        """How they felt, on their contact in a remote CRM: what was blanked by now says nothing, what stands or will be blanked is told."""
+        for row in self._profiles(person):
+            owed = row if row.get(OWED) else self._owed(person, row, now)
+            if owed is None:
+                continue
+            contact, remains = owed[OWED]["contact_id"], self.recall(owed)
+            if remains is None:
+                yield f"{self.crm}: what Caseline wrote on contact {contact} is blanked as soon as it can be reached"
+            yield from (f"{self.crm}: contact {contact}: {line}" for line in remains or ())
+
+    def _owed(self, person: Person, row: Item, now: str) -> Item | None:
+        """Of the account only what is of nobody else."""
+        account = person.root.get("account") or {}
+        contact, of = str(row.get("contact") or account.get("contact_id") or ""), str(account.get("account_id") or "")
+        if self.crm == BUILTIN or not self.policy.crm.take_back_notes or not (row.get("wrote") and contact):
+            return None
+        own = {node["customer_id"] for node in person.nodes}
+        others = {each["SK"] for each in self.table.query(str(account_key(self.crm, of, "")["PK"]))} - own if of else {""}
+        return owe(self.table, row, contact, "" if others else of, now)
+
+    def _profiles(self, person: Person) -> Iterator[Item]:
+        return (row for node in person.nodes if (row := self.table.get(f"PROFILE#{node['customer_id']}", "PROFILE")))
+
     def _stands_elsewhere(self, person: Person) -> Iterator[str]:
         """What Caseline cannot take back by itself."""
         contact = (person.root.get("account") or {}).get("contact_id") or person.root.get("contact")
-        if self.crm != BUILTIN and contact:
+        if self.crm != BUILTIN and contact and person.root.get("newcomer_of"):
+            yield f"{self.crm}: contact {contact} was made by Caseline, unless it was there; delete it there if nobody works with it"
+        elif self.crm != BUILTIN and contact:
             yield f"{self.crm}: contact {contact} stands there; erase it there"
         yield "messages under way are dropped when they come; backups of the table forget within 35 days"
 
     def _erase_customer(self, person: Person) -> None:
         """Aliases first, the root last: whoever is killed before finds the person again and goes on."""
         account = person.root.get("account") or {}
+        for row in [row for row in self._profiles(person) if not row.get(OWED)]:
+            self._delete(row)
         nodes = sorted(person.nodes, key=lambda row: row["customer_id"] == person.root["customer_id"])
         for node in nodes:
             for name in ("account_id", "contact_id"):
                 if account.get(name):
                     self._delete(account_key(self.crm, account[name], str(node["customer_id"])))
-            late = self.table.get(f"PROFILE#{node['customer_id']}", "PROFILE")
             claims, history = self.table.query(f"CLAIMS#{node['customer_id']}"), self.table.query(node["PK"], prefix="HISTORY#")
-            for row in [*claims, *history, *([late] if late else []), node]:
+            for row in [*claims, *history, node]:
                 self._delete(row)
 
     def _delete(self, row: Item) -> None:

@@ -392,7 +392,8 @@ SIDES: dict[str, Side] = {
 
 class CrmRules(Part):
     """`create`: what a customer whom the CRM does not know becomes there, if its case has at least the band `create_from`. `sides`: who writes a field
-    of a contact; the other side only reads it. `take_back_notes`: what was told of a signal is taken back when the signal or its customer is erased."""
+    of a contact; the other side only reads it. `take_back_notes`: what was told of a signal, and how its customer felt,
+    is taken back when they are erased."""
 
     create: Literal["never", "lead", "contact"] = "never"
     create_from: Band = "P2"

@@ -1,6 +1,7 @@
 """How a customer feels now, for its contact and account in the CRM: worked out from the timeline, written once in a while and only when it has changed.
 
-The row `PROFILE#<customer_id> / PROFILE` says when the next is due and what was written last (`wrote`, a hash, and `upto`, the newest signal told of).
+The row `PROFILE#<customer_id> / PROFILE` says when the next is due and what was written last (`wrote`, a hash, and `upto`, the newest signal told of),
+and on which contact.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +19,10 @@ from caseline.customers import load_customer
 from caseline.health.history import History, decayed_mean, read_history
 from caseline.health.score import MOOD, health_value
 from caseline.policy import Policy
+from caseline.recalls import OWED, Recalls, owe
 from caseline.reports.rows import feeling_of
 from caseline.signals import isoformat
-from caseline.table import Item, Table
+from caseline.table import ConditionFailed, Item, Table
 
 TURN = 0.15  # a smaller difference is no trend
 EVENTS = 20
@@ -31,16 +34,21 @@ class ProfileWriter:
     crm: Crm
     policy: Policy
     clock: Callable[[], datetime]
+    active: bool = True
 
     def write(self, row: Item) -> None:
-        """Bring the CRM to what the timeline says, unless it says what was written before. CRM errors leave it due."""
+        """Bring the CRM to what the timeline says, unless it says what was written before; of who was erased, take that back. CRM errors leave it due."""
         known = self.table.get(row["PK"], row["SK"]) or row
+        if known.get(OWED):
+            Recalls(self.table, self.crm, self.policy).take_back(known)
+            return
         customer = load_customer(self.table, str(row["PK"]).partition("#")[2])
         account = (customer or {}).get("account") or {}
-        if customer and account.get("contact_id"):
+        if self.active and customer and account.get("contact_id"):
             self._write(known, customer, account)
         else:
-            self._rest(known)
+            with suppress(ConditionFailed):
+                self._rest(known)
 
     def _write(self, known: Item, customer: Item, account: Mapping[str, Any]) -> None:
         history = read_history(self.table, customer, self.clock())
@@ -50,12 +58,16 @@ class ProfileWriter:
         fresh = [signal for signal in history.heard if str(signal["at"]) > told][-EVENTS:]
         if wrote != known.get("wrote") or fresh:
             self.crm.write_profile(Profile(account["contact_id"], account.get("account_id", ""), values, [_event(signal) for signal in fresh]))
-        self._rest(known, wrote=wrote, upto=str(fresh[-1]["at"]) if fresh else told)
+        try:
+            self._rest(known, wrote=wrote, upto=str(fresh[-1]["at"]) if fresh else told, contact=account["contact_id"])
+        except ConditionFailed:  # erased while it was written
+            owe(self.table, known, account["contact_id"], "", isoformat(self.clock()))
 
     def _rest(self, known: Item, **values: Any) -> None:
         """Off the list, unless it came due anew meanwhile; a window that opens now is marked by the next signal."""
         said = "SET " + ", ".join(f"{name} = :{name}" for name in values) if values else ""
-        self.table.update(known["PK"], known["SK"], f"{said} REMOVE due_shard, due_at, tries".strip(), **values)
+        same = f"attribute_not_exists({OWED})" + (" AND attribute_exists(PK)" if "due_at" in known else "")
+        self.table.update(known["PK"], known["SK"], f"{said} REMOVE due_shard, due_at, tries".strip(), same, **values)
 
 
 def profile_of(policy: Policy, history: History) -> dict[str, Any]:

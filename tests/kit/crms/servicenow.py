@@ -82,7 +82,7 @@ class ServiceNowWorld(HttpWorld):
     def _profile(self, table: str, sys_id: str) -> dict[str, Any]:
         row = self.instance.find(table, sys_id)
         values = {name: row[f"u_cx_{name}"] for name in PROFILE if f"u_cx_{name}" in row}
-        return {name: f"{value}+00:00" if name == "last_contact" else value for name, value in values.items()}
+        return {name: f"{value}+00:00" if name == "last_contact" and value else value for name, value in values.items()}
 
     def drop_field(self, entity: str, key: str) -> None:
         if key == "case_key":

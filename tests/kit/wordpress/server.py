@@ -52,7 +52,8 @@ class Site(Simulator):
 
     def set_meta(self, post_id: int, values: Mapping[str, Any], by: str = "mara") -> None:
         post = self.posts[post_id]
-        post["meta"] |= {key: str(value) for key, value in values.items()}
+        kept = {key: value for key, value in post["meta"].items() if key not in values}
+        post["meta"] = kept | {key: str(value) for key, value in values.items() if value is not None}
         self._mark_post(post, by)
 
     def trash(self, post_id: int, by: str = "mara") -> None:

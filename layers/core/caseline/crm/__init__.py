@@ -171,7 +171,8 @@ class Profile:
     """How a customer feels now, for its contact and account in the CRM.
 
     `values` is keyed: sentiment (-1 to 1), sentiment_trend (rising, steady, falling), last_nps, last_csat, last_ces, unanswered (number), channels (text),
-    last_contact (ISO), health (0-100); a key that is absent is unknown, and not written. `events` are child records where the CRM has them.
+    last_contact (ISO), health (0-100); a key that is absent is unknown, and not written; one that is None is to be blank. `events` are child records
+    where the CRM has them.
     """
 
     contact_id: str
@@ -278,6 +279,13 @@ class Crm(Protocol):
 
     def write_profile(self, profile: Profile) -> None:
         """Latest values on contact and account, events as child records; safe to repeat. A field that the CRM lacks is left out."""
+
+    def erase_profile(self, contact_id: str, account_id: str, names: Sequence[str]) -> Sequence[str]:
+        """Blank the values of these names on contact and account, and delete the contact's history of events; safe to repeat. Records and what people
+        wrote stand.
+
+        Returns a line of plain words for each thing of ours that the CRM's API does not let us take back; none for a contact that is gone.
+        """
 
     def create_contact(self, contact: NewContact) -> Account:
         """Once for each customer id; the one that is there if there is one."""

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from caseline.crm import NOTES_STAND, Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
+from caseline.crm._erasing import blank
 
 if TYPE_CHECKING:
     from caseline.crm._http import Limits
@@ -79,6 +80,9 @@ class Adapter:
 
     def write_profile(self, profile: Profile) -> None:
         self._people.write_profile(profile)
+
+    def erase_profile(self, contact_id: str, account_id: str, names: Sequence[str]) -> Sequence[str]:
+        return blank(self._people, contact_id, account_id, names)
 
     def create_contact(self, contact: NewContact) -> Account:
         return self._people.create(contact)

@@ -33,6 +33,11 @@ class Contacts:
         if profile.account_id:
             self._set(account_key, profile.account_id, OF_ACCOUNTS, profile.values)
 
+    def erase_history(self, contact_id: str) -> Sequence[str]:
+        for row in list(self._table.query(contact_key(contact_id)[0], prefix="EVENT#")):
+            self._table.delete(row["PK"], row["SK"])
+        return []
+
     def create(self, contact: NewContact) -> Account:
         """The index rows come first: killed in between, the same is done again."""
         identities = normalise_identities(contact.identities)
@@ -56,11 +61,12 @@ class Contacts:
 
     def _set(self, key: Callable[[str], tuple[str, str]], record_id: str, names: Sequence[str], values: Mapping[str, Any]) -> None:
         known = {f"{PROFILE}{name}": _fit(values[name]) for name in names if values.get(name) is not None}
+        gone = [f"{PROFILE}{name}" for name in names if name in values and values[name] is None]
         if not is_id(record_id):
             raise CrmNotFoundError("no such contact or account")
         try:
-            self._table.update(*key(record_id), "SET " + ", ".join(f"{name} = :{name}" for name in (*known, "profile_at")), "attribute_exists(PK)",
-                               **known, profile_at=isoformat(self._clock()))  # fmt: skip
+            said = "SET " + ", ".join(f"{name} = :{name}" for name in (*known, "profile_at")) + (f" REMOVE {', '.join(gone)}" if gone else "")
+            self._table.update(*key(record_id), said, "attribute_exists(PK)", **known, profile_at=isoformat(self._clock()))
         except ConditionFailed:
             raise CrmNotFoundError("no such contact or account") from None
 

@@ -87,6 +87,9 @@ class GuardedCrm:
     def write_profile(self, profile: Profile) -> None:
         self._attempt(lambda: self._crm.write_profile(profile), spare=True)
 
+    def erase_profile(self, contact_id: str, account_id: str, names: Sequence[str]) -> Sequence[str]:
+        return self._attempt(lambda: self._crm.erase_profile(contact_id, account_id, names), spare=True)
+
     def create_contact(self, contact: NewContact) -> Account:
         return self._attempt(lambda: self._crm.create_contact(contact), spare=not contact.urgent)
 

@@ -55,7 +55,7 @@ class Working(Crms):
         from caseline.storms.incidents import Incidents
         from caseline.watching import Watcher
 
-        profiles = ProfileWriter(self.table, self.crm, self.policy, self.clock) if self.enrich_after else None
+        profiles = ProfileWriter(self.table, self.crm, self.policy, self.clock, bool(self.enrich_after)) if self.has_remote_crm else None
         incidents = Incidents(self.table, self.policy, self.runs, self.clock, self.account_look_up)
         carts = CartWatch(self.table, self.queue_signal, self.clock)
         finder = Finder(self.table, self.policy, self.queue_signal, self.clock, self.account_look_up)

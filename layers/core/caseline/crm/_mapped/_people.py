@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from caseline.crm import Account, NewContact, Profile
+from caseline.crm._erasing import HISTORY_STANDS, VALUES_STAND
 from caseline.crm._mapped._accounts import Accounts
 from caseline.crm._mapped._api import Api
 from caseline.crm._mapped._expression import optional
 from caseline.crm._mapped._mapping import Mapped
 from caseline.crm._mapped._rows import Reader
+from caseline.crm._mapped._template import BLANK
 from caseline.crm._match import Contact, contacts_by_account
 from caseline.crm._text import fit_text
 from caseline.errors import CrmRejectedError, PayloadError
@@ -22,11 +25,21 @@ class People:
 
     def write_profile(self, profile: Profile) -> None:
         """A request each for the contact and the account, where the mapping has them; `events` as a list, where the request has a place for it."""
-        values = {name: fit_text(value, 255) if isinstance(value, str) else value for name, value in profile.values.items()}
+        values = {name: fit_text(value, 255) if isinstance(value, str) else BLANK if value is None else value for name, value in profile.values.items()}
         ids = {"contact_id": profile.contact_id, "account_id": profile.account_id, "events": [vars(event) for event in profile.events]}
         for request, record_id in ((self._mapped.people.profile, profile.contact_id), (self._mapped.accounts.profile, profile.account_id)):
             if request and record_id and (values or profile.events):
                 self._api.row(request, {**values, **ids})
+
+    def erase_history(self, contact_id: str) -> Sequence[str]:
+        """Whether a list of events is taken as all there are nobody knows; and what is no JSON has no way to say that nothing is to stand there."""
+        request = self._mapped.people.profile
+        if request is None or not contact_id:
+            return []
+        has_events, is_json = "events" in request.names, request.body is not None
+        if has_events and is_json:
+            self._api.row(request, {"contact_id": contact_id, "events": BLANK})
+        return [line for line, stands in ((VALUES_STAND, not is_json), (HISTORY_STANDS, has_events)) if stands]
 
     def create(self, contact: NewContact) -> Account:
         """The one with the customer's key or an identity, if there is one."""

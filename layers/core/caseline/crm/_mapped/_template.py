@@ -6,7 +6,8 @@
     body    {"subject": "{subject}"}                  JSON: text, number or list as it is
             {"title": "Caseline: {subject|text}"}     text within text
 
-A member whose value is unknown or empty is left out. {"$join": " or ", "$parts": [...]} joins the parts that have their values.
+A member whose value is unknown or empty is left out, one that is to be blank is null.
+{"$join": " or ", "$parts": [...]} joins the parts that have their values.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from caseline.errors import CrmNotFoundError
 PLACE = re.compile(r"\{([a-z_]+)(?:\|([a-z]+))?\}")
 LONGEST_PART = 256
 NOTHING = object()
+BLANK = object()  # a value that the CRM is to have no more: null where it stands alone in a body, left out elsewhere
 Values = Mapping[str, Any]
 
 
@@ -112,6 +114,8 @@ def _fill_text(template: str, values: Values) -> Any:
     whole = PLACE.fullmatch(template)
     if whole and not whole[2]:
         value = values.get(whole[1])
+        if value is BLANK:
+            return None
         return NOTHING if _is_empty(value) else _clean(value)
     if any(_is_empty(values.get(name)) for name, _ in _places(template)):
         return NOTHING
@@ -129,7 +133,7 @@ def _clean(value: Any) -> Any:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value in ("", [], ())
+    return value is None or value is BLANK or value in ("", [], ())
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -31,13 +31,16 @@ class Notes:
         [part] = self.parts(scope, place, [note])
         self._api.call(part.method, part.path, body=part.body, headers=part.headers, fine=WRITTEN)
 
-
     def erase(self, incident_id: str) -> None:
-        """All of ours, page by page."""
-        query = url("/annotations", select="annotationid", filter=f"_objectid_value eq {incident_id} and subject eq '{SUBJECT}'", top=str(PAGE))
-        while rows := rows_of(self._api.call("GET", query)):
-            for answer in self._api.batch([Part("DELETE", f"/annotations({row['annotationid']})") for row in rows]):
-                checked(answer[0], (*WRITTEN, 404))
+        erase_annotations(self._api, incident_id)
+
+
+def erase_annotations(api: Api, record_id: str) -> None:
+    """All of ours on a record, page by page."""
+    query = url("/annotations", select="annotationid", filter=f"_objectid_value eq {record_id} and subject eq '{SUBJECT}'", top=str(PAGE))
+    while rows := rows_of(api.call("GET", query)):
+        for answer in api.batch([Part("DELETE", f"/annotations({row['annotationid']})") for row in rows]):
+            checked(answer[0], (*WRITTEN, 404))
 
 
 def note_part(note_id: str, table: str, place: str, text: str) -> Part:

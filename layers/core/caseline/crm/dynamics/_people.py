@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from caseline.crm import Account, NewContact, Profile, ProfileEvent
@@ -11,7 +11,7 @@ from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.dynamics._accounts import Accounts
 from caseline.crm.dynamics._api import Api, checked, rows_of
-from caseline.crm.dynamics._notes import check_notes, note_part
+from caseline.crm.dynamics._notes import check_notes, erase_annotations, note_part
 from caseline.crm.dynamics._odata import any_of, is_guid, quote, url
 from caseline.crm.dynamics._records import made_id
 from caseline.crm.dynamics._settings import TRENDS, Settings
@@ -58,6 +58,11 @@ class People:
         felt = f", sentiment {event.sentiment:+.2f}" if event.sentiment is not None else ""
         text = f"{event.at[:16].replace('T', ' ')} UTC, {event.channel} {event.kind}{felt}{', ' + event.rating if event.rating else ''}\n{event.summary}"
         return note_part(made_id(contact_id, "event", event.event_id), "contact", f"/contacts({contact_id})", text)
+
+    def erase_history(self, contact_id: str) -> Sequence[str]:
+        if is_guid(contact_id):
+            erase_annotations(self._api, contact_id)
+        return []
 
     # ---- a customer whom Dynamics does not know
 

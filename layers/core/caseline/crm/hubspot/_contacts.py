@@ -91,7 +91,9 @@ class Contacts:
 
 
 def _text(name: str, value: Any) -> str:
-    """HubSpot's values are texts, all of them; a time is one in epoch milliseconds."""
+    """HubSpot's values are texts, all of them; a time is one in epoch milliseconds, and an empty one blanks."""
+    if value is None:
+        return ""
     if name == "last_contact":
         return str(int(datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp() * 1_000))
     if isinstance(value, float):

@@ -80,6 +80,6 @@ class People:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name == "last_contact":
+    if name == "last_contact" and value is not None:
         return show_time(parse_time(str(value)))
     return fit_text(value, 255) if isinstance(value, str) else value

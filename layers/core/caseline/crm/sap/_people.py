@@ -88,6 +88,6 @@ def _entity(contact: NewContact) -> str:
 
 
 def _plain(name: str, value: Any) -> Any:
-    if name == "last_contact":
+    if name == "last_contact" and value is not None:
         return parse_time(value)
     return fit_text(value, CHANNELS) if isinstance(value, str) else value

@@ -83,7 +83,9 @@ class People:
 
 
 def _text(name: str, value: Any) -> str:
-    """ServiceNow's values are texts, all of them."""
+    """ServiceNow's values are texts, all of them; an empty one blanks."""
+    if value is None:
+        return ""
     if name == "last_contact":
         return show_time(parse_time(str(value)))
     if isinstance(value, float):

@@ -71,6 +71,6 @@ class People:
 
 
 def _plain(word: str, value: Any) -> Any:
-    if word in CHOICES:
+    if word in CHOICES and value is not None:
         return option_of(word, str(value))
     return fit_text(value, 255) if isinstance(value, str) else value
