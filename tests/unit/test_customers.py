@@ -59,6 +59,23 @@ def test_two_first_sightings_at_one_instant_make_one_customer(table):
     assert set(customer(table, PHONE)["identities"]) == {PHONE, EMAIL} and "merged_into" not in customer(table, EMAIL)
 
 
+def test_a_handle_that_another_account_took_over_joins_nobody(table):
+    see(table, "x:71", "x:@ida", EMAIL)
+    see(table, "x:71", "x:@ida_b", at="2026-11-22T10:00:00.000000Z")
+    see(table, "x:99", "x:@ida", at="2026-11-23T10:00:00.000000Z")
+    assert customer(table, "x:@ida_b")["customer_id"] == customer(table, "x:71")["customer_id"] != customer(table, "x:99")["customer_id"]
+    assert customer(table, "x:99")["identities"] == ["x:99"]
+    link(table, Claimed(["x:55", "x:@ida"], "crm:builtin:C-1", "2026-11-24T10:00:00.000000Z", contact="C-1"))
+    assert customer(table, "x:55")["identities"] == ["x:55"]
+
+
+def test_of_two_customers_it_names_a_claim_joins_the_first(table):
+    link(table, Claimed([EMAIL], "crm:builtin:C-1", "2026-11-21T10:00:00.000000Z", contact="C-1"))
+    link(table, Claimed([PHONE], "crm:builtin:C-2", "2026-11-21T10:00:00.000000Z", contact="C-2"))
+    see(table, "x:1", PHONE, EMAIL, at="2026-11-23T10:00:00.000000Z")
+    assert customer(table, "x:1")["contact"] == "C-2" and customer(table, EMAIL)["contact"] == "C-1"
+
+
 def test_an_office_phone_joins_no_more_customers_than_the_policy_says():
     with aws() as cloud:
         pipeline = Pipeline(cloud, FakeCrm(), policy="version: 1\nidentities: {fan_in: 3}\n")

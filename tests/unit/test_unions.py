@@ -71,6 +71,20 @@ def test_any_order_of_links_ends_in_the_same_graph(claims, chance):
     assert people(one) == people(other)
 
 
+@pytest.mark.parametrize("named", PEOPLE[2:4])
+def test_a_merge_is_undone_by_whichever_identity_of_the_other_is_named(named):
+    table = a_table()
+    see(table, PEOPLE[:2])
+    see(table, PEOPLE[2:4], 1)
+    before = people(table)
+    unions = Unions(table, "mo", AT.format(5))
+    one = unions.merge(*(customer_id_of(PEOPLE[i]) for i in (0, 2)))
+    unions.split(one, named)
+    assert people(table) == before
+    unions.split(customer_id_of(PEOPLE[2]), PEOPLE[3])
+    assert frozenset(PEOPLE[3:4]) in people(table)
+
+
 @QUICK
 @given(CLAIMS, st.sampled_from(PEOPLE), st.sampled_from(PEOPLE))
 def test_merge_then_split_restores(claims, first, second):

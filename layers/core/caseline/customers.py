@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caseline.table import ConditionFailed, Item, Table, key
@@ -110,9 +110,11 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
     if rings := {row["customer_id"] for row in found.values() if row.get("merged_into")}:
         table.transact(*(_free_write(table, customer_id) for customer_id in sorted(rings)))
         found = load_customers(table, ids.values())
-    if not found:
-        return _Plan(ids[identities[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in new_nodes(claimed)])
-    roots = _joinable(found, ids[identities[0]], claimed.contact, claimed.most)
+    left = [identity for identity in identities if ids[identity] not in found or not _has_passed_on(found[ids[identity]], identity, identities)]
+    if not any(ids[identity] in found for identity in left):
+        fresh_rows = new_nodes(replace(claimed, identities=left))
+        return _Plan(ids[left[0]], [], [table.put_write(row, "attribute_not_exists(PK)") for row in fresh_rows])
+    roots = _joinable([found[ids[identity]] for identity in left if ids[identity] in found], found, claimed)
     winner = min(roots, key=lambda row: (row["first_seen"], row["customer_id"]))
     losers = [row for row in roots if row is not winner]
     added, strays = _unlisted(identities, ids, found, roots, claimed.most)
@@ -134,18 +136,26 @@ def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[
     return unlisted[:room], unlisted[room:]
 
 
-def _joinable(found: Mapping[str, Item], first: str, contact: str, most: int) -> list[Item]:
-    """The roots that may be one person, starting with the first identity's."""
-    own = found.get(first, {}).get("customer_id")
-    ordered = sorted({row["customer_id"]: row for row in found.values()}.values(), key=lambda row: row["customer_id"] != own)
+def _joinable(named: Sequence[Item], found: Mapping[str, Item], claimed: Claimed) -> list[Item]:
+    """The roots that may be one person, in the order in which the claim names them."""
+    ordered = list({row["customer_id"]: row for row in named}.values())
     chosen: list[Item] = []
     for row in (_own(row, found) for row in ordered):
-        contacts = {c for c in (contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
+        contacts = {c for c in (claimed.contact, row.get("contact"), *(other.get("contact") for other in chosen)) if c}
         size = sum(len(other["identities"]) for other in (*chosen, row))
-        if not chosen or (len(contacts) <= 1 and size <= most and not any(are_apart(row, other) for other in chosen)):
+        if not chosen or (len(contacts) <= 1 and size <= claimed.most and not any(are_apart(row, other) for other in chosen)):
             chosen.append(row)
     names = {row["customer_id"] for row in chosen}
     return [row for row in ordered if row["customer_id"] in names]
+
+
+def _has_passed_on(row: Item, handle: str, claimed: Sequence[str]) -> bool:
+    """Whether a handle (`x:@ann`) that the claim names was this customer's, and is now of another account of that platform: names are given up and taken."""
+    platform, mark, _ = handle.partition(":@")
+    if not mark:
+        return False
+    natives = [{i for i in each if i.startswith(f"{platform}:") and not i.startswith(f"{platform}:@")} for each in (claimed, row["identities"])]
+    return all(natives) and not natives[0] & natives[1]
 
 
 def _own(root: Item, found: Mapping[str, Item]) -> Item:

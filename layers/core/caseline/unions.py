@@ -41,15 +41,19 @@ class Unions:
         raise ConflictError("the customers keep changing; try again")
 
     def split(self, customer_id: str, identity: str = "", why: str = "") -> tuple[str, str]:
-        """Undo the link by which a merged customer, or the one identity of a customer, was joined; returns both ids. Safe to repeat."""
-        node_id = customer_id_of(identity, self._root(customer_id).get("scope", "")) if identity else customer_id
+        """Undo the link by which a merged customer, or the one identity of a customer, was joined; returns both ids. Safe to repeat.
+
+        Where people had joined the identity's customer to another, that is undone, and all that came with it goes; else the identity goes alone.
+        """
+        named = customer_id_of(identity, self._root(customer_id).get("scope", "")) if identity else customer_id
         for _ in range(ATTEMPTS):
-            root = self._root(node_id)
-            if root["customer_id"] == node_id:
+            root = self._root(named)
+            if root["customer_id"] == named or _is_parting(root):
                 return self._split_before(root)
             nodes = load_nodes(self.table, root)
-            if node_id not in nodes:
-                raise NotFoundError(f"no link of {node_id}")
+            if named not in nodes:
+                raise NotFoundError(f"no link of {named}")
+            node_id = _joined_by_people(nodes, named)
             try:
                 self.table.transact(*self._split_writes(root, nodes, node_id, why))
             except ConditionFailed:
@@ -132,6 +136,17 @@ def chain(nodes: Mapping[str, Item], node_id: str) -> list[Item]:
         found.append(row)
         node_id = str(row.get("merged_into", ""))
     return found
+
+
+def _joined_by_people(nodes: Mapping[str, Item], node_id: str) -> str:
+    """The node on the way up that a person joined last; the node itself where nobody did."""
+    joined = [row for row in chain(nodes, node_id) if row.get("merged_into") and row.get("linked_by")]
+    return str(max(joined, key=lambda row: str(row["linked_at"]))["customer_id"]) if joined else node_id
+
+
+def _is_parting(root: Item) -> bool:
+    """Whether it was split off, and its cases have yet to follow."""
+    return any(str(pair).endswith(f">{root['customer_id']}") for pair in root.get("parting", ()))
 
 
 def show_links(table: Table, root: Item) -> list[dict[str, Any]]:
