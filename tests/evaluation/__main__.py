@@ -288,7 +288,8 @@ def adapt_category(title: str, train: Sequence[tuple[str, str]], test: Sequence[
         reading = analyser.read(Text(text, "en", channel))
         scored = analyser.score(reading) if reading else Assessment()
         by_phrases = analyser.rules.find_by_phrases(text, "en", scored)
-        likely = learned.find_category(reading.text, by_phrases, scored) if reading else None
+        counts = analyser.rules.taxonomy.count_phrases(text, "en")
+        likely = learned.find_category(reading.text, by_phrases, counts, scored) if reading else None
         pairs.append((label, likely[0] if likely else by_phrases))
     if len(learned.heads["category"].labels) > 20:
         found = measure_pairs(pairs)

@@ -12,9 +12,10 @@ from hashlib import sha256
 
 import pytest
 from caseline.adaptation import Adaptation, label_of, labels_of_cases, read_labels
-from caseline.assessment import Text, open_analyser
+from caseline.assessment import Assessment, Text, open_analyser
+from caseline.assessment.embedded.model import Head
 from caseline.assessment.learned import read_learned
-from caseline.assessment.learning import Label, learn
+from caseline.assessment.learning import Label, learn, pack
 from caseline.assessment.rules import rules_for
 from caseline.errors import ConfigError, ConflictError, UnfitModelError
 from caseline.model_shelf import POINTER, Shelf
@@ -168,6 +169,33 @@ def test_a_packed_model_reads_back():
     learned = learn(own_words(), open_analyser("embedded"))
     assert read_learned(learned.packed).version == learned.version
     assert len(learned.packed) < 1_000_000
+
+
+def test_a_model_from_before_phrases_were_counted_still_judges():
+    learned = learn(own_words(), open_analyser("embedded"))
+    head = learned.heads["category"]
+    older = Head(head.labels, head.scale, head.bias, head.facts[: len(learned.names) + 3], head.weights)
+    assert read_learned(pack({"category": older}, learned.names)).find_category("the drop was wobbly", "unknown", {}, Assessment()) is not None
+    short = Head(head.labels, head.scale, head.bias, head.facts[:-1], head.weights)
+    with pytest.raises(UnfitModelError):
+        read_learned(pack({"category": short}, learned.names))
+
+
+def test_every_phrase_that_is_found_speaks_for_its_category():
+    """All ask for a refund, which the phrases find first; only some say in any words that something never came, and those are about delivery."""
+    ways = ["my parcel never came", "the delivery was late", "it has not arrived", "still waiting for my package", "nothing was delivered"]
+    labels = [Label(f"refund for the {thing}, {ways[i % 5]}", category="delivery", language="en") for i, thing in enumerate(THINGS[:25])]
+    labels += [Label(f"refund for the {thing}", category="billing", language="en") for thing in THINGS[25:]]
+    learned, rules = learn(labels, open_analyser("embedded")), rules_for(shipped_policy().categories)
+    counts = rules.taxonomy.count_phrases("a refund, the courier lost it", "en")
+    assert list(counts) == ["billing", "delivery"]
+    assert learned.find_category("a refund, the courier lost it", "billing", counts, Assessment())[0] == "delivery"
+    assert learned.find_category("a refund, the courier lost it", "billing", {"billing": 1}, Assessment())[0] == "billing"
+
+
+def test_who_could_not_tell_the_category_teaches_none():
+    unsure = [Label(f"hm, the {thing}", category="unknown", language="en") for thing in THINGS]
+    assert learn([*own_words(), *unsure], open_analyser("embedded")).version == learn(own_words(), open_analyser("embedded")).version
 
 
 def test_the_order_of_labels_does_not_matter():

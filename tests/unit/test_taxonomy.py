@@ -50,6 +50,13 @@ def test_other_languages_have_phrases_of_their_own(text, language, expected):
     assert category(text, language) == expected
 
 
+def test_phrases_are_counted_in_the_order_in_which_categories_are_asked():
+    counts = TAXONOMY.count_phrases("refund me: it was charged twice, and the parcel never came", "en")
+    assert next(iter(counts)) == category("refund me: it was charged twice, and the parcel never came") == "billing"
+    assert counts["billing"] > counts["delivery"] == 1
+    assert not TAXONOMY.count_phrases("hello there", "en")
+
+
 def test_praise_outweighs_a_topic_but_nothing_grave():
     glad = Assessment(sentiment="positive", positive=0.9, neutral=0.1)
     assert category("Thanks for the quick refund", scored=glad) == "praise"

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import log2
 from typing import TYPE_CHECKING
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 SENTIMENT, CATEGORY = "sentiment", "category"
 SENTIMENTS = (NEGATIVE, NEUTRAL, POSITIVE)
+LOUD = 2.0  # what a phrase of the taxonomy that is found counts for, beside a word: few labels name a rare category, its phrases do
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """`names` are the categories that the phrases knew when it was learnt: the first facts of the head `category`, in this order."""
+    """`names` are the categories that the phrases knew when it was learnt: the facts of the head `category` go by them, in this order."""
 
     version: str
     heads: Mapping[str, Head]
@@ -34,17 +36,21 @@ class Learned:
     def digest(self) -> str:
         return sha256(self.packed).hexdigest()
 
+    @property
+    def knows_categories(self) -> bool:
+        return CATEGORY in self.heads
+
     def sentiment_logits(self, reading: Reading) -> list[float] | None:
         head = self.heads.get(SENTIMENT)
         return head.logits(reading.tokens, sentiment_facts(reading), pairs=reading.pairs) if head else None
 
-    def find_category(self, text: str, by_phrases: str, scored: Assessment) -> tuple[str, float] | None:
+    def find_category(self, text: str, by_phrases: str, counts: Mapping[str, int], scored: Assessment) -> tuple[str, float] | None:
         """The likeliest category with its probability; None where categories were not learnt."""
         head = self.heads.get(CATEGORY)
         if head is None:
             return None
         tokens = tokenise(text)
-        shares = softmax(head.logits(tokens, category_facts(by_phrases, scored, self.names), pairs=pair_slots(tokens)))
+        shares = softmax(head.logits(tokens, category_facts(by_phrases, counts, scored, self.names), pairs=pair_slots(tokens)))
         best = max(range(len(shares)), key=shares.__getitem__)
         return head.labels[best], shares[best]
 
@@ -54,9 +60,10 @@ def sentiment_facts(reading: Reading) -> list[float]:
     return [*reading.logits, *reading.facts]
 
 
-def category_facts(by_phrases: str, scored: Assessment, names: Sequence[str]) -> list[float]:
-    """Which category the phrases name, and how the text sounds."""
-    return [*(float(name == by_phrases) for name in names), scored.negative, scored.neutral, scored.positive]
+def category_facts(by_phrases: str, counts: Mapping[str, int], scored: Assessment, names: Sequence[str]) -> list[float]:
+    """Which category the phrases name first, how the text sounds, and how often the phrases of each are found."""
+    first, sound = [float(name == by_phrases) for name in names], (scored.negative, scored.neutral, scored.positive)
+    return [*first, *sound, *(LOUD * log2(1 + counts.get(name, 0)) for name in names)]
 
 
 def read_learned(packed: bytes) -> Learned:
@@ -75,7 +82,8 @@ def read_learned(packed: bytes) -> Learned:
 
 
 def _is_whole(task: str, head: Head, names: Sequence[str]) -> bool:
-    """Whether a head has a number for each of its labels and of the facts that it is asked with."""
-    wide, facts = len(head.labels), {SENTIMENT: len(SENTIMENTS) + len(FACTS), CATEGORY: len(names) + len(SENTIMENTS)}.get(task)
-    fits = len(head.facts) == facts and wide == len(head.scale) == len(head.bias) and all(len(row) == wide for row in head.facts)
+    """Whether a head has a number for each of its labels and of the facts that it is asked with; older ones know nothing of how often phrases are found."""
+    older = len(names) + len(SENTIMENTS)
+    wide, facts = len(head.labels), {SENTIMENT: (len(SENTIMENTS) + len(FACTS),), CATEGORY: (older, older + len(names))}.get(task, ())
+    fits = len(head.facts) in facts and wide == len(head.scale) == len(head.bias) and all(len(row) == wide for row in head.facts)
     return fits and (task != SENTIMENT or tuple(head.labels) == SENTIMENTS)

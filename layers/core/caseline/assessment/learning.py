@@ -23,6 +23,7 @@ from caseline.assessment.embedded import EmbeddedAnalyser, Reading
 from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
 from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
+from caseline.assessment.taxonomy import UNKNOWN
 from caseline.assessment.text import clean_text
 
 FEWEST = 3  # texts of a category, that it is learnt
@@ -50,12 +51,13 @@ class Label:
 
 @dataclass(frozen=True)
 class Row:
-    """A text as numbers, and the index of its label."""
+    """A text as numbers, and the index of its label. `size` is how many numbers there are, of which most are 0."""
 
     slots: Sequence[int]
     values: Sequence[float]
     target: int
     weight: float = 1.0
+    size: int = WIDTH + 1
 
     @cached_property
     def pick(self) -> Callable[[Sequence[float]], tuple[float, ...]]:
@@ -73,7 +75,7 @@ class Pace:
 
 
 SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
-CATEGORY_PACE = Pace(8, 0.5, 0.9995)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
+CATEGORY_PACE = Pace(6, 0.3, 0.9995)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
 MANY, MANY_PACE = 20, Pace(8, 1.0, 0.9999)  # for more categories than that, which have no rare ones
 
 
@@ -100,18 +102,23 @@ def _learn_sentiment(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Hea
 
 
 def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
-    counts = Counter(label.category for label in labels if label.category)
+    counts = Counter(label.category for label in labels if label.category not in ("", UNKNOWN))  # who could not tell says nothing of what it is about
     names = sorted(name for name, count in counts.items() if count >= FEWEST)
     if len(names) < 2:
         return None
     rows, most = [], max(counts[name] for name in names)
     for label in labels:
         if label.category in names and (reading := _read(label, analyser)):
-            scored = analyser.score(reading)
-            facts = category_facts(analyser.rules.find_by_phrases(reading.text, reading.language, scored), scored, analyser.rules.taxonomy.names)
-            rows.append(_row(reading, facts, names.index(label.category), (most / counts[label.category]) ** RARE))
+            rows.append(_row(reading, _category_facts(reading, analyser), names.index(label.category), (most / counts[label.category]) ** RARE))
     pace = MANY_PACE if len(names) > MANY else CATEGORY_PACE
     return _head(names, fit(rows, len(names), pace)) if len({row.target for row in rows}) > 1 else None
+
+
+def _category_facts(reading: Reading, analyser: EmbeddedAnalyser) -> list[float]:
+    rules, scored = analyser.rules, analyser.score(reading)
+    counts = rules.taxonomy.count_phrases(reading.text, reading.language)
+    by_phrases = rules.taxonomy.find_category(reading.text, reading.language, scored, counts)
+    return category_facts(by_phrases, counts, scored, rules.taxonomy.names)
 
 
 def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
@@ -127,7 +134,7 @@ def _row(reading: Reading, facts: Sequence[float], target: int, counts_for: floa
             found[index] = found.get(index, 0.0) + weight / sqrt(len(slots))
     found |= {WIDTH + 1 + i: fact for i, fact in enumerate(facts) if fact}
     found[WIDTH] = 1.0
-    return Row(list(found), list(found.values()), target, counts_for)
+    return Row(list(found), list(found.values()), target, counts_for, WIDTH + 1 + len(facts))
 
 
 def _generic(weights: list[list[float]]) -> None:
@@ -138,8 +145,7 @@ def _generic(weights: list[list[float]]) -> None:
 
 def fit(rows: Sequence[Row], classes: int, pace: Pace, start: Callable[[list[list[float]]], None] | None = None) -> list[list[float]]:
     """A row of weights for each class: those of the slots, the bias, those of the facts. The mean of the later epochs."""
-    size = 1 + max(index for row in rows for index in row.slots)
-    weights = [[0.0] * max(size, WIDTH + 1 + classes) for _ in range(classes)]
+    weights = [[0.0] * rows[0].size for _ in range(classes)]
     if start:
         start(weights)
     spread = [1.0] * len(weights[0])

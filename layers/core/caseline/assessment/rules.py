@@ -66,10 +66,11 @@ class Rules:
         return self.taxonomy.find_category(cleaned, language, scored)
 
     def _find_category(self, cleaned: str, language: str | None, scored: Assessment) -> str:
-        found = self.find_by_phrases(cleaned, language, scored)
-        if self.learned is None or self.taxonomy.is_grave(found) or scored.sentiment is None:
-            return found
-        likely = self.learned.find_category(cleaned, found, scored)
+        if self.learned is None or not self.learned.knows_categories or scored.sentiment is None:
+            return self.find_by_phrases(cleaned, language, scored)
+        counts = self.taxonomy.count_phrases(cleaned, language)
+        found = self.taxonomy.find_category(cleaned, language, scored, counts)
+        likely = None if self.taxonomy.is_grave(found) else self.learned.find_category(cleaned, found, counts, scored)
         return likely[0] if likely else found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -65,14 +66,23 @@ class Taxonomy:
     def is_grave(self, category: str) -> bool:
         return self.kind_of(category) in _GRAVE
 
-    def find_category(self, text: str, language: str | None, scored: Assessment) -> str:
-        """The first category whose phrases or signs are found; praise where the customer is pleased and nothing grave is said."""
+    def find_category(self, text: str, language: str | None, scored: Assessment, counts: Mapping[str, int] | None = None) -> str:
+        """The first category whose phrases or signs are found; praise where the customer is pleased and nothing grave is said.
+
+        `counts` are what `count_phrases` says of the text, where that was asked before.
+        """
         folded = fold_words(text)
-        signs = find_signs(folded)
-        found = next((c.name for c in self.categories if self._matches(c, language, folded) or _shows(c, folded, signs)), UNKNOWN)
+        found = next((name for name, _ in self._find(folded, language)) if counts is None else iter(counts), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
         return found
+
+    def count_phrases(self, text: str, language: str | None) -> Mapping[str, int]:
+        """How often phrases of each category that is found are, the first one first; signs count once."""
+        counts = Counter[str]()
+        for name, count in self._find(fold_words(text), language):
+            counts[name] += count
+        return counts
 
     def find_urgency(self, text: str, category: str, scored: Assessment) -> str:
         """critical, high, normal or low. Level phrases count only where there is trouble."""
@@ -82,10 +92,20 @@ class Taxonomy:
                 return level.name
         return "normal" if scored.sentiment == NEGATIVE or category not in (PRAISE, UNKNOWN) or "?" in folded else "low"
 
-    def _matches(self, category: Category, language: str | None, folded: str) -> bool:
+    def _find(self, folded: str, language: str | None) -> Iterator[tuple[str, int]]:
+        """The categories that are found, in their order, one that stands twice perhaps twice."""
+        signs = find_signs(folded)
+        for category in self.categories:
+            if count := self._count(category, language, folded) or _shows(category, folded, signs):
+                yield category.name, int(count)
+
+    def _count(self, category: Category, language: str | None, folded: str) -> int:
+        pattern = self._pattern_of(category, language)
+        return len(pattern.findall(category.exceptions.sub(" ", folded))) if pattern.search(folded) else 0
+
+    def _pattern_of(self, category: Category, language: str | None) -> re.Pattern[str]:
         languages = "*" if self.is_grave(category.name) and language not in (None, "en") else language  # never missed for a language mistaken
-        pattern = self._pattern(str(id(category)), category.phrases, languages)
-        return bool(pattern.search(folded)) and bool(pattern.search(category.exceptions.sub(" ", folded)))
+        return self._pattern(str(id(category)), category.phrases, languages)
 
     def _is_praise(self, found: str, folded: str, language: str | None, scored: Assessment) -> bool:
         if scored.sentiment not in (POSITIVE, None) or scored.positive < (_SURE if found != UNKNOWN else 0.0):
