@@ -118,6 +118,13 @@ def test_the_rule_stands_on_the_entry_and_in_the_history(cloud):
     assert [text.partition(";")[0] for text in told] == ["same e-mail thread", "same customer and category", "same customer, and the words name no category"]
 
 
+def test_who_only_asks_for_an_answer_is_about_the_case_that_is_open(cloud):
+    pipeline = a_pipeline(cloud)
+    tell(pipeline, THREAD[0], a_mail("f", "Rude! Still no answer.", minutes=9), a_mail("g", "The driver was rude.", minutes=10))
+    assert entries(pipeline)["f"] == ("unnamed", "same customer, and the words only ask for an answer")
+    assert sorted(case["signal_count"] for case in pipeline.cases("open")) == [1, 2]
+
+
 def test_a_reply_to_the_brands_answer_is_of_the_case_that_was_answered(cloud):
     pipeline = a_pipeline(cloud)
     answer = a_mail("o", "We are sorry.", ["a"], direction=OUTBOUND, agent="Ana", minutes=1)

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 from caseline.cases.changes import people_worked
+from caseline.cases.chasers import is_chaser
 from caseline.cases.ledger import CLOSED
 from caseline.cases.reopening import why_not
 from caseline.cases.threads import linked_names
@@ -23,6 +24,7 @@ from caseline.timeline import read_text
 
 UNKNOWN, ANY = "unknown", "any"
 OPENED = "opened"
+WAITING = "service"  # the category of those whom nobody answers
 LOOKED_AT = 4000  # characters of a text in which a number may be quoted
 _WORD = r"case|ticket|request|reference|ref|incident|complaint|fall|vorgang|anfrage|dossier|demande|caso|chamado|pratica|zaak|melding"
 _NAMED = re.compile(rf"\b(?:{_WORD})\b[\s:.#№-]{{0,4}}(?:(?:id|no|nr|number|nummer|numéro|número)\b[\s:.#№-]{{0,4}})?([a-z]{{0,6}}-?\d{{3,20}})\b")
@@ -113,6 +115,15 @@ class Ask:
         return frozenset(_plain(number) for number in _NAMED.findall(self.text))
 
     @cached_property
+    def is_nameless(self) -> bool:
+        """Whether the words name no issue; that nobody answers is none beside what was to be answered."""
+        return self.category == UNKNOWN or self.chases
+
+    @cached_property
+    def chases(self) -> bool:
+        return self.category == WAITING and is_chaser(self.text)
+
+    @cached_property
     def links(self) -> frozenset[str]:
         return linked_names(self.policy, self.row, self.recent)
 
@@ -149,8 +160,8 @@ def _is_same_issue(ask: Ask, case: Item) -> bool:
 def _is_unnamed(ask: Ask, case: Item) -> bool:
     """Words that name no issue ("hello? anyone?") are about the youngest case; an issue that gets a name is about the open case that has none."""
     if case["status"] == CLOSED:
-        return ask.category == UNKNOWN and ask.is_fresh(str(case.get("closed_at") or case["opened_at"]))
-    return ask.category == UNKNOWN or case["category"] == UNKNOWN
+        return ask.is_nameless and ask.is_fresh(str(case.get("closed_at") or case["opened_at"]))
+    return ask.is_nameless or case["category"] == UNKNOWN
 
 
 def _is_near(ask: Ask, case: Item) -> bool:
@@ -166,6 +177,8 @@ def _say_issue(ask: Ask) -> str:
 
 
 def _say_unnamed(ask: Ask) -> str:
+    if ask.chases:
+        return "same customer, and the words only ask for an answer"
     return "same customer, and the words name no category" if ask.category == UNKNOWN else "same customer, and the case had no category yet"
 
 
