@@ -13,8 +13,9 @@ from caseline.abandonment import CartNotes
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.assessment.rules import Rules
+from caseline.cases.looks import look_soon
 from caseline.cases.merging import settle_merges
-from caseline.customers import FAN_IN_CAP, Claimed, identity_key, link, new_nodes
+from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, identity_key, link, load_customer, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
 from caseline.naming import identities_in, payload_mark, text_of
@@ -26,10 +27,11 @@ from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
-from caseline.timeline import load_signals, signal_row
+from caseline.timeline import LIVE, load_signals, signal_row
 from caseline.tombstones import FORGOTTEN, Sieve, find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
+SOON = timedelta(minutes=1)
 RECORDED = {"recorded": True}  # what is left of an envelope that was too large for the queue
 
 
@@ -214,9 +216,18 @@ class Recorder:
             raise UnavailableError("the table refuses the row")
         was_there = entry.row.pop("was_there")
         if was_there:
+            self._unanswer(entry)
             revise(self.table, entry.row, self.scope_of(entry.row["brand"]), entry.completes)
         elif entry.signal.direction == OUTBOUND and not entry.signal.identities:
             Replies.wait_for_parent(self.table, entry.row, self.scope_of(entry.row["brand"]))
+
+    def _unanswer(self, entry: Entry) -> None:
+        """What a reply answered that is taken back waits again: judged in a minute. Before the row changes, for who dies in between comes again."""
+        row = self.table.get(entry.row["PK"], entry.row["SK"]) if entry.signal.action == DELETED else None
+        if row and row.get("direction") == OUTBOUND and row.get("state") == LIVE and row.get("identities"):
+            customer = load_customer(self.table, customer_id_of(row["identities"][0], self.scope_of(row["brand"])))
+            if customer:
+                look_soon(self.table, str(customer["customer_id"]), isoformat(self.clock() + SOON))
 
     def _customers(self, entries: Sequence[Entry]) -> list[Item]:
         return [node for claimed in self._claims(entries) for node in new_nodes(claimed)]

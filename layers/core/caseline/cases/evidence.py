@@ -20,7 +20,7 @@ from caseline.priority.model import prioritise
 from caseline.reposts import audience_of
 from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, OWN_CHANNEL, parse_time
 from caseline.table import Item, Table
-from caseline.timeline import read_attributes, read_signal
+from caseline.timeline import GONE, read_attributes, read_signal
 
 UNKNOWN = "unknown"
 LOOK_BACK = timedelta(days=30)
@@ -122,5 +122,5 @@ def asks_for_reply(row: Item) -> bool:
 
 
 def answers(row: Item) -> bool:
-    """What the brand says answers, but for what its machines say by themselves."""
-    return row["direction"] == OUTBOUND and not read_attributes(row).get(AUTO_REPLY)
+    """What the brand says answers, but for what its machines say by themselves, and for what it took back."""
+    return row["direction"] == OUTBOUND and row.get("state") != GONE and not read_attributes(row).get(AUTO_REPLY)
