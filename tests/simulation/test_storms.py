@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from caseline.assessment import Assessment
 from caseline.crm import Account, Fact
 from caseline.customers import customer_id_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.aws import aws
-from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
+from tests.kit.pipeline import FakeCrm, Pipeline, WordAnalyser, a_signal
 
 CITIES = "Lisbon Porto Graz Ghent Malmo Turin Lyon Gdansk Cork Brno".split()
 
@@ -159,3 +161,23 @@ def test_who_belongs_is_the_same_in_any_order(order, cuts, again):
         assert sorted(case["customer_id"] for case in pipeline.cases("open") if not case.get("kind")) == sorted(
             customer_id_of(f"x:{number}") for number in (20, 21, 30)
         )
+
+
+class Grave(WordAnalyser):
+    """Knows one more word."""
+
+    def _assess(self, text: str) -> Assessment:
+        return replace(super()._assess(text), category="security") if "thieves" in text else super()._assess(text)
+
+
+@pytest.mark.parametrize(("thieves", "incident", "own"), [(range(12), "security", 0), ([9], "service", 1)])
+def test_what_is_grave_stands_alone_in_an_incident_about_something_else(thieves, incident, own):
+    with aws() as cloud:
+        pipeline = Pipeline(cloud, FakeCrm(), Grave())
+        for number in range(12):
+            more = " thieves" if number in thieves else ""
+            pipeline.send(a_post(number, "Payments at the kiosk in {city} fail again, card refused twice. Angry! #{n}" + more))
+            pipeline.settle()
+        watch(pipeline)
+        assert [case["category"] for case in incidents(pipeline)] == [incident]
+        assert len([case for case in pipeline.cases("open") if not case.get("kind")]) == own

@@ -60,7 +60,7 @@ def place_categories(policy: Policy) -> Policy:
     return policy.model_copy(update={
         "severity": {**{name: policy.severity[base] for name, base in new.items()}, **policy.severity},
         "need": policy.need.model_copy(update={"categories": widen(policy.need.categories)}),
-        "storms": policy.storms.model_copy(update={"alone": widen(policy.storms.alone)}),
+        "storms": policy.storms.model_copy(update={"alone": widen(policy.storms.alone), "apart": widen(policy.storms.apart)}),
         "floors": [floor.model_copy(update={"when": floor.when.model_copy(update={"categories": widen(floor.when.categories)})}) for floor in policy.floors],
         "routing": policy.routing.model_copy(update={
             "rules": [rule.model_copy(update={"categories": widen(rule.categories)}) for rule in policy.routing.rules],
@@ -84,15 +84,20 @@ def find_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
             if category not in policy.severity and category != RENEWAL:  # which an older policy need not have
                 yield (*place, index), f"no category {category!r} under severity{suggest(category, policy.severity)}"
     yield from _check_categories(policy)
-    for index, name in enumerate(policy.storms.alone):
-        if name not in policy.severity and name not in StormRules().alone:  # an older policy need not have those that are shipped
-            yield ("storms", "alone", index), f"no category {name!r} under severity{suggest(name, policy.severity)}"
+    yield from _check_storms(policy)
     for index, tier in enumerate(policy.tiers.key):
         if tier not in policy.tiers.points:
             yield ("tiers", "key", index), f"no tier {tier!r} under tiers.points{suggest(tier, policy.tiers.points)}"
     for index, floor in enumerate(policy.floors):
         if floor.when == Condition():
             yield ("floors", index, "when"), "this floor would raise every case; write at least one condition"
+
+
+def _check_storms(policy: Policy) -> Iterator[tuple[Location, str]]:
+    for field, shipped in (("alone", StormRules().alone), ("apart", StormRules().apart)):
+        for index, name in enumerate(getattr(policy.storms, field)):
+            if name not in policy.severity and name not in shipped:  # an older policy need not have those that are shipped
+                yield ("storms", field, index), f"no category {name!r} under severity{suggest(name, policy.severity)}"
 
 
 def _check_numbers(policy: Policy) -> Iterator[tuple[Location, str]]:

@@ -291,8 +291,13 @@ class StormRules(Part):
     by: list[Literal["text", "link", "thread"]] = ["text", "link", "thread"]
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.6
     min_words: Annotated[int, Field(ge=3)] = 4
-    alone: list[str] = ["safety", "legal", "security"]
+    alone: list[str] = ["safety"]
+    apart: list[str] = ["legal", "security"]
     key_accounts_alone: bool = True
+
+    def stands_alone(self, category: str, incident: str) -> bool:
+        """Whether a signal of this category has a case of its own beside an incident of that one."""
+        return category in self.alone or (category in self.apart and category != incident)
 
     @property
     def window(self) -> timedelta:

@@ -89,12 +89,16 @@ class Storms:
         members: dict[str, list[Heard]] = defaultdict(list)
         rest: list[Heard] = []
         for each in heard:
-            found = next((storm for storm in storms if belongs(each.sketch, keys[each.signal_id], storm)), None)
+            about = (storm for storm in storms if belongs(each.sketch, keys[each.signal_id], storm))
+            found = next((storm for storm in about if not self._stands_alone(each, storm)), None)
             (members[found["SK"]] if found else rest).append(each)
         for storm in storms:
             if storm["SK"] in members:
                 self._note(storm, members[storm["SK"]], now)
         return rest
+
+    def _stands_alone(self, heard: Heard, storm: Item) -> bool:
+        return self.policy.storms.stands_alone(str(heard.row["category"]), str(storm["category"]))
 
     def _note(self, storm: Item, members: Sequence[Heard], now: datetime) -> None:
         """One row for the batch; the incident lasts as long as somebody writes of it."""
@@ -175,7 +179,8 @@ class Storms:
             self.table.put(storm | {"early": early}, "attribute_not_exists(PK) OR until <= :now", now=storm["since"])
         except ConditionFailed:
             return  # another batch has seen the same
-        samples = [each.signal_id for each in about if belongs(each.sketch, storm["issues"], storm)] or [about[0].signal_id]
+        ours = [each for each in about if not self._stands_alone(each, storm)] or about[:1]
+        samples = [each.signal_id for each in ours if belongs(each.sketch, storm["issues"], storm)] or [ours[0].signal_id]
         self.runs.add(run_key(storm["customer_id"], storm["brand"], storm["category"]), samples[:SAMPLES])
 
 

@@ -78,7 +78,7 @@ class Incidents:
         ours = {row["signal_id"] for row in signals}
         for case in cases.values():
             customer = owners.get(case["customer_id"])
-            if case["status"] == OPEN and set(case["signal_ids"]) <= ours and not self._stands_alone(case, customer):
+            if case["status"] == OPEN and set(case["signal_ids"]) <= ours and not self._stands_alone(case, customer, storm):
                 self._close(case, incident)
                 people = {signal_id: str((customer or case)["customer_id"]) for signal_id in case["signal_ids"]}
                 row = members_key(storm["storm"], people) | members_row(people, storm["expires"]) | {"looked": True}
@@ -98,10 +98,10 @@ class Incidents:
             return False
         return belongs(sketch_of(read_text(row)), issue_keys(row, self.policy.storms), storm)
 
-    def _stands_alone(self, case: Item, customer: Item | None) -> bool:
+    def _stands_alone(self, case: Item, customer: Item | None, storm: Item) -> bool:
         rules = self.policy.storms
         key_account = rules.key_accounts_alone and is_key(self.policy, customer)
-        return key_account or case["category"] in rules.alone or people_worked(case)
+        return key_account or rules.stands_alone(str(case["category"]), str(storm["category"])) or people_worked(case)
 
     def _close(self, case: Item, incident: Item) -> None:
         now = isoformat(self.clock())
