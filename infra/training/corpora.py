@@ -1,4 +1,4 @@
-"""Reads the licence-clean sets (see ATTRIBUTION.md) as examples. Everything is sorted, so that the order of a file never shows in the weights."""
+"""Reads the licence-clean sets (see ATTRIBUTION.md) as examples, and the lexicons. All is sorted: the order of a file never shows in the weights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "layers" / "core"
 sys.path.insert(0, str(PACKAGE))
 
+from caseline.assessment.embedded.features import tokenise  # noqa: E402
 from caseline.assessment.emotions import NINE  # noqa: E402
 
 NEGATIVE, NEUTRAL, POSITIVE = "negative", "neutral", "positive"
@@ -155,3 +156,19 @@ def expand(template: str) -> list[str]:
         return [template]
     rests = (template[: inner.start()] + choice + template[inner.end() :] for choice in inner[1].split("|"))
     return list(dict.fromkeys(itertools.chain.from_iterable(expand(rest) for rest in rests)))
+
+
+def read_own_lexicon() -> dict[str, float]:
+    """Our own words of the other languages, all in one."""
+    lexicon = {}
+    for line in (HERE / "lexicon" / "own.txt").read_text(encoding="utf-8").splitlines():
+        valence, _, words = line.partition("\t")
+        lexicon.update({form: float(valence) for word in words.split() for form in expand(word) if tokenise(form) == [form]})
+    return lexicon
+
+
+def read_lexicon() -> dict[str, float]:
+    """Single words of the VADER lexicon that our tokens can meet."""
+    lines = (HERE / "lexicon" / "vader.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("\t") for line in lines)
+    return {word: round(float(valence), 1) for word, valence in pairs if tokenise(word) == [word]}

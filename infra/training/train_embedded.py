@@ -16,7 +16,19 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[threads] = "1"
 
 import numpy as np  # noqa: E402
-from corpora import HERE, LANGUAGES, PACKAGE, SENTIMENTS, Example, emotions, english_sentiment, expand, languages, other_sentiment  # noqa: E402
+from corpora import (  # noqa: E402
+    HERE,
+    LANGUAGES,
+    PACKAGE,
+    SENTIMENTS,
+    Example,
+    emotions,
+    english_sentiment,
+    languages,
+    other_sentiment,
+    read_lexicon,
+    read_own_lexicon,
+)
 from scipy.optimize import minimize  # noqa: E402
 from scipy.sparse import csr_matrix  # noqa: E402
 
@@ -34,22 +46,6 @@ INPUTS = (  # of the data folder; MODEL_CARD.md has the SHA-256 of each
 OWN_INPUTS = (HERE / "customer_voice.txt", HERE / "lexicon" / "own.txt", HERE / "lexicon" / "vader.tsv")
 OTHER_PENALTY = 4e-4  # subtitles are far from customers: only what is said often is believed
 LEXICON_SCALE = 10  # valences are kept as tenths
-
-
-def read_own_lexicon() -> dict[str, float]:
-    """Our own words of the other languages, all in one."""
-    lexicon = {}
-    for line in (HERE / "lexicon" / "own.txt").read_text(encoding="utf-8").splitlines():
-        valence, _, words = line.partition("\t")
-        lexicon.update({form: float(valence) for word in words.split() for form in expand(word) if tokenise(form) == [form]})
-    return lexicon
-
-
-def read_lexicon() -> dict[str, float]:
-    """Single words of the VADER lexicon that our tokens can meet."""
-    lines = (HERE / "lexicon" / "vader.tsv").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("\t") for line in lines)
-    return {word: round(float(valence), 1) for word, valence in pairs if tokenise(word) == [word]}
 
 
 def build_matrix(texts: list[str], lexicon: dict[str, float], *, wordy: bool = True, chars: float = CHARS_WEIGHT) -> csr_matrix:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from corpora import HERE, PACKAGE, part_of, read_rows  # first: it finds the product
-from train_embedded import WIDTH, build_matrix, fit_softmax, pack_head, pack_model, read_lexicon, show_digests  # and this keeps numpy to one thread
+from corpora import HERE, PACKAGE, part_of, read_lexicon, read_rows  # first: it finds the product
+from train_embedded import WIDTH, build_matrix, fit_softmax, pack_head, pack_model, show_digests  # and this keeps numpy to one thread
 
 # isort: split
 import numpy as np
