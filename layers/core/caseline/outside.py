@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from caseline.intake import dump
-from caseline.naming import names, unescaped
+from caseline.naming import names, speaks_of, unescaped
 from caseline.signals import DELETED, Signal
 
 INTAKE, INBOX = "intake/", "inbox/"
@@ -55,7 +55,7 @@ class Traces:
 
     def are_in(self, text: str) -> bool:
         read = unescaped(text)
-        return any(word in read for word in self.words) or any(f'"{each}"'.lower() in read for each in self.ids)
+        return speaks_of(read, tuple(self.words)) or any(f'"{each}"'.lower() in read for each in self.ids)
 
     def are_of(self, signal: Mapping[str, Any]) -> bool:
         return bool(self.identities & set(signal.get("identities") or ()))

@@ -16,7 +16,7 @@ from caseline.crm._pace import BUILTIN
 from caseline.customers import identity_key, load_customer
 from caseline.erasing import drop_payload, erase_case, erase_signal, leave_incident
 from caseline.errors import NotFoundError
-from caseline.naming import names, payload_mark
+from caseline.naming import names, payload_mark, word_of
 from caseline.outside import Outside, Traces
 from caseline.policy import Policy
 from caseline.quarantine import list_quarantine, read_raw
@@ -52,7 +52,7 @@ class Person:
     @property
     def traces(self) -> Traces:
         """By which a payload is known as theirs: addresses, numbers and handles, in lower case; and their cases, there and here."""
-        values = {str(identity).partition(":")[2].lower() for identity in self.root["identities"]}
+        values = {word_of(str(identity)) for identity in self.root["identities"]}
         ids = [str(each) for case in self.rows["case"] for each in (case["case_key"], (case.get("crm") or {}).get("id")) if each]
         return Traces(frozenset(map(str, self.root["identities"])), sorted(value for value in values if len(value) > 3), ids)
 
