@@ -26,7 +26,8 @@ class People:
     def write_profile(self, profile: Profile) -> None:
         """One call each for contact and account. BottleCRM has no child records of ours: `events` are not written."""
         values = {**profile.values}
-        slots = self._slots(str(values.get("handles", "")).split(";"))
+        gone = dict.fromkeys(self._settings.handle_fields.values()) if values.get("handles", "") is None else {}
+        slots = gone or self._slots(str(values.get("handles", "")).split(";"))
         self._write("contacts", profile.contact_id, {**_custom(self._settings.contact_fields, values), **slots})
         self._write("accounts", profile.account_id, _custom(self._settings.account_profile, values))
 
