@@ -24,6 +24,7 @@ import pytest
 from tests.kit.crms.salesforce import SECRET, SalesforceWorld
 from tests.kit.dev import Dev
 from tests.kit.salesforce import Simulator
+from tests.kit.scenes import stored_texts
 from tests.kit.simulated import serving
 from tests.simulation.test_running_product import KEY, SECRETS, TWIML, comments, generic, mention
 from tests.simulation.test_running_with_crm import Today, until
@@ -34,6 +35,7 @@ WORDS = {
     "zenobia": ("zenobia", "quokka", "1632960777", "77001122334455", "marmalade"),
     "casimir": ("casimir", "numbat", "1632960888", "88001122334455", "rhubarb"),
 }
+TOLD = {"Contact", "CaseComment"}  # what stands in Salesforce and is named to who erases: the contact, and the recycle bin
 BYSTANDER = "email:bystander@elm.example"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_=-]{16,}")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -94,6 +96,7 @@ def test_nothing_of_an_erased_person_is_left_in_the_home_nor_comes_back(dev: Dev
     assert not any(world.contact_values(contact).values())
     _erase_by_api(dev, "email:casimir@elm.example")
     _rest(dev)
+    assert {way.split(".")[3] for way in chain.from_iterable(stored_texts(world, word) for word in chain(*WORDS.values()))} <= TOLD
     dev.stop()
     assert not found(dev.home)
     dev.start()
