@@ -27,10 +27,12 @@ def make_signal(sample: dict[str, Any]) -> Signal:
 
 def make_assessment(sample: dict[str, Any]) -> Assessment:
     if "sentiment" not in sample:
-        return unscored(sample.get("unscored", "no text"), category=sample.get("category"))
+        return unscored(sample.get("unscored", "no text"), category=sample.get("category"), language=sample.get("language"))
     positive = sample.get("positive", 0.9 if sample["sentiment"] == "positive" else 0.0)
     strength = sample.get("strength", 0.0)
-    return Assessment(sample["sentiment"], positive, strength, category=sample.get("category"), conflict=sample.get("conflict", False))
+    return Assessment(
+        sample["sentiment"], positive, strength, category=sample.get("category"), conflict=sample.get("conflict", False), language=sample.get("language")
+    )
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: f"{s.get('kind', 'post')}: {s.get('text') or s.get('rating') or s.get('action')}")

@@ -7,13 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from caseline.assessment import MIXED, POSITIVE, Assessment
-from caseline.need_words import LINK, is_machine, is_news, is_spam, tells_trouble
+from caseline.assessment import MIXED, NEGATIVE, NEUTRAL, POSITIVE, Assessment
+from caseline.assessment.text import own_words
+from caseline.need_asks import asks_for_something, find_questions, is_enquiry, is_request, is_spoken_to
+from caseline.need_words import LINK, is_about_contact, is_headline, is_machine, is_news, is_shared, is_spam, is_warm, tells_grievance, tells_trouble
 from caseline.policy import Policy
 from caseline.signals import AUTO_REPLY, DELETED, OUTBOUND, OWN_CHANNEL, POINTER, PRIVATE_KINDS, Signal
 
 DUE, NONE = "due", "none"
 SURE = 0.6  # P(positive) from which praise outweighs what it is about
+ANGRY = 0.8  # strength that neither the form of a headline nor a kind word outweighs
+ASIDE = 0.6  # strength from which a link without a word of his own, or news of a message that was sent, is a complaint
+TOLD = 20  # words in which somebody tells what happened, also where no issue is named
+UPSET = 0.25  # strength from which any question to the brand counts
 LOOKED_AT = 4000  # characters of a text that the patterns read
 
 REASONS = {
@@ -43,20 +49,6 @@ REASONS = {
 
 _LINKS = re.compile(r"https?://\S+")
 _WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_REQUEST = re.compile(
-    r"\b(?:how (?:do|can|could|should|would) (?:i|we)\b"
-    r"|(?:can|could|would|will) (?:you|someone|anyone|somebody) "
-    r"(?:please|pls|help|tell|check|fix|look|explain|confirm|send|call|contact|reply|respond|advise|let|give|link|direct|show|share|update)"
-    r"|(?:please|pls|kindly) (?:help|advise|check|call|fix|respond|reply|answer|send|confirm|contact|explain|tell|cancel|refund|look|let)"
-    r"|(?:^|[.!?,] )help me\b|need (?:some |your )?help|is there (?:a|any) way|any (?:update|news|eta)\b|let me know"
-    r"|wie kann ich|bitte (?:helf|antwort|um)|könn(?:t ihr|en sie)|comment (?:puis-je|faire)|aidez|cómo puedo|ayuda\b|como posso|ajuda\b)"
-)
-_QUESTION = re.compile(r"([^.!?？؟\n]*)[?？؟]")
-_ENQUIRY = re.compile(
-    r"\b(?:how (?:much|many|long|often|far|soon|do|does|can)|do (?:you|y'?all|i|we)|does (?:it|this|that|the|your)|is there|are there|are you"
-    r"|(?:when|where|what|why) (?:is|are|do|does|can|will|time|did|was)|will (?:you|there|it|the|my|this)|(?:can|could|should|may) (?:i|we))\b"
-)
-_SPOKEN_TO = re.compile(r"\b(?:you|your|i|we|my|our|us|me|anyone|someone|ihr|sie|ich|mein|vous|votre|je|mon|usted|mi|yo|você|meu)\b")
 _COURTESY = frozenset(_WORDS.findall(
     "thanks thank thx ty cheers bye goodbye ok okay great perfect cool awesome got it all good you u so very much many a lot have nice day the team guys "
     "for your help that worked works now solved sorted resolved fixed received fine it's is am i'm happy well done anyway regards best sincerely cu later both "
@@ -95,11 +87,17 @@ class Item:
 
     @cached_property
     def text(self) -> str:
-        return _LINKS.sub(LINK, (self.signal.text or "")[:LOOKED_AT].casefold().replace("’", "'"))
+        """The customer's own words, as the patterns read them."""
+        return _LINKS.sub(LINK, own_words((self.signal.text or "")[:LOOKED_AT]).casefold().replace("’", "'"))
 
     @cached_property
     def words(self) -> Sequence[str]:
         return _WORDS.findall(self.text)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is about an issue that has a name."""
+        return self.policy.known_category(self.assessment.category) not in ("unknown", "praise", "how_to")
 
 
 def decide_need(policy: Policy, signal: Signal, assessment: Assessment) -> Need:
@@ -134,12 +132,26 @@ def is_low_rating(item: Item) -> bool:
 
 def is_complaint(item: Item) -> bool:
     """Negative enough; or mixed about an issue that has a name."""
-    named = item.policy.known_category(item.assessment.category) not in ("unknown", "praise", "how_to")
-    return item.assessment.strength >= item.policy.need.negative_from or (item.assessment.sentiment == MIXED and named)
+    if is_warm(item.text) and item.assessment.strength < ANGRY:
+        return False
+    said = item.assessment.sentiment
+    told = said in (NEGATIVE, NEUTRAL, MIXED) and tells_grievance(item.text)
+    return told or item.assessment.strength >= find_bar(item) or (said == MIXED and item.is_named)
+
+
+def find_bar(item: Item) -> float:
+    """The strength from which it is a complaint: a higher one for a few English words in public that name no issue, or none of his own."""
+    need = item.policy.need
+    if item.signal.kind not in ("post", "comment", "mention") or item.assessment.language not in (None, "en"):
+        return need.negative_from
+    aside = is_about_contact(item.text) or is_shared(item.text)
+    vague = not item.is_named and len(item.words) < TOLD
+    return max(need.negative_from, ASIDE if aside else 0.0, need.vague_from if vague else 0.0)
 
 
 def is_praise(item: Item) -> bool:
-    return item.assessment.sentiment == POSITIVE or item.assessment.category == "praise"
+    said = item.assessment.sentiment == POSITIVE or item.assessment.category == "praise"
+    return said or (is_warm(item.text) and item.assessment.strength < ANGRY)
 
 
 def is_event(item: Item) -> bool:
@@ -156,11 +168,11 @@ def asks_something(item: Item) -> bool:
     """A request or an enquiry in words, also beside praise; any question put to the brand; a how-to issue."""
     if not item.policy.need.questions or is_event(item):
         return False
-    if _REQUEST.search(item.text):
+    if is_request(item.text):
         return True
-    questions = [found for found in _QUESTION.findall(item.text) if _WORDS.search(found)]
+    questions = find_questions(item.text)
     if is_praise(item):
-        return any(_ENQUIRY.search(question) for question in questions)
+        return any(map(is_enquiry, questions))
     return item.assessment.category == "how_to" or _puts_question(item, questions)
 
 
@@ -172,7 +184,9 @@ def is_courtesy(item: Item) -> bool:
 
 def is_report(item: Item) -> bool:
     """A headline in public; a review or a survey is somebody's own."""
-    return item.signal.public and item.signal.rating is None and item.signal.kind in ("post", "comment", "mention") and is_news(item.text)
+    if not (item.signal.public and item.signal.rating is None and item.signal.kind in ("post", "comment", "mention")):
+        return False
+    return is_news(item.text) or (item.assessment.strength < ANGRY and is_headline(_LINKS.sub(LINK, (item.signal.text or "")[:LOOKED_AT])))
 
 
 def is_by_machine(item: Item) -> bool:
@@ -186,10 +200,14 @@ def is_unwanted(item: Item) -> bool:
 
 
 def _puts_question(item: Item, questions: Sequence[str]) -> bool:
-    """Written to the brand, any question counts; in an open post only one that speaks to somebody."""
-    if item.signal.kind in PRIVATE_KINDS or item.signal.kind in ("mention", "comment", "review"):
+    """Written to the brand alone, any question counts; in an open post only one that speaks to somebody; named in public, one that wants to know."""
+    kind = item.signal.kind
+    if kind in PRIVATE_KINDS or kind == "review":
         return bool(questions)
-    return any(_SPOKEN_TO.search(question) for question in questions)
+    if kind not in ("mention", "comment"):
+        return any(map(is_spoken_to, questions))
+    known = item.assessment.language in (None, "en")
+    return bool(questions) and (not known or item.assessment.strength >= UPSET or any(asks_for_something(question, item.text) for question in questions))
 
 
 NEVER: Sequence[tuple[str, Test]] = (

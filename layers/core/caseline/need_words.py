@@ -25,7 +25,8 @@ _BUSINESS = re.compile(
 )
 _HEADED = re.compile(r"\A\W*(?:breaking|just in|exclusive|developing|report|news|eilmeldung|eil|flash info|última hora|ultim'?ora)\b[^\w]{0,3}[:|–—-]")
 _SOURCE = re.compile(
-    r"(?:[-–—|]\s*|\bvia\s+@?|\bby\s+@?)(?:the )?[\w.&' ]{0,30}\b(?:reuters|bloomberg|bbc|cnn|cnbc|forbes|wsj|guardian|nytimes|times|post|daily|herald|tribune"
+    r"(?:[-–—|]\s*|\bvia\s+@?|\bby\s+@?)(?:the )?[\w.&' ]{0,30}\b(?:reuters|bloomberg|bbc|cnn|cnbc|forbes|wsj|guardian|nytimes|times|post|daily"
+    r"|herald|tribune"
     r"|journal|gazette|reporter|news|press|associated press|techcrunch|spiegel|handelsblatt|tagesschau|le monde|les echos|el país|ansa|afp|dpa)\b"
 )
 _SPAM = re.compile(
@@ -61,11 +62,17 @@ _AWAY = re.compile(
 _NOT = r"(?:not|never|no|nothing|nobody|none|n't|cannot|can't|won't|isn't|doesn't|don't|didn't|hasn't|haven't|aren't|couldn't)"
 _DOES = r"(?:(?:work|load|open|start|connect|respond|sync)(?:s|ing)?|arrive[ds]?|turn(?:s|ing)? on|charg(?:e|es|ing))"
 _FAIL = r"(?:crash|delay|outage|error|bug|breakdown|failure|cancell?ation|charge|broken \w+)"
+_WOE = r"(?:problems?|issues?|trouble|difficult(?:y|ies)|a hard time|errors?)"
 _TROUBLE = re.compile(
     rf"\bstill (?:\w+ )?(?:{_NOT}\b|broken|down|waiting|missing|wrong|the same|crash\w*|fail\w*|stuck|offline|late)"
     rf"|\b(?:is|are|do|does|has|have|will|wo|ca)(?:n't|n’t| not) (?:\w+ )?(?:{_DOES}|been (?:fixed|solved|resolved|refunded|delivered))\b"
-    r"|\b(?:can'?t|cannot|can not|unable to|couldn't) (?:even )?(?:(?:log|sign) ?in|open|access|use|pay|connect|get (?:in|through|it to)|reach)\b"
+    r"|\b(?:can'?t|cannot|can not|unable to|couldn't) (?:even )?(?:(?:log|sign) ?in|open|access|use|pay|connect|get (?:in|on|online|through|it to)"
+    r"|reach)\b|\bcant (?:even )?(?:log ?in|sign ?in|open|access|use|pay|connect|get)\b|\bnever (?:got|received|arrived|came|showed up)\b"
     r"|\bnot (?:solved|fixed|resolved|working|arrived|received|refunded|delivered)\b"
+    rf"|(?<!never )(?<!not )(?<!without )(?<!n't )\b(?:having|have|had|got) (?!no\b|never\b|not\b|zero\b)(?:\w+ ){{0,3}}{_WOE}\b"
+    r"|\b(?:unable to|not (?:been )?able to|n't been able to)\b|\b(?:n't|not|never) (?:\w+ )?let(?:ting)? (?:me|us|my)\b|\bwont let (?:me|us|my)\b"
+    r"|\bkeeps? (?:on )?(?:getting|saying|telling|failing|crashing|asking|hanging|dropping|freezing|logging|showing|losing)\b"
+    r"|\b(?:been|are|were|i'm|still) (?:\w+ )?waiting (?:for|on|over|since|\d+)\b|\b(?:on hold|hung up on)\b"
     rf"|(?<!without )(?<!never had )(?<!not had )\banother {_FAIL}\b"
     r"|\b(?:stopped|quit) working\b|\bthanks? (?:you )?for nothing\b|\bdanke für (?:nichts|garnichts|gar nichts)\b|\bmerci pour rien\b|\bgracias por nada\b"
     r"|\bgrazie (?:di|per) niente\b|\bobrigad[oa] por nada\b"
@@ -76,6 +83,41 @@ _TROUBLE = re.compile(
     r"|\b(?:não|ainda não) (?:funciona|abre|carrega|chegou)\b|\b(?:werkt|doet het|laadt) (?:\w+ ){0,2}niet\b|\bnog steeds (?:niet|geen|kapot)\b"
 )
 _SETTLED = re.compile(r"\b(?:no longer|not anymore|until you|before you|you fixed|is fixed|fixed now|works now|working now|all good now)\b")
+_GRIEVANCE = re.compile(
+    r"(?<!not the )(?<!not )(?<!n't )(?<!n't be )(?<!never )(?<!isn't that )\b(?:(?:the|your|ur) worst|(?:absolutely |really |so |very )?(?:terrible"
+    r"|horrible|horrendous|horrid|appalling)"
+    r"|ridiculous|unacceptable|disgraceful|shameful|ashamed|disturbing|pathetic|useless|incompeten\w+|rude(?:st|ly)?|disappointed|disappointing"
+    r"|disappointment|disgust(?:ed|ing)|unprofessional"
+    r"|unhappy|dissatisfied|frustrated|frustrating|furious|pissed|fed up|ripped off|rip-?off|scammed|sucks?|screwed|waste of (?:time|money|my)"
+    r"|poor(?:est)? (?:customer|service|communication|quality|experience|treatment))\b"
+    r"|\b(?:not (?:happy|pleased|impressed|acceptable|good enough|cool)|never (?:again|flying|buying|ordering|using|coming back)|no (?:help|response"
+    r"|answer|reply|explanation)|nobody (?:answers|responds|cares)|no one (?:answers|responds|cares|is answering))\b"
+    r"|(?<!nicht )\b(?:furchtbar\w*|katastroph\w*|unverschämt\w*|enttäusch(?:t|end\w*)|nie wieder|frechheit|unzufrieden|mies\w*|unmöglich\w* service"
+    r"|schlechte[rsn]? (?:service|qualität|kundenservice))\b"
+    r"|\b(?:pésim[oa]s?|malísim[oa]s?|vergonzos[oa]|(?:una|qué) vergüenza|decepcionad[oa]s?|decepcionante|nunca más|estafa|indignad[oa])\b"
+    r"|\b(?:inadmissible|scandaleux|déçue?s?|décevant|une honte|catastrophique|lamentable|inacceptable|service (?:client )?nul)\b"
+    r"|\b(?:pessim[oa]|orribile|vergognos[oa]|una vergogna|delus[oaie]|deludente|mai più|inaccettabile|truffa)\b"
+    r"|\b(?:péssim[oa]|horrível|vergonhos[oa]|uma vergonha|decepcionante|nunca mais|inaceitável|golpe)\b"
+)
+_WARM = re.compile(
+    r"\b(?<!no )(?:kudos|props|shout ?-?outs?|hats off|stellar|above and beyond|life ?savers?|raving fan|made my day|rock ?stars?)\b"
+    r"|\b(?:couldn'?t|could not) (?:be|have been|ask for) (?:any )?(?:more (?:thankful|grateful|gracious|helpful|pleased|accommodating)|happier|nicer"
+    r"|better)\b"
+    r"|(?<!not )(?<!n't )\b(?:super|very|extremely|incredibly|amazingly|exceptionally) (?:helpful|professional|kind|friendly|accommodating|thankful"
+    r"|grateful|impressed|polite)\b"
+    r"|(?<!not )(?<!n't )(?<!less than )(?<!un)\bimpressed (?:with|by|that)\b"
+)
+_ABOUT_CONTACT = re.compile(
+    r"\b(?:d\.?m|message|msg|e?mail|pics?|photos?|form|details)s?(?: and \w+)?(?:'?d)? (?:(?:has|have) been |is |was |just )?sent\b|\bdm'?e?d (?:you"
+    r"|u)\b|\b(?:already|just) dm\b"
+    r"|\bsent (?:you |u |the |a |my |it )*(?:via |by |in )?(?:a )?(?:dm|message|msg|e?mail|details)\b|\b(?:i'?m|i am|am|now) (?:now )?following\b"
+    r"|\bfollow (?:me|back|us)\b|\b(?:have|got) the dm\b"
+)
+_CAPITAL = r"(?:@|[A-Z0-9])[\w.&'’]*"
+_HEADLINE = re.compile(  # in upper and lower case: ... - The Daily Name LINK, or what a button for sharing adds
+    rf"[-–—|]\s*{_CAPITAL}(?:\s+(?:(?:in|of|the|and)\s+)?{_CAPITAL}){{0,4}}\s*(?:\(\w+\)\s*)?(?:{LINK.strip()}\s*)+\Z"
+    rf"|{LINK.strip()}\s*(?:via|vía)\s+@\w+\s*\Z"
+)
 NEWS_SIGNS = 2
 
 
@@ -85,6 +127,31 @@ def is_news(text: str) -> bool:
         return False
     told = set(_BUSINESS.findall(text)) | {"headed" for _ in _HEADED.findall(text)} | {"source" for _ in _SOURCE.findall(text)}
     return bool(told) and len(told) + (LINK.strip() in text) >= NEWS_SIGNS
+
+
+def tells_grievance(text: str) -> bool:
+    """Words that hardly anybody uses who does not complain."""
+    return bool(_GRIEVANCE.search(text))
+
+
+def is_warm(text: str) -> bool:
+    """Praise so plain that words of trouble beside it tell what the trouble was overcome in."""
+    return bool(_WARM.search(text)) and not tells_trouble(text)
+
+
+def is_about_contact(text: str) -> bool:
+    """Where to write, and that it was written: the matter itself stands elsewhere."""
+    return bool(_ABOUT_CONTACT.search(text))
+
+
+def is_shared(text: str) -> bool:
+    """A link, and nobody who speaks of himself or to anybody."""
+    return LINK.strip() in text and not _SELF.search(text)
+
+
+def is_headline(text: str) -> bool:
+    """A shared article by its form, in the case that it was written in; nobody speaks of himself or to anybody."""
+    return LINK.strip() in text and "?" not in text and bool(_HEADLINE.search(text)) and not _SELF.search(text.casefold())
 
 
 def is_spam(text: str) -> bool:

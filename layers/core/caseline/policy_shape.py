@@ -231,6 +231,7 @@ class NeedRules(Part):
     """`off`: rules, by their names, that are not asked."""
 
     negative_from: Annotated[float, Field(gt=0, le=1)]
+    vague_from: Annotated[float, Field(gt=0, le=1)]
     categories: list[str]
     questions: bool
     low_rating: LowRating

@@ -22,7 +22,7 @@ from caseline.assessment.embedded.features import pair_slots, tokenise
 from caseline.assessment.embedded.lexicon import read_facts
 from caseline.assessment.embedded.model import Model, load_model
 from caseline.assessment.rules import Rules, default_rules
-from caseline.assessment.text import clean_text, cut_bytes, why_unscored
+from caseline.assessment.text import clean_text, cut_bytes, own_words, why_unscored
 from caseline.errors import UnavailableError
 
 MOST_DOCUMENTS = 25
@@ -86,8 +86,9 @@ class ComprehendAnalyser:
         cleaned = clean_text(text.text)
         language = self.rules.find_language(cleaned, text.language)
         wire = _wire_language(language, text.language)
-        reason = why_unscored(cleaned) or (None if wire in LANGUAGES else f"unsupported language: {language}")
-        return Prepared(cut_bytes(cleaned, MOST_BYTES), wire, reason)
+        own = own_words(cleaned)
+        reason = why_unscored(own) or (None if wire in LANGUAGES else f"unsupported language: {language}")
+        return Prepared(cut_bytes(own, MOST_BYTES), wire, reason)
 
     def _ask_all(self, wanted: Mapping[str, Prepared]) -> dict[str, Assessment]:
         """Answers by key: known ones from the cache, the others from one call for each 25 of a language."""

@@ -13,12 +13,23 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@]\w+|[^\w\s]|[\d_]")
 _SPACES = re.compile(r"\s+")
+_PASSED_ON = re.compile(  # as people repeat a post: RT @name: ..., “@name: ...”, "@name: ..."
+    r"(?<!\w)[RM]T ?:? ?@\w+ ?:.*|\A[RM]T ?:? ?@\w+.*|“\s?@\w+ ?:?[^”]*(?:”|\Z)|\"\s?@\w+ ?:[^\"“”]*(?:[\"”]|\Z)", re.DOTALL
+)
 _UNKNOWN_LANGUAGES = frozenset({"", "und", "zxx", "mul", "mis", "qme", "qst", "qht", "qam", "qct", "art"})  # BCP 47 and what X sends
 
 
 def clean_text(text: str) -> str:
     """At most MOST_CHARACTERS of it, with unsafe characters and runs of white space as one space."""
     return _SPACES.sub(" ", _UNSAFE.sub(" ", text[: 4 * MOST_CHARACTERS]))[:MOST_CHARACTERS].strip()
+
+
+def own_words(text: str) -> str:
+    """A text without the posts of others that it repeats: who repeats another's words says nothing of himself by them."""
+    if "@" not in text:
+        return text
+    left = _PASSED_ON.sub(" ", text)
+    return text if left == text else _SPACES.sub(" ", left).strip()
 
 
 def why_unscored(text: str) -> str | None:

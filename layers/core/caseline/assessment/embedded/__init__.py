@@ -13,7 +13,7 @@ from caseline.assessment import MIXED, NEGATIVE, NEUTRAL, POSITIVE, Assessment, 
 from caseline.assessment.embedded.features import pair_slots, tokenise
 from caseline.assessment.embedded.lexicon import read_facts
 from caseline.assessment.embedded.model import Model, load_model, sigmoid, softmax
-from caseline.assessment.text import clean_text, why_unscored
+from caseline.assessment.text import clean_text, own_words, why_unscored
 
 if TYPE_CHECKING:
     from caseline.assessment.learned import Learned
@@ -57,11 +57,12 @@ class EmbeddedAnalyser:
         return [self._assess_one(text) for text in texts]
 
     def _assess_one(self, text: Text) -> Assessment:
+        """What is repeated of others names what it is about, but says nothing of how this customer feels."""
         cleaned = clean_text(text.text)
-        language = self.rules.find_language(cleaned, text.language)
-        reason = why_unscored(cleaned) or self._why_unsupported(language)
-        scored = unscored(reason, language=language, model=self.name) if reason else self.score(self._read(cleaned, language, text.channel))
-        return self.rules.complete(cleaned, language, self.rules.doubt(cleaned, scored))
+        language, own = self.rules.find_language(cleaned, text.language), own_words(cleaned)
+        reason = why_unscored(own) or self._why_unsupported(language)
+        scored = unscored(reason, language=language, model=self.name) if reason else self.score(self._read(own, language, text.channel))
+        return self.rules.complete(cleaned, language, self.rules.doubt(own, scored))
 
     @staticmethod
     def _why_unsupported(language: str | None) -> str | None:
@@ -70,8 +71,8 @@ class EmbeddedAnalyser:
     def read(self, text: Text) -> Reading | None:
         """None for a text that would stay unscored."""
         cleaned = clean_text(text.text)
-        language = self.rules.find_language(cleaned, text.language)
-        return None if why_unscored(cleaned) or self._why_unsupported(language) else self._read(cleaned, language, text.channel)
+        language, own = self.rules.find_language(cleaned, text.language), own_words(cleaned)
+        return None if why_unscored(own) or self._why_unsupported(language) else self._read(own, language, text.channel)
 
     def _read(self, cleaned: str, language: str | None, channel: str | None) -> Reading:
         tokens, english = tokenise(cleaned), language == "en"
