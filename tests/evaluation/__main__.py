@@ -58,7 +58,7 @@ def main() -> int:
     for name in GOALS:
         if name in figures:
             print(*tell(name, figures[name]), sep="\n")
-    return int(any(GOALS[name].judge(figure) == "MISSED" for name, figure in figures.items() if name != "U1"))
+    return int(any(GOALS[name].judge(figure) == "MISSED" for name, figure in figures.items() if name in GOALS and name != "U1"))
 
 
 # ---- tables

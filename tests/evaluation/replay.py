@@ -29,7 +29,7 @@ from tests.kit.pipeline import START, FakeCrm, Pipeline
 POLICY = "version: 1\njoin: {by: customer}\ncategories: {examples: [airline]}\n"
 AGAIN, LATE, FORGED = 50, 100, 500  # every so many-th message
 SURE = 0.6  # agreement of raters from which a negative message has to be a case
-OF_COMPLAINTS = frozenset({"complaint", "category", "low-rating"})  # why a case was opened, where it was not for a question
+OF_COMPLAINTS = frozenset({"complaint", "category", "low-rating", "trouble"})  # why a case was opened, where it was not for a question
 _KEY, _OTHER = (f"whsec_{base64.b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
 CHANNEL = open_channel("standard_webhooks")
 
@@ -164,6 +164,7 @@ def tell_replay(title: str, rows: Sequence[Row], replayed: Replayed) -> Iterator
         print(f"    cases {name}: P {precision:.3f} R {recall:.3f} F1 {f1:.3f}")
     print(f"    category of the case: n {categories['n']}, right {categories['accuracy']:.3f}, macro-F1 {categories['macro_f1']:.3f}")
     yield from zip("PRF", complaints, strict=True)
+    yield from zip(("allP", "allR", "allF"), whole, strict=True)
     yield from (("acc", categories["accuracy"]), ("macro", categories["macro_f1"]))
     lost = abs(len(replayed.signals) - len(rows)) + sum(map(abs, replayed.again)) + doubled + replayed.failed + _unlinked(replayed)
     yield "exact", float(lost)

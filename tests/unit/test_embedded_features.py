@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from caseline.assessment.embedded.features import MASK, char_slots, mark_negated, pair_slots, tokenise
 from caseline.assessment.language import identify_language
-from caseline.assessment.text import MOST_CHARACTERS, clean_text, cut_bytes, primary_language
+from caseline.assessment.text import MOST_CHARACTERS, clean_text, cut_bytes, own_words, primary_language
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +62,19 @@ def test_languages_are_told_apart():
         "nl": "Wanneer komt mijn bestelling aan?", "ru": "Когда придёт мой заказ?", "ar": "متى يصل طلبي", "ko": "주문이 언제 도착하나요",
     }
     assert {identify_language(text): text for text in texts.values()} == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("RT @acme: all new, all yours", ""),
+        ("Finally! RT @acme: all new", "Finally!"),
+        ("“@acme: all new” no, it is not", "no, it is not"),
+        ('so "@acme: all new" they say', "so they say"),
+        ("“@acme: cut off in the mid", ""),
+        ("help me out with a RT @friend you are my hope", "help me out with a RT @friend you are my hope"),
+        ('he said "call @acme now"', 'he said "call @acme now"'),
+    ],
+)
+def test_own_words_are_what_is_left_without_posts_of_others(text: str, own: str) -> None:
+    assert own_words(text) == own

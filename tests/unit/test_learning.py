@@ -7,19 +7,23 @@ import os
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
 from caseline.adaptation import Adaptation, label_of, labels_of_cases, read_labels
 from caseline.assessment import Assessment, Text, open_analyser
+from caseline.assessment.bars import Judged, choose_bars
 from caseline.assessment.embedded.model import Head
 from caseline.assessment.learned import read_learned
 from caseline.assessment.learning import Label, learn, pack
 from caseline.assessment.rules import rules_for
 from caseline.errors import ConfigError, ConflictError, UnfitModelError
 from caseline.model_shelf import POINTER, Shelf
+from caseline.need import decide_need
 from caseline.policy import load_policy, shipped_policy
+from caseline.signals import Signal
 from caseline.wiring import Wiring
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -175,10 +179,10 @@ def test_a_model_from_before_phrases_were_counted_still_judges():
     learned = learn(own_words(), open_analyser("embedded"))
     head = learned.heads["category"]
     older = Head(head.labels, head.scale, head.bias, head.facts[: len(learned.names) + 3], head.weights)
-    assert read_learned(pack({"category": older}, learned.names)).find_category("the drop was wobbly", "unknown", {}, Assessment()) is not None
+    assert read_learned(pack({"category": older}, learned.names, {})).find_category("the drop was wobbly", "unknown", {}, Assessment()) is not None
     short = Head(head.labels, head.scale, head.bias, head.facts[:-1], head.weights)
     with pytest.raises(UnfitModelError):
-        read_learned(pack({"category": short}, learned.names))
+        read_learned(pack({"category": short}, learned.names, {}))
 
 
 def test_every_phrase_that_is_found_speaks_for_its_category():
@@ -204,9 +208,36 @@ def test_the_order_of_labels_does_not_matter():
 
 
 def test_an_outcome_stands_for_a_sentiment_nobody_said():
-    assert label_of("x", outcome="valid", category="billing") == Label("x", "negative", "billing")
-    assert label_of("x", outcome="not_an_issue", category="billing") == Label("x", "neutral", "")
+    assert label_of("x", outcome="valid", category="billing") == Label("x", "negative", "billing", outcome="valid")
+    assert label_of("x", outcome="not_an_issue", category="billing") == Label("x", "neutral", "", outcome="not_an_issue")
     assert label_of("x", outcome="valid", sentiment="neutral").sentiment == "neutral"
+
+
+def test_a_bar_is_learnt_from_texts_that_the_model_did_not_learn_from():
+    calm = [Judged(strength / 100, worth=False, enquires=strength < 32) for strength in range(0, 50, 2)]
+    upset = [Judged(strength / 100, worth=True) for strength in range(60, 100, 2)]
+    bars = choose_bars([*calm, *upset])
+    assert 0.5 <= bars["complaint"] <= 0.6
+    assert bars["question"] == bars["complaint"]
+    assert choose_bars([*calm, *upset[:5]]) == {}
+    asked = [Judged(0.1, worth=True, enquires=True)] * 30
+    assert "question" not in choose_bars([*calm, *upset, *asked])
+
+
+def test_a_model_says_what_it_learnt_to_be_worth_a_case_and_the_policy_may_not_listen():
+    objects: dict[str, bytes] = {}
+    report = adaptation(objects).train(own_words())
+    said = judged(objects, "the velvet sofa is wobbly")
+    assert said.complaint_from == report["bars"]["complaint"] > 0
+    mild = replace(said, sentiment="neutral", negative=0.4, neutral=0.6, positive=0.0, category="delivery")
+    signal = Signal("x", "acme", "1", "mention", NOW, NOW, public=True, text="the velvet sofa is wobbly")
+    learned, deaf = (load_policy(f"version: 2\nneed: {{learned: {on}}}") for on in ("true", "false"))
+    assert (decide_need(learned, signal, replace(mild, complaint_from=0.5)).state, decide_need(deaf, signal, mild).state) == ("none", "due")
+    asks = {"@acme do you have lockers?": "none", "@acme how do I change my seat?": "due", "@acme where is my parcel?": "due"}
+    taught = Assessment("neutral", neutral=1.0, complaint_from=0.5, question_from=0.5)
+    assert {text: decide_need(learned, replace(signal, text=text), taught).state for text in asks} == asks
+    assert {decide_need(deaf, replace(signal, text=text), taught).state for text in asks} == {"due"}
+    assert {decide_need(learned, replace(signal, text=text, kind="message"), taught).state for text in asks} == {"due"}
 
 
 def test_a_csv_is_read_with_a_line_for_each_mistake():

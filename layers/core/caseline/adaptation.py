@@ -14,7 +14,7 @@ from itertools import islice
 
 from caseline.assessment import NEGATIVE, NEUTRAL, Analyser, Text, open_analyser
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, read_learned
-from caseline.assessment.learning import Label, learn, pack
+from caseline.assessment.learning import NOT_AN_ISSUE, VALID, Label, learn, pack
 from caseline.assessment.measures import calibration_error, measure_pairs, read_as
 from caseline.assessment.rules import rules_for
 from caseline.cases.ledger import CLOSED, OPEN
@@ -28,7 +28,6 @@ from caseline.timeline import load_signals, read_text
 
 FEWEST_MEASURED = 15  # texts held back, that a head may be judged
 KEPT = 10  # earlier models that can be put back
-VALID, NOT_AN_ISSUE = "valid", "not_an_issue"
 COLUMNS = ("text", "sentiment", "category", "outcome", "language", "channel")
 _READ_AT_ONCE = 100
 
@@ -49,6 +48,7 @@ class Adaptation:
         chosen = {task for task, verdict in verdicts.items() if verdict == "better"}
         report = {
             "at": isoformat(self.clock()), "labels": len(found), "held_back": len(held), "verdicts": verdicts, "before": before, "after": after,
+            "bars": dict(candidate.bars),
             "installed": bool(chosen), "refused": refused,
         }  # fmt: skip
         self._install(_combine(standing, candidate, chosen) if chosen else None, report)
@@ -132,7 +132,8 @@ def _combine(standing: Learned | None, candidate: Learned, chosen: set[str]) -> 
     """The chosen heads of the candidate, the others of the model that stands."""
     heads = {**(standing.heads if standing else {}), **{task: candidate.heads[task] for task in chosen}}
     names = candidate.names if CATEGORY in chosen or standing is None else standing.names
-    return read_learned(pack(heads, names))
+    bars = candidate.bars if SENTIMENT in chosen or standing is None else standing.bars
+    return read_learned(pack(heads, names, bars if SENTIMENT in heads else {}))
 
 
 # ---- labels
@@ -141,7 +142,7 @@ def _combine(standing: Learned | None, candidate: Learned, chosen: set[str]) -> 
 def label_of(text: str, *, sentiment: str = "", category: str = "", outcome: str = "", language: str = "", channel: str = "") -> Label:
     """An outcome says whether it was a complaint at all, where nobody said the sentiment."""
     judged = {VALID: NEGATIVE, NOT_AN_ISSUE: NEUTRAL}.get(outcome, "")
-    return Label(text, sentiment or judged, "" if outcome == NOT_AN_ISSUE else category, language, channel)
+    return Label(text, sentiment or judged, "" if outcome == NOT_AN_ISSUE else category, language, channel, outcome)
 
 
 def read_labels(text: str, name: str, policy: Policy) -> list[Label]:
@@ -193,4 +194,4 @@ def _label_of_case(case: Item, signal: Item, policy: Policy) -> Label | None:
     )  # fmt: skip
     if signal.get("need_reason") != "complaint":  # a question or a grave report is valid without being negative
         label = replace(label, sentiment="")
-    return label if label.sentiment or label.category else None
+    return label if label.sentiment or label.category or label.outcome else None

@@ -140,8 +140,13 @@ def is_complaint(item: Item) -> bool:
 
 
 def find_bar(item: Item) -> float:
-    """The strength from which it is a complaint: a higher one for a few English words in public that name no issue, or none of his own."""
+    """The strength from which it is a complaint: as the tenant's labels taught.
+
+    Else a higher one for a few English words in public that name no issue, or tell of none of his own.
+    """
     need = item.policy.need
+    if need.learned and item.assessment.complaint_from and not item.assessment.conflict:
+        return item.assessment.complaint_from
     if item.signal.kind not in ("post", "comment", "mention") or item.assessment.language not in (None, "en"):
         return need.negative_from
     aside = is_about_contact(item.text) or is_shared(item.text)
@@ -170,6 +175,8 @@ def asks_something(item: Item) -> bool:
         return False
     if is_request(item.text):
         return True
+    if _is_asked_in_vain(item):
+        return False
     questions = find_questions(item.text)
     if is_praise(item):
         return any(map(is_enquiry, questions))
@@ -197,6 +204,12 @@ def is_by_machine(item: Item) -> bool:
 def is_unwanted(item: Item) -> bool:
     known = bool(item.signal.attributes.get("spam")) or item.assessment.category == "spam"
     return known or (item.signal.rating is None and not is_event(item) and is_spam(item.text))
+
+
+def _is_asked_in_vain(item: Item) -> bool:
+    """In public, where the tenant's labels taught that enquiries of calm customers are no cases."""
+    learned = item.policy.need.learned and item.signal.kind in ("post", "comment", "mention")
+    return learned and item.assessment.strength < item.assessment.question_from
 
 
 def _puts_question(item: Item, questions: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ _REQUEST = re.compile(
     r"|\b(?:any|a) way to (?:fix|solve|get|change|stop|avoid|find)\b|\b(?:have|got) a (?:quick )?question\b|\bfix (?:this|it|that|your)\b|(?:^"
     r"|[.!] )help\s*(?:[!.#@]|$)"
     r"|\bwhy (?:is|are|do|does|did|was|were|has|have|can't|cant|won't|wont|am) (?!we\b)|\bhow many (?:\w+ )?can i\b"
+    r"|\bwhere(?:'s| is| are) (?:my|our)\b|\bwhen (?:will|do|can|does|is) (?:i|we|my|our)\b"
     r"|\bi(?:'d| would)? (?:want|like|need) to (?:change|cancel|return|exchange|know|speak|talk to|update|remove|request|report)\b"
     r"|wie kann ich|bitte (?:helf|antwort|um)|könn(?:t ihr|en sie)|comment (?:puis-je|faire)|aidez|cómo puedo|ayuda\b|como posso|ajuda\b)"
 )
@@ -86,3 +87,9 @@ def asks_for_something(question: str, text: str) -> bool:
     if len(_WORDS.findall(question)) < FEWEST or _BANTER.search(question):
         return False
     return is_enquiry(question) or bool(_PLAIN.search(question)) or bool(_ASKED.search(question) and _OWN.search(text))
+
+
+def is_mere_enquiry(text: str) -> bool:
+    """A question without a plain request, of a text as it was written."""
+    lower = text.casefold().replace("’", "'")
+    return bool(find_questions(lower)) and not is_request(lower)

@@ -232,6 +232,7 @@ class NeedRules(Part):
 
     negative_from: Annotated[float, Field(gt=0, le=1)]
     vague_from: Annotated[float, Field(gt=0, le=1)]
+    learned: bool
     categories: list[str]
     questions: bool
     low_rating: LowRating

@@ -147,6 +147,9 @@ def _show_training(report: dict[str, Any]) -> None:
             show(f"  macro-F1 {before['macro_f1']:.3f} -> {after['macro_f1']:.3f}, right {before['accuracy']:.3f} -> {after['accuracy']:.3f}, of {after['n']}")
             for label, row in after["labels"].items():
                 show(f"    {clean(label, 30):30} P {row['precision']:.2f} R {row['recall']:.2f} F1 {row['f1']:.2f} of {row['n']}")
+    if bar := report.get("bars", {}).get("complaint"):
+        asked = "; enquiries of calm customers in public are none" if "question" in report["bars"] else ""
+        show(f"a case from strength {bar:g} on{asked}")
     show("installed" if report["installed"] else "not installed")
 
 

@@ -27,6 +27,7 @@ class Assessment:
 
     `strength` is max(0, P(negative) - P(positive)) and stands wherever the model says negativity times confidence.
     `category` is one of the policy's issue categories; `model` names analyser and version.
+    `complaint_from` and `question_from` are the strengths that a tenant's own model learnt; 0 where it learnt none.
     """
 
     sentiment: str | None = None
@@ -42,6 +43,8 @@ class Assessment:
     unscored: str | None = None
     conflict: bool = False
     model: str = ""
+    complaint_from: float = 0.0
+    question_from: float = 0.0
 
     @property
     def strength(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from math import log2
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Learned:
     heads: Mapping[str, Head]
     names: Sequence[str]
     packed: bytes
+    bars: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -71,14 +72,15 @@ def read_learned(packed: bytes) -> Learned:
     try:
         header, heads = read_heads(packed)
         base, names = header["base"], [str(name) for name in header["names"]]
+        bars = {str(name): float(bar) for name, bar in header.get("bars", {}).items()}
         whole = all(_is_whole(name, head, names) for name, head in heads.items())
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
         raise UnfitModelError(f"it cannot be read as a model ({type(error).__name__})") from error
     if base != load_model().digest:
         raise UnfitModelError("it was learnt over another shipped model: train again")
     if not whole:
         raise UnfitModelError("its heads are not those of a tenant's model")
-    return Learned(sha256(packed).hexdigest()[:8], heads, names, packed)
+    return Learned(sha256(packed).hexdigest()[:8], heads, names, packed, bars)
 
 
 def _is_whole(task: str, head: Head, names: Sequence[str]) -> bool:

@@ -11,22 +11,26 @@ import random
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import sqrt
 from operator import itemgetter, mul
 
-from caseline.assessment import Analyser, Text
-from caseline.assessment.embedded import EmbeddedAnalyser, Reading
+from caseline.assessment import NEGATIVE, Analyser, Text
+from caseline.assessment.bars import Judged, choose_bars
+from caseline.assessment.embedded import EmbeddedAnalyser, Reading, describe
 from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
 from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.taxonomy import UNKNOWN
 from caseline.assessment.text import clean_text
+from caseline.need_asks import is_mere_enquiry
 
 FEWEST = 3  # texts of a category, that it is learnt
+PARTS, PLENTY = 5, 1000  # of the others: each part is judged by a model of the rest, of so many texts one part alone
+VALID, NOT_AN_ISSUE = "valid", "not_an_issue"  # outcomes of a case
 HELD_BACK = 5  # every fifth text, by its hash: it is never learnt from, and measures this model and all later ones
 RARE = 0.65  # a category with a tenth of the texts of the largest counts for 10 to this power: rare ones would never be said otherwise
 SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the share of one label among many
@@ -34,19 +38,35 @@ SLIGHT = 0.01  # an error smaller than this teaches nothing, nor does twice the 
 
 @dataclass(frozen=True, order=True)
 class Label:
-    """What a person said of a text: its sentiment, its category, or both."""
+    """What a person said of a text: its sentiment, its category, what became of its case."""
 
     text: str
     sentiment: str = ""
     category: str = ""
     language: str = ""
     channel: str = ""
+    outcome: str = ""
+
+    @property
+    def worth(self) -> bool | None:
+        """Whether it was worth a case; None where nobody said."""
+        if self.outcome:
+            return self.outcome == VALID
+        return self.sentiment == NEGATIVE if self.sentiment else None
 
     @property
     def is_held_back(self) -> bool:
         """By the text alone, so that the same words never stand on both sides."""
+        return self._draw(0) % HELD_BACK == 0
+
+    @property
+    def part(self) -> int:
+        """One of PARTS, of those that learnt too."""
+        return self._draw(4) % PARTS
+
+    def _draw(self, start: int) -> int:
         words = " ".join(self.text.lower().split())
-        return int.from_bytes(sha256(words.encode("utf-8", "replace")).digest()[:4], "big") % HELD_BACK == 0
+        return int.from_bytes(sha256(words.encode("utf-8", "replace")).digest()[start : start + 4], "big")
 
 
 @dataclass(frozen=True)
@@ -87,18 +107,37 @@ def learn(labels: Iterable[Label], analyser: Analyser) -> Learned:
     if not isinstance(analyser, EmbeddedAnalyser):
         raise TypeError("only the embedded analyser learns")
     ordered = sorted(set(labels))
-    found = {SENTIMENT: _learn_sentiment(ordered, analyser), CATEGORY: _learn_categories(ordered, analyser)}
-    return read_learned(pack({name: head for name, head in found.items() if head}, analyser.rules.taxonomy.names))
+    rows = {label: row for label in ordered if (row := _sentiment_row(label, analyser))}
+    found = {SENTIMENT: _learn_sentiment(rows), CATEGORY: _learn_categories(ordered, analyser)}
+    bars = choose_bars(list(_judge_unseen(rows))) if found[SENTIMENT] else {}
+    return read_learned(pack({name: head for name, head in found.items() if head}, analyser.rules.taxonomy.names, bars))
 
 
-def _learn_sentiment(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
-    rows = []
-    for label in labels:
-        if label.sentiment and (reading := _read(label, analyser)):
-            rows.append(_row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment)))
-    if len({row.target for row in rows}) < 2:
+def _sentiment_row(label: Label, analyser: EmbeddedAnalyser) -> Row | None:
+    """Without a target for a text of which only its outcome is known: a bar is learnt from it."""
+    if label.worth is None or not (reading := _read(label, analyser)):
         return None
-    return _head(SENTIMENTS, fit(rows, len(SENTIMENTS), SENTIMENT_PACE, start=_generic))
+    return _row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment) if label.sentiment else -1)
+
+
+def _learn_sentiment(rows: Mapping[Label, Row]) -> Head | None:
+    weights = _fit_sentiment(list(rows.values()))
+    return _head(SENTIMENTS, weights) if weights else None
+
+
+def _fit_sentiment(rows: Sequence[Row]) -> list[list[float]] | None:
+    told = [row for row in rows if row.target >= 0]
+    return fit(told, len(SENTIMENTS), SENTIMENT_PACE, start=_generic) if len({row.target for row in told}) > 1 else None
+
+
+def _judge_unseen(rows: Mapping[Label, Row]) -> Iterator[Judged]:
+    """Each text by a model of the others; where there are many, one part of them will do."""
+    for part in range(PARTS if len(rows) < PLENTY else 1):
+        weights = _fit_sentiment([row for label, row in rows.items() if label.part != part])
+        for label, row in rows.items():
+            if weights and label.part == part:
+                strength = describe(softmax([sum(map(mul, row.pick(each), row.values)) for each in weights])).strength
+                yield Judged(strength, bool(label.worth), is_mere_enquiry(label.text))
 
 
 def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> Head | None:
@@ -189,7 +228,7 @@ def _head(labels: Sequence[str], weights: Sequence[Sequence[float]]) -> Head:
     return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells)
 
 
-def pack(heads: Mapping[str, Head], names: Sequence[str]) -> bytes:
+def pack(heads: Mapping[str, Head], names: Sequence[str], bars: Mapping[str, float]) -> bytes:
     """As the shipped model is packed: zlib, one line of JSON, then the weights of each head. `names` are the categories that the phrases know.
 
     It says over which shipped model it was learnt: over another one its weights mean nothing.
@@ -198,5 +237,5 @@ def pack(heads: Mapping[str, Head], names: Sequence[str]) -> bytes:
         {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
         for name, head in sorted(heads.items())
     ]
-    text = json.dumps({"base": load_model().digest, "heads": told, "names": list(names)}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"base": load_model().digest, "heads": told, "names": list(names), "bars": dict(bars)}, sort_keys=True, separators=(",", ":"))
     return zlib.compress(text.encode() + b"\n" + b"".join(head.weights.tobytes() for _, head in sorted(heads.items())), 9)

@@ -84,7 +84,8 @@ class EmbeddedAnalyser:
         """Sentiment and, of English, emotion."""
         own = self.learned.sentiment_logits(reading) if self.learned else None
         emotion = find_emotion(self.model, reading.tokens, reading.facts, reading.pairs) if reading.language == "en" else None
-        return describe(softmax(own or reading.logits), language=reading.language, emotion=emotion, model=self.name)
+        bars = {f"{name}_from": bar for name, bar in self.learned.bars.items()} if self.learned and own else {}
+        return describe(softmax(own or reading.logits), language=reading.language, emotion=emotion, model=self.name, **bars)
 
 
 def shift_prior(logits: Sequence[float], channel: str | None, english: bool = True) -> list[float]:
