@@ -134,10 +134,13 @@ def score(gold: Mapping[Pair, bool], found: set[Pair]) -> tuple[float, float, fl
 
 
 def pairs_of_categories(rows: Sequence[Row], replayed: Replayed) -> list[tuple[str, str]]:
-    """The reason that most negative messages of a customer and brand have, and the category of the case, of the case with most signals."""
+    """The reason that most negative messages of a customer and brand have, and the category of the case, of the case with most signals.
+
+    Messages of which raters could not tell the reason have none, nor then has a customer who wrote nothing else.
+    """
     reasons: dict[Pair, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        if row["reason"] and float(row["sentiment_conf"]) >= SURE:
+        if row["reason"] and slug(row["reason"]) != "unknown" and float(row["sentiment_conf"]) >= SURE:
             reasons[(row["author"], row["airline"])][slug(row["reason"])] += 1
     by_id = {row["signal_id"]: row for row in replayed.signals}
     said: dict[Pair, tuple[int, str]] = {}
@@ -145,8 +148,7 @@ def pairs_of_categories(rows: Sequence[Row], replayed: Replayed) -> list[tuple[s
         for row in (by_id[signal_id] for signal_id in case["signal_ids"][:1] if signal_id in by_id):
             pair = (row["author_name"], row["brand"])
             said[pair] = max(said.get(pair, (0, "")), (len(case["signal_ids"]), case["category"]))
-    ten = {slug(row["reason"]) for row in rows if row["reason"]}
-    return [(counted.most_common(1)[0][0], said[pair][1] if said[pair][1] in ten else "unknown") for pair, counted in reasons.items() if pair in said]
+    return [(counted.most_common(1)[0][0], said[pair][1]) for pair, counted in reasons.items() if pair in said]
 
 
 def tell_replay(title: str, rows: Sequence[Row], replayed: Replayed) -> Iterator[tuple[str, float]]:

@@ -310,3 +310,45 @@ def test_killed_at_any_call_of_a_reopening_it_ends_alike():
             (case,) = pipeline.cases()
             assert (case["status"], case["reopened"], case["signal_count"]) == ("open", 1, 2), call
             assert crm.created == 1 and crm.cases[case["case_key"]].status == "open", call
+
+
+ONE = "version: 1\njoin: {by: customer}\n"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 0, 3, 2), (2, 3, 0, 1)])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_customers_one_case_is_about_what_most_of_it_is(cloud, order, at_once):
+    pipeline = a_pipeline(cloud, ONE)
+    said = [a_mail(f"m{n}", text, minutes=n) for n, text in enumerate(("my invoice!", "hello?", "so rude", "they were rude"))]
+    for place in order:
+        pipeline.send(said[place])
+        if not at_once:
+            pipeline.settle()
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert (case["category"], case["signal_count"]) == ("service", 4)
+    assert case["subject"].startswith("Service")
+    if order[0] == 0 and not at_once:
+        assert any("; about service now, as most of what the customer says is; " in text for text in told_of(pipeline, case))
+
+
+def test_of_equals_the_first_and_before_all_what_is_grave(cloud):
+    pipeline = a_pipeline(cloud, ONE)
+    tell(pipeline, a_mail("b", "so rude", minutes=2), a_mail("a", "my invoice!", minutes=1))
+    assert [case["category"] for case in pipeline.cases()] == ["billing"]
+    tell(pipeline, a_mail("c", "smoke comes out of it", minutes=3), a_mail("d", "my invoice!", minutes=4))
+    (case,) = pipeline.cases("open")
+    assert case["category"] == "safety"
+    close(pipeline)
+    assert not pipeline.cases("open")
+
+
+def test_what_an_agent_calls_it_stands(cloud):
+    pipeline = a_pipeline(cloud, ONE)
+    tell(pipeline, a_mail("a", "my invoice!"))
+    (case,) = pipeline.cases()
+    change = Change("case", "e-1", pipeline.now, case_key=case["case_key"], fields={"category": "delivery"})
+    assert Inbound(pipeline.table, "fake", ("",), pipeline.clock).apply(change)
+    tell(pipeline, a_mail("b", "so rude", minutes=1), a_mail("c", "so rude again", minutes=2))
+    (case,) = pipeline.cases()
+    assert (case["category"], case["corrected"], case["signal_count"]) == ("billing", "delivery", 3)

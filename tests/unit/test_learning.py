@@ -197,6 +197,12 @@ def test_every_phrase_that_is_found_speaks_for_its_category():
     assert learned.find_category("a refund, the courier lost it", "billing", {"billing": 1}, Assessment())[0] == "billing"
 
 
+def test_there_may_be_more_categories_than_the_phrases_know():
+    labels = [Label(f"{word} the {thing}", category=f"own{n}", language="en") for n, thing in enumerate(THINGS[:40]) for word in "fix mend send".split()]
+    learned = learn(labels, open_analyser("embedded"))
+    assert learned.find_category(f"please mend my {THINGS[7]}", "unknown", {}, Assessment())[0] == "own7"
+
+
 def test_who_could_not_tell_the_category_teaches_none():
     unsure = [Label(f"hm, the {thing}", category="unknown", language="en") for thing in THINGS]
     assert learn([*own_words(), *unsure], open_analyser("embedded")).version == learn(own_words(), open_analyser("embedded")).version

@@ -187,7 +187,8 @@ def _label_of_case(case: Item, signal: Item, policy: Policy) -> Label | None:
     text, outcome = read_text(signal) if signal else None, case.get("outcome") or ""
     if not text:
         return None
-    category = case.get("corrected") or (case["category"] if outcome == VALID else "")
+    agreed = outcome == VALID and signal.get("category") in (None, "unknown", case["category"])  # else the case is called after other signals than this
+    category = case.get("corrected") or (case["category"] if agreed else "")
     label = label_of(
         text, category=category if policy.known_category(category) != "unknown" else "", outcome=outcome, language=signal.get("language") or "",
         channel=signal.get("channel") or "",

@@ -96,7 +96,7 @@ class Pace:
 
 SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
 CATEGORY_PACE = Pace(6, 0.3, 0.9995)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
-MANY, MANY_PACE = 20, Pace(8, 1.0, 0.9999)  # for more categories than that, which have no rare ones
+MANY, MANY_PACE = 20, Pace(6, 1.0, 0.9999)  # for more categories than that, which have no rare ones
 
 
 def learn(labels: Iterable[Label], analyser: Analyser) -> Learned:

@@ -15,6 +15,7 @@ from caseline.cases.joining import ANY, UNKNOWN
 from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, due, history_row, load_case
 from caseline.cases.looking import REVISED, Group, Outlook, View
 from caseline.cases.routing import routing_rows
+from caseline.cases.titles import title_of
 from caseline.cases.versions import KEPT, first_version, live_of, next_version
 from caseline.errors import ConflictError, UnavailableError
 from caseline.policy import Policy
@@ -123,7 +124,7 @@ class Placer:
         changed = next_version(self.policy, view.run, whole | {"category": category}, rows, fresh, scene)
         if changed["version"] == case["version"]:
             return self.rest(case, changed)
-        told = _tell(changed, "joined" if fresh else "priority", group.why)
+        told = _tell(changed, "joined" if fresh else "priority", group.why + self._say_renamed(case, category))
         writes = self._renamed(claim, category) if claim and category != case["category"] else []
         writes += [write for fold in folds for write in self._folded(view, fold, case)]
         return changed if change_case(self.table, case, changed, told, *missed_rows(case, changed), writes=writes) else None
@@ -157,8 +158,13 @@ class Placer:
     # ---- what it is called
 
     def _named(self, view: View, claim: Item | None, case: Item, rows: Sequence[Item], joined: bool) -> str:
-        """What the case is about: a nameless one takes the name that comes; one whose signals were all edited to be about something else takes that."""
-        if self.policy.join.by != "category" or claim is None:
+        """What the case is about: a nameless one takes the name that comes; one whose signals were all edited to be about something else takes that.
+
+        A customer's one case is about what most of its signals are.
+        """
+        if self.policy.join.by == "customer":
+            return title_of(self.policy, case, live_of(rows))
+        if claim is None:
             return str(case["category"])
         names = {str(row["category"]) for row in live_of(rows)}
         edited = any(row.get("revisions") for row in rows)
@@ -168,12 +174,16 @@ class Placer:
     def _renamed(self, claim: Item, category: str) -> list[Mapping[str, Any]]:
         """The claim moves with the issue's name, in the same transaction; not where another case has that name already."""
         moved = _other(claim, category)
-        if moved["SK"] == claim["SK"]:
+        if moved["SK"] == claim["SK"] or self.policy.join.by == "customer":
             return []
         return [
             self.table.put_write(claim | moved, "attribute_not_exists(PK)"),
             self.table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"]),
         ]
+
+    def _say_renamed(self, case: Item, category: str) -> str:
+        told = self.policy.join.by == "customer" and category != case["category"]
+        return f"; about {category.replace('_', ' ')} now, as most of what the customer says is" if told else ""
 
     def _mark(self, case: Item, group: Group) -> None:
         """Bookkeeping: the first case a signal fed stays on its row, with the rule that led there; an erased row stays erased."""

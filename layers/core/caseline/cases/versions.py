@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from caseline.cases.clocks import find_missed
-from caseline.cases.evidence import Scene, judge
+from caseline.cases.evidence import UNKNOWN, Scene, judge
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
 from caseline.cases.looks import falls_since, look_again
 from caseline.cases.routing import language_of, last_agent
 from caseline.cases.threads import gather_names
+from caseline.cases.titles import most_said
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -28,7 +29,8 @@ BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, opener: Item, fresh: list[Item], scene: Scene) -> Item:
     """The case that `opener` opens, with all of `fresh` in it."""
-    case_key, category = case_key_of(opener["signal_id"]), opener["category"]
+    case_key = case_key_of(opener["signal_id"])
+    category = most_said(policy, fresh) or UNKNOWN if policy.join.by == "customer" else opener["category"]
     row: Item = {
         "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer_id, "brand": opener["brand"],
         "category": category, "status": OPEN, "opened_at": isoformat(scene.now), "first_signal_at": opener["occurred_at"], "version": 1, "pushed_version": 0,
