@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from caseline.assessment import Assessment
 from caseline.cases.ledger import is_past
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 
 from tests.kit.aws import aws
-from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
+from tests.kit.pipeline import FakeCrm, Pipeline, WordAnalyser, a_signal
 from tests.simulation.test_way_through import vip
 
 SLOW = timedelta(minutes=30)
@@ -131,3 +132,22 @@ def test_an_edit_that_is_about_something_else_renames_the_case(pipeline):
     (case,) = pipeline.cases()
     assert (case["category"], case["status"]) == ("billing", "open")
     assert [claim["SK"] for claim in pipeline.rows("claim")] == ["acme#billing"]
+
+
+class Issues(WordAnalyser):
+    """The issue is the first word."""
+
+    def _assess(self, text: str) -> Assessment:
+        return replace(super()._assess(text), category=text.split()[0])
+
+
+def test_a_new_case_beside_the_others_is_weighed_by_all_of_them(pipeline):
+    pipeline.analyser = Issues()
+    for issue in ("billing", "delivery", "defect", "service"):
+        pipeline.send(a_signal(f"p-{issue}", f"{issue} trouble. Angry."))
+        pipeline.settle()
+    live(pipeline, minutes=5)
+    assert [case["priority"]["score"] >= 55 for case in pipeline.cases("open")] == [True] * 4
+    assert {line["text"] for case in pipeline.cases() for line in case["priority"]["lines"] if line["factor"] == "repeat"} == {
+        "3 other unresolved cases, 0 of this category in 30 days"
+    }

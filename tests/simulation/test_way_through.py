@@ -412,6 +412,16 @@ def test_a_fact_that_changes_for_the_worse_never_lowers_a_case(cloud):
     assert [case["priority"]["band"] for case in pipeline.cases()] == ["P1"]
 
 
+def test_a_post_that_many_pass_on_within_the_hour_gains_traction(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal())
+    for number in range(10):
+        pipeline.send(a_signal(f"s-{number}", text=None, kind="repost", parent_id="p-1", identities=(f"x:9{number}",), reach=0))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert case["priority"]["score"] == 75 and "10 times the usual engagement" in case["priority"]["lines"][2]["text"]
+
+
 @pytest.mark.parametrize("first", ["post", "repost"])
 def test_a_repost_adds_its_reach_to_the_post_and_opens_no_case(cloud, first):
     post = a_signal("p-1", reach=250)

@@ -34,6 +34,11 @@ def spread(table: Table, repost: Item) -> None:
         return
 
 
+def engagement_of(row: Mapping[str, Any]) -> float:
+    """As its platform counts it, and at least everybody who passed the post on: few platforms tell of likes after they told of a post."""
+    return max(float(row.get("engagement") or 0), len(row.get("reposts", NOBODY)))
+
+
 def audience_of(row: Mapping[str, Any]) -> int | None:
     """The author's audience and that of everybody who passed the post on; None where nobody's is known."""
     passed_on = sum(int(reach) for reach in row.get("reposts", NOBODY).values())

@@ -17,7 +17,7 @@ from caseline.need import is_star_only
 from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
 from caseline.priority.model import prioritise
-from caseline.reposts import audience_of
+from caseline.reposts import audience_of, engagement_of
 from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, OWN_CHANNEL, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import GONE, read_attributes, read_signal
@@ -90,15 +90,15 @@ def _graver(policy: Policy, row: Item, category: str) -> str:
 
 def velocity(row: Mapping[str, Any], scene: Scene) -> float:
     """Engagement per hour over the author's usual, which is taken as the median of its other posts, at least one an hour."""
-    if not row.get("engagement"):
+    if not engagement_of(row):
         return 0.0
-    usual = sorted(_per_hour(other, scene.now) for other in scene.recent if other["signal_id"] != row["signal_id"] and other.get("engagement"))
+    usual = sorted(_per_hour(other, scene.now) for other in scene.recent if other["signal_id"] != row["signal_id"] and engagement_of(other))
     return _per_hour(row, scene.now) / max(1.0, usual[len(usual) // 2] if usual else 1.0)
 
 
 def _per_hour(row: Mapping[str, Any], now: datetime) -> float:
     hours = max(1.0, (now - parse_time(row["occurred_at"])).total_seconds() / 3600)
-    return float(row["engagement"]) / math.ceil(hours)
+    return engagement_of(row) / math.ceil(hours)
 
 
 def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:

@@ -16,7 +16,7 @@ from caseline.priority import Priority
 from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Item, Table
 
-BANDS = ("P1", "P2", "P3", "P4")
+WAIT = "sla"  # the line of the wait, and the floors that go by it
 TICKS = (0.5, 0.75, 1.0)  # shares of the target
 DAILY = timedelta(days=1)  # a renewal comes nearer
 UNREAD = timedelta(minutes=5)  # judged without the account, because the CRM did not answer
@@ -42,13 +42,20 @@ def look_soon(table: Table, customer_id: str, at: str) -> None:
 
 
 def _ticks(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:
-    """By the targets of the score's band, and of the next lower one, from which the wait itself may have raised it."""
     ask = oldest_ask(live, scene)
     if ask is None:
         return []
-    brand, place = str(ask.get("brand") or ""), BANDS.index(case["priority"]["auto_band"])
-    asked, targets = parse_time(ask["occurred_at"]), [reply_target(policy, band, ways_of(ask), brand) for band in BANDS[place : place + 2]]
-    return [add_time(policy, asked, share * target, brand) for target in targets for share in TICKS]
+    brand = str(ask.get("brand") or "")
+    asked, target = parse_time(ask["occurred_at"]), reply_target(policy, _band_without_wait(policy, case["priority"]), ways_of(ask), brand)
+    return [add_time(policy, asked, share * target, brand) for share in TICKS]
+
+
+def _band_without_wait(policy: Policy, priority: Mapping[str, Any]) -> str:
+    """The wait is measured by the target of the band that all but the wait comes to."""
+    lines = priority["lines"]
+    points = sum(line["points"] for line in lines if line["factor"] not in (WAIT, "floor"))
+    floors = [line["max"] for line in lines if line["factor"] == "floor" and line["value"] != WAIT]
+    return policy.bands.band_of(max([points, *floors]))
 
 
 def falls_since(policy: Policy, case: Mapping[str, Any], previous: Priority, found: Priority, scene: Scene) -> str:

@@ -14,6 +14,7 @@ from caseline.cases.clocks import missed_rows
 from caseline.cases.joining import ANY, UNKNOWN
 from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, due, history_row, load_case
 from caseline.cases.looking import REVISED, Group, Outlook, View
+from caseline.cases.rescoring import look_soon
 from caseline.cases.routing import routing_rows
 from caseline.cases.titles import title_of
 from caseline.cases.versions import KEPT, first_version, live_of, next_version
@@ -97,6 +98,7 @@ class Placer:
         history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
         told_rows = (history, *missed_rows({}, case), *routing_rows(self.policy, case, scene))
         if ledger.open_case(self.table, self._claim(view, case), case, *told_rows, version=customer["version"]):
+            look_soon(self.table, [claim["case_key"] for claim in view.claims], scene.now)
             return case
         existing = load_case(self.table, case["case_key"])
         if existing and existing["status"] != OPEN:

@@ -1,13 +1,15 @@
-"""Open cases are judged again when the CRM has learnt something about their customers."""
+"""Open cases are judged again when the CRM has learnt something about their customers, or when another case is opened beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from caseline.cases.ledger import OPEN, change_case, due, load_case, load_claims
 from caseline.customers import customer_id_of, load_customers
-from caseline.table import Table
+from caseline.signals import isoformat
+from caseline.table import ConditionFailed, Table
 
 
 def rescore_cases(table: Table, identities: Iterable[str], scopes: Iterable[str], now: str) -> None:
@@ -35,3 +37,14 @@ def rescore_case(table: Table, case_key: str, now: str) -> None:
             return
         if change_case(table, case, {**case, "version": case["version"] + 1, "push": "wanted", **due(now)}):
             return
+
+
+def look_soon(table: Table, case_keys: Iterable[str], now: datetime) -> None:
+    """The next watch judges these again, for their customer has one more case unresolved. Whoever dies before that leaves it to the daily look."""
+    for case_key in case_keys:
+        for more, condition in ((", due_at = :now", "due_shard = :look"), ("", "attribute_exists(PK) AND due_shard <> :look")):
+            try:
+                table.update(f"CASE#{case_key}", "CASE", "SET look_at = :now" + more, condition, now=isoformat(now), look="look")
+                break
+            except ConditionFailed:
+                continue
