@@ -15,6 +15,9 @@ from hypothesis import strategies as st
     [
         ("email: Ann.Lee@Example.COM ", "email:ann.lee@example.com"),
         ("EMAIL:a@b", "email:a@b"),
+        ("email:mailto:ann@example.com", "email:ann@example.com"),
+        ("email:ann@example.com.", "email:ann@example.com"),
+        ("phone:tel:+44-20-7946-0112", "phone:+442079460112"),
         ("email:nobody", None),
         ("email:a b@c.example", None),
         ("email:@x.example", None),

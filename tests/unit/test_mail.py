@@ -100,6 +100,12 @@ def test_machines_are_known(name: str, value: str) -> None:
     assert signal.attributes["auto_reply"] is True and signal.direction == "inbound"
 
 
+@pytest.mark.parametrize(("sender", "automatic"), [("no-reply@digest.example", True), ("ann@example.com", False)])
+def test_a_newsletter_reads_no_answer_and_a_person_behind_a_list_does(sender, automatic):
+    (signal,) = read(f"From: {sender}\r\nList-Unsubscribe: <mailto:x@digest.example>\r\nTo: care@acme.example\r\n\r\nTen stories you missed.".encode())
+    assert bool(signal.attributes.get("auto_reply")) is automatic
+
+
 @pytest.mark.parametrize(
     "header", ["Auto-Submitted: no", "Precedence: list", "X-Auto-Response-Suppress: None", "Subject: Re: Automatic reply: you", "Return-Path: <a@b.example>"]
 )

@@ -71,7 +71,7 @@ def _read_people(data: Field, source: Source, channel: str) -> dict[str, Any]:
     """Of an outbound signal the author is the agent, and the customer stands under `to`, or is found by parent or thread."""
     author, identities = data["author"], _read_author(data, source, channel)
     said = _one_of(data["direction"], (INBOUND, OUTBOUND)) if "direction" in data else None
-    addressees = _read_identities(data["to"]["identities"])
+    addressees = _read_identities(data["to"]["identities"], source.region)
     if said == OUTBOUND and not addressees and not ("parent_id" in data or "thread_id" in data):
         raise PayloadError("is required of an outbound signal, unless parent_id or thread_id is there", "data.to")
     if said == OUTBOUND or (said is None and any(is_own(identity, source.own_ids) for identity in identities)):
@@ -83,15 +83,15 @@ def _read_author(data: Field, source: Source, channel: str) -> tuple[str, ...]:
     """The author's own id first, in a namespace of this source, then the identities the sender knows of."""
     namespace = channel if source.name == "default" else f"{channel}.{source.name}"
     author = data["author"]
-    return tuple(dict.fromkeys((f"{namespace}:{author['id'].id()}", *_read_identities(author["identities"]))))
+    return tuple(dict.fromkeys((f"{namespace}:{author['id'].id()}", *_read_identities(author["identities"], source.region))))
 
 
-def _read_identities(field: Field) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_read_identity(item) for item in field.each()))
+def _read_identities(field: Field, region: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_read_identity(item, region) for item in field.each()))
 
 
-def _read_identity(field: Field) -> str:
-    return normalise_identity(field.text()) or field.refuse("must be an identity such as email:ann@example.com, phone:+4930123456 or x:12345")
+def _read_identity(field: Field, region: str) -> str:
+    return normalise_identity(field.text(), region) or field.refuse("must be an identity such as email:ann@example.com, phone:+4930123456 or x:12345")
 
 
 def _read_details(data: Field) -> dict[str, Any]:

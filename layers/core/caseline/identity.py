@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[A-Za-z0-9_.-]{1,64})?\Z")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9](?:[^@\s,;<>\"]{0,253})\Z")
+_MAILTO = re.compile(r"\A(?:mailto:)+")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _TYPED_LENGTH = 40  # of a phone number with all its blanks and brackets
 _BLANKS = re.compile(r"[\s().\-/\u00a0]")
@@ -35,7 +36,7 @@ def is_own(identity: str, own_ids: Collection[str]) -> bool:
 
 
 def normalise_email(value: str) -> str | None:
-    value = value.lower()
+    value = _MAILTO.sub("", value.lower()).rstrip(".")
     return value if _EMAIL.match(value) and value.isprintable() else None
 
 
@@ -44,6 +45,7 @@ def normalise_phone(value: str, region: str = "") -> str | None:
 
     What platforms and careful people write needs no library; a country's own way of writing, and `+44 (0)20...`, do.
     """
+    value = value[4:] if value[:4].lower() == "tel:" else value
     digits, trunk = _BLANKS.sub("", value), "(0)" in value
     digits = "+" + digits[2:] if digits.startswith("00") else digits
     if _PHONE.match(digits) and not trunk:

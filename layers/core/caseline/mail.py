@@ -28,6 +28,7 @@ _AUTOMATIC_SUBJECT = re.compile(
     r"|réponse automatique|respuesta automática|risposta automatica|resposta automática)\b",
     re.IGNORECASE,
 )
+_NOBODY = re.compile(r"(?:no|do[-_.]?not)[-_.]?reply\b|newsletter", re.IGNORECASE)  # who sends to lists and reads no answer: a newsletter, a digest
 _DAEMONS = frozenset({"mailer-daemon", "postmaster"})
 _BULK = frozenset({"bulk", "junk", "auto_reply", "auto-reply"})  # not "list": a group's address puts that on what customers write
 _MARKS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply")
@@ -79,7 +80,8 @@ def is_automatic(headers: MailHeaders, sender: str = "") -> bool:
     return (
         headers.raw("auto-submitted").partition(";")[0].strip().lower() not in ("", "no") or headers.raw("precedence").lower() in _BULK
         or any(mark in headers for mark in _MARKS) or headers.raw("return-path") == "<>" or bool(_REPORTS.match(headers.raw("content-type")))
-        or _is_daemon(sender) or bool(_AUTOMATIC_SUBJECT.match(headers.subject))
+        or _is_daemon(sender) or ("list-unsubscribe" in headers and bool(_NOBODY.match(sender.removeprefix("email:"))))
+        or bool(_AUTOMATIC_SUBJECT.match(headers.subject))
     )  # fmt: skip
 
 
