@@ -414,7 +414,7 @@ def test_answers_are_never_cached(call: Caller) -> None:
 
 def test_a_service_that_is_down_is_503_and_no_text_of_it_leaks(office: Office, call: Caller) -> None:
     class Down:
-        def query(self, *_: Any, **__: Any) -> Any:
+        def list_rows(self, *_: Any, **__: Any) -> Any:
             raise UnavailableError("the table answered InternalServerError")
 
     call.use(replace(office.desk(), table=Down()))

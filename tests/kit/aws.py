@@ -29,7 +29,7 @@ from moto.core.models import MockAWS, botocore_stubber
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 _INDEXES = {"timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
-KEYS_ALONE = ("due",)  # as in the template
+KEYS_ALONE = ("lists", "due")  # as in the template
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",

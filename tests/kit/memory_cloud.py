@@ -16,7 +16,6 @@ from tests.kit.aws import KEYS_ALONE
 from tests.kit.memory import MemoryClient, Row, _from_dynamo, _key, _to_dynamo, _write
 
 _TABLE = SimpleNamespace(region_name="local", table_arn="arn:aws:dynamodb:local:1:table/Caseline", latest_stream_label="1")
-_KEYS = ("PK", "SK", "due_shard", "due_at")
 _INDEXES = {name: keys for name, keys in INDEX_KEYS.items() if name}
 
 
@@ -54,7 +53,7 @@ class IndexedClient(MemoryClient):
             self.rows = {f"{pk} {sk}": {sk: every[pk][sk]} for pk, sk in held}
         try:
             found = super().query(KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues, **more)
-            return {"Items": [{name: row[name] for name in _KEYS} for row in found["Items"]]} if index in KEYS_ALONE else found
+            return {"Items": [{name: row[name] for name in ("PK", "SK", *_INDEXES[index])} for row in found["Items"]]} if index in KEYS_ALONE else found
         finally:
             self.rows = every
 

@@ -264,8 +264,8 @@ class Rows:
     def __init__(self, cases, signals):
         self.cases, self.signals = cases, signals
 
-    def query(self, pk, index=None):
-        return (row for row in self.cases if f"CASES#{row['status']}" == pk)
+    def list_rows(self, name):
+        return (row for row in self.cases if f"CASES#{row['status']}" == name)
 
     def get_many(self, keys):
         return [self.signals[key["PK"]] for key in keys if key["PK"] in self.signals]

@@ -15,7 +15,7 @@ def pipeline():
 
 
 def open_cases(pipeline):
-    return list(pipeline.raw_table.query("CASES#open", index="lists"))
+    return list(pipeline.raw_table.list_rows("CASES#open"))
 
 
 @pytest.mark.parametrize("failure", [None, "UnavailableError"])

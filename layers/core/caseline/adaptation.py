@@ -174,7 +174,7 @@ def _find_problem(row: Mapping[str, str], policy: Policy) -> str:
 
 def labels_of_cases(table: Table, policy: Policy) -> Iterator[Label]:
     """What agents said of cases in the CRM: valid or not an issue, another category. A valid case that nobody corrected had the right one."""
-    all_rows = (row for status in (OPEN, CLOSED) for row in table.query(f"CASES#{status}", index="lists"))
+    all_rows = (row for status in (OPEN, CLOSED) for row in table.list_rows(f"CASES#{status}"))
     rows = (row for row in all_rows if row.get("signal_ids") and (row.get("outcome") or row.get("corrected")))
     while cases := list(islice(rows, _READ_AT_ONCE)):
         firsts = load_signals(table, [row["signal_ids"][0] for row in cases])

@@ -64,14 +64,21 @@ def erase_case(table: Table, case_key: str, now: str, builtin: bool) -> None:
         if row.get("text") != ERASED_TEXT:
             table.update(row["PK"], row["SK"], "SET #text = :text", names={"#text": "text"}, text=ERASED_TEXT)
     if builtin:
-        expression = "SET subject = :erased, headline = :erased, reasons = :none, contact_id = :nobody"
+        expression = "SET subject = :erased, headline = :erased, reasons = :none, contact_id = :nobody REMOVE packed"
         with suppress(ConditionFailed):
             table.update(*case_key_of(case_key), expression, "attribute_exists(PK)", erased=ERASED_TEXT, none=[], nobody="")
     _erase_words(table, case_key, now)
+    _erase_mark(table, case_key)
+
+
+def _erase_mark(table: Table, case_key: str) -> None:
+    """What it is found by goes last."""
+    for row in list(table.query(f"CASE#{case_key}", prefix="HISTORY#")):
+        if "identity" in row:
+            table.update(row["PK"], row["SK"], "REMOVE identity, at")
 
 
 def _erase_words(table: Table, case_key: str, now: str) -> None:
-    """What it is found by goes last."""
     for _ in range(ATTEMPTS):
         case = load_case(table, case_key)
         if case is None or (case.get("erased") and "identity" not in case):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from caseline.cases.ledger import load_cases, marked_case
 from caseline.customers import identity_key, nodes_of
 from caseline.table import Item, Table
 from caseline.timeline import EXPECTED
@@ -26,6 +27,14 @@ def newest_rows(table: Table, customer: Mapping[str, Any], chunk: int, before: s
     merged = heapq.merge(*partitions, key=lambda row: str(row["at"]), reverse=True)
     own = nodes_of(customer)
     return (row for row in merged if row.get("state") != EXPECTED and not _is_told_twice(row, own))
+
+
+def with_cases(table: Table, rows: Sequence[Item]) -> list[Item]:
+    """The rows with the cases themselves in the place of what marks them, in one batch read."""
+    marked = [case_key for row in rows if (case_key := marked_case(row))]
+    cases = load_cases(table, marked) if marked else {}
+    placed = ((cases.get(case_key, {}) | {"at": row["at"]} if (case_key := marked_case(row)) else row) for row in rows)
+    return [row for row in placed if "type" in row]
 
 
 def _is_told_twice(row: Item, own: Collection[str]) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from caseline.cases.inbound import account_key
-from caseline.cases.ledger import crm_case_key, load_case, load_cases, load_claims, owes_erasure, take_back
+from caseline.cases.ledger import crm_case_key, load_case, load_cases, load_claims, marked_case, owes_erasure, take_back
 from caseline.crm._builtin_rows import CHANGES, case_key_of, contact_key
 from caseline.crm._builtin_rows import identity_key as crm_identity_key
 from caseline.crm._pace import BUILTIN
@@ -88,9 +88,9 @@ class Personal:
             raise NotFoundError(f"no customer {customer_id}")
         person = Person(root, list(load_nodes(self.table, root).values()))
         seen = [row for partition in person.partitions for row in self.table.query(partition, index="timeline")]
-        for kind in ("signal", "case", "note", "link"):
+        for kind in ("signal", "note", "link"):
             person.rows[kind] = [row for row in seen if row["type"] == kind]
-        self._find_cases(person)
+        self._find_cases(person, {case_key for row in seen if (case_key := marked_case(row))})
         person.rows["profile"] = list(self._profiles(person))
         words = person.traces.words
         person.rows["quarantine"] = [row for row in list_quarantine(self.table, QUARANTINE) if names(row, words)]
@@ -98,8 +98,8 @@ class Personal:
         person.rows["incident"] = list(self._memberships(person))
         return person
 
-    def _find_cases(self, person: Person) -> None:
-        keys = {row["case_key"] for row in person.rows["case"]} | {claim["case_key"] for claim in load_claims(self.table, str(person.root["customer_id"]))}
+    def _find_cases(self, person: Person, marked: set[str]) -> None:
+        keys = marked | {claim["case_key"] for claim in load_claims(self.table, str(person.root["customer_id"]))}
         cases = person.rows["case"] = [case for case_key in sorted(keys) if (case := load_case(self.table, case_key))]
         person.rows["of_cases"] = [row for case in cases for row in self.table.query(case["PK"]) if row["SK"] != "CASE"]
         person.rows["crm_note"] = [row for case in cases for row in self.table.query(case_key_of(case["case_key"])[0], prefix="NOTE#")]

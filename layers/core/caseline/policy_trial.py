@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from caseline.assessment import Assessment
@@ -45,7 +44,7 @@ def try_policy(table: Table, standing: Policy, wanted: Mapping[str, Any]) -> dic
     standing = _read("against", wanted["against"]) if wanted.get("against") else standing
     status, size = read_choice("status", wanted.get("status"), (OPEN, CLOSED), OPEN), read_limit(str(wanted.get("limit") or ""))
     after = read_cursor("after", wanted.get("after"), f"trial-{status}")
-    rows = list(islice(table.query(f"CASES#{status}", index="lists", before=after, limit=size + 1, newest_first=True), size + 1))
+    rows = list(table.list_rows(f"CASES#{status}", before=after, limit=size + 1))
     trials = [Trial(table, standing, proposed, row) for row in rows[:size]]
     return {
         "standing": standing.policy_version, "proposed": proposed.policy_version, "cases": [trial.to_json() for trial in trials],

@@ -64,8 +64,7 @@ def quarantine_key(quarantine_id: str) -> Item:
 
 def list_quarantine(table: Table, limit: int = 100, before: str | None = None) -> list[Item]:
     """What waits for a decision, newest first."""
-    rows = table.query("QUARANTINE", index="lists", before=before, limit=limit, newest_first=True)
-    return [row for row, _ in zip(rows, range(limit), strict=False)]
+    return list(table.list_rows("QUARANTINE", before=before, limit=limit))
 
 
 def load_quarantined(table: Table, quarantine_id: str) -> Item | None:

@@ -46,7 +46,7 @@ class Reconciler:
         there: dict[str, list[StandingCase]] = {}
         for case in self._standing():
             there.setdefault(case.case_key, []).append(case)
-        here = {row["case_key"]: row for status in (OPEN, CLOSED) for row in self.table.query(f"CASES#{status}", index="lists")}
+        here = {row["case_key"]: row for status in (OPEN, CLOSED) for row in self.table.list_rows(f"CASES#{status}")}
         differences = [*self._missing(here, there), *_unknown(here, there, self.table), *_doubled(there), *_unlike(here, there)]
         report = {
             "crm": self.crm.name, "at": isoformat(self.clock()), "here": len(here), "there": sum(map(len, there.values())),

@@ -1,4 +1,4 @@
-"""The one DynamoDB table, behind plain dicts. Keys are `PK` and `SK`; indexes are `timeline`, `lists` and `due`."""
+"""The one DynamoDB table, behind plain dicts. Keys are `PK` and `SK`; indexes are `timeline`, `lists` and `due`, of which the last two hold keys alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caseline.errors import UnavailableError
+from caseline.packing import spread
 
 Item = dict[str, Any]
 _CHUNK = {"get": 100, "statement": 25}
@@ -49,8 +50,8 @@ def serialise(value: Any) -> Any:
 
 
 def deserialise(image: Mapping[str, Any]) -> Item:
-    """A DynamoDB image (of an item or a stream record) as plain values; numbers come back as int or float."""
-    return {name: _number(_from_dynamo(_decoded(value))) for name, value in image.items()}
+    """A DynamoDB image (of an item or a stream record) as plain values; numbers come back as int or float, what was packed as it was."""
+    return spread({name: _number(_from_dynamo(_decoded(value))) for name, value in image.items()})
 
 
 def _decoded(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -179,6 +180,30 @@ class Table:
             if "LastEvaluatedKey" not in answer or (limit and seen >= limit):
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def list_rows(self, list_name: str, before: str | None = None, limit: int | None = None) -> Iterator[Item]:
+        """The rows of a list, from the end of its ranks. Its index holds keys alone: each 100 rows are one query and one batch read.
+
+        A row that has left the list since the index was written is left out; fewer than `limit` come only at the list's end.
+        """
+        seen = 0
+        while True:
+            size = min(_CHUNK["get"], limit - seen if limit else _CHUNK["get"])
+            entries = list(islice(self.query(list_name, index="lists", before=before, limit=size, newest_first=True), size))
+            for row in self._rows_of(entries, list_name):
+                seen += 1
+                yield row
+            if len(entries) < size or (limit and seen >= limit):
+                return
+            before = entries[-1]["list_rank"]
+
+    def _rows_of(self, entries: Sequence[Item], list_name: str) -> Iterator[Item]:
+        """In the entries' order and at their ranks, from which the next page goes on, wherever a row stands by now."""
+        rows = {(row["PK"], row["SK"]): row for row in self.get_many([key(entry["PK"], entry["SK"]) for entry in entries], consistent=False)} if entries else {}
+        for entry in entries:
+            row = rows.get((entry["PK"], entry["SK"]))
+            if row and row.get("list_name") == list_name:
+                yield row | {"list_rank": entry["list_rank"]}
 
     def _call(self, operation: str, **request: Any) -> Any:
         return self._raw(operation, TableName=self.name, **request)

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from caseline.packing import PACKED, pack
 from caseline.table import ConditionFailed, Item, Table, key
 
 OPEN, CLOSED = "open", "closed"
 KEPT = "kept"  # the due shard of closed cases, by when they were closed
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
 PAST = "~"  # how the key of a claim's mark begins once its case is closed
+# What judgement writes and reads as a whole, and no expression names: it stands compressed in the row.
+JUDGED = frozenset({"priority", "headline", "subject", "signal_ids", "threads", "weighs", "missed", "author_name", "channels", "first_signal_at", "updated_at"})
 KEPT_SIGNALS = 200  # ids kept on the row; the count goes on
 
 
@@ -60,23 +63,31 @@ def listed(row: Mapping[str, Any]) -> Item:
     return {"list_name": f"CASES#{row['status']}", "list_rank": f"{row['priority']['score']:03d}#{row['opened_at']}#{row['case_key']}"}
 
 
+def marked_case(row: Mapping[str, Any]) -> str:
+    """The key of the case that a row marks on the timeline, "" if it marks none. A case from before stands there itself."""
+    return str(row["PK"]).removeprefix("CASE#") if row["type"] in ("history", "case") else ""
+
+
 def history_row(case_key: str, at: str, what: str, text: str, version: int, by: str = "caseline", mark: str = "") -> Item:
     """One line of a case's history; `mark` makes the same event the same row."""
     facts = {"type": "history", "schema": 1, "at": at, "what": what, "by": by, "text": text, "version": version}
     return key(f"CASE#{case_key}", f"HISTORY#{at}#{mark or what}") | facts
 
 
-def open_case(table: Table, claim: Item, case: Item, *history: Item, version: int = 1) -> bool:
+def open_case(table: Table, claim: Item, case: Item, opened: Item, *history: Item, version: int = 1) -> bool:
     """Take the claim and write the case in one go; False if someone else holds it, the case was there before, or the customer has changed since.
 
+    `opened` is the line that tells of it. It marks the case on the timeline, too: it is written once, where the case is written at every turn.
     `version` is the customer's, as it was read: two runs at once learn by it that another case was opened meanwhile, which theirs may belong to.
     """
+    mark = opened | {"identity": case["identity"], "at": case["at"]}
+    row = {name: value for name, value in case.items() if name != "at"} | listed(case)
     try:
         table.transact(
             stand_still(table, case["customer_id"], version),
             table.put_write(held_by(claim, case), "attribute_not_exists(PK)"),
-            table.put_write(case | listed(case), "attribute_not_exists(PK)"),
-            *(table.put_write(row) for row in history),
+            table.put_write(pack(row, JUDGED), "attribute_not_exists(PK)"),
+            *(table.put_write(line) for line in (mark, *history)),
         )
     except ConditionFailed:
         return False
@@ -108,9 +119,14 @@ def change_case(
 
 
 def change_write(table: Table, old: Item, new: Item, pushed: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """What has changed of the row. Where judgement has, all of it is packed anew, and what a row from before had beside goes."""
     changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED} | dict(pushed or {})
-    removes = [name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")]
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes) + (" REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else "")
+    removes = {name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")}
+    if JUDGED & (changes.keys() | removes):
+        changes = {name: value for name, value in changes.items() if name not in JUDGED} | {PACKED: pack(new, JUDGED)[PACKED]}
+        removes |= JUDGED
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
+    expression += " REMOVE " + ", ".join(f"#{name}" for name in sorted(removes)) if removes else ""
     names = {f"#{name}": name for name in (*changes, *removes)}
     return table.update_write(old["PK"], old["SK"], expression, "version = :old_version", names, old_version=old["version"], **changes)
 

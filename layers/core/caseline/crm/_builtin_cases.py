@@ -15,6 +15,7 @@ from caseline.crm._builtin_log import Log
 from caseline.crm._builtin_rows import NUMBERS, Row, account_key, case_key_of, is_id, keyed, note_key
 from caseline.crm._text import fit_text
 from caseline.errors import CrmConflictError, CrmNotFoundError, CrmRejectedError
+from caseline.packing import pack
 from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Table
 
@@ -23,6 +24,7 @@ PAGE = 100
 NOTE_LIMIT = 32_000
 TEXT_LIMIT, HEADLINE_LIMIT = 255, 1_000
 TEXTS = ("subject", "category", "queue", "brand", "owner", "contact_id", "url")
+WORDS = ("reasons", "headline", "subject")  # stand compressed in the row
 ON_THE_WAY = ("crm_id", "first", "before", "notes", "untold", "saved_version")  # what a record says of the save itself
 
 
@@ -102,12 +104,12 @@ class Cases:
 
     def most_urgent(self, status: str, limit: int) -> list[Row]:
         """By priority, the most urgent first."""
-        return [_view(row) for row in self._table.query(_list_name(status), index="lists", newest_first=True, limit=limit)][:limit]
+        return [_view(row) for row in self._table.list_rows(_list_name(status), limit=limit)]
 
     def list_page(self, cursor: str) -> tuple[list[StandingCase], str]:
         """One status after the other, each from where the page before ended."""
         status, before = json.loads(cursor) if cursor else (STATUSES[0], None)
-        rows = list(self._table.query(_list_name(status), index="lists", newest_first=True, before=before, limit=PAGE))[:PAGE]
+        rows = list(self._table.list_rows(_list_name(status), before=before, limit=PAGE))
         found = [StandingCase(row["case_key"], row["case_key"], _open_or_closed(row), _view(row)["band"], row["version"]) for row in rows]
         following = STATUSES[STATUSES.index(status) + 1 :][:1]
         if len(rows) == PAGE:
@@ -126,7 +128,7 @@ class Cases:
 
     def _replace(self, old: Row | None, wanted: Row, *others: Mapping[str, Any]) -> bool:
         """Put the row if nobody has changed it since it was read; an account's count of open cases goes with it."""
-        row = {**wanted, **_listed(wanted), "revision": wanted["revision"] + 1, "changed_at": isoformat(self._clock())}
+        row = pack({**wanted, **_listed(wanted), "revision": wanted["revision"] + 1, "changed_at": isoformat(self._clock())}, WORDS)
         condition = ("revision = :read", {"read": old["revision"]}) if old else ("attribute_not_exists(PK)", {})
         counts = [self._table.update_write(*account_key(account), "ADD open_cases :n", n=n) for account, n in _open_delta(old, row)]
         try:

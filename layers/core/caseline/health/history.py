@@ -11,7 +11,7 @@ from typing import Any
 
 from caseline.cases.ledger import load_cases, load_claims
 from caseline.crm import Account
-from caseline.newest import newest_rows
+from caseline.newest import newest_rows, with_cases
 from caseline.priority.scene import find_fact
 from caseline.reports.rows import feeling_of, is_contact, is_heard, moment_of, ratings_of, reply_times
 from caseline.signals import Rating, isoformat, parse_time
@@ -122,7 +122,7 @@ def _first(case: Mapping[str, Any]) -> str:
 
 
 def read_history(table: Table, customer: Item, now: datetime) -> History:
-    rows = list(islice(newest_rows(table, customer, RECENT), RECENT))
+    rows = with_cases(table, list(islice(newest_rows(table, customer, RECENT), RECENT)))
     claims = load_claims(table, customer["customer_id"])
     return history_of(customer, rows, load_cases(table, [claim["case_key"] for claim in claims]).values() if claims else (), now)
 

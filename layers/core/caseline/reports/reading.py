@@ -56,7 +56,7 @@ class Reader:
         lists = window.lists
         name, _, rank = after.partition("|")
         name = name or lists[0]
-        rows = list(self.table.query(name, index="lists", before=rank or None, limit=PAGE, newest_first=True))
+        rows = list(self.table.list_rows(name, before=rank or None, limit=PAGE))
         facts = self._of_cases(rows, window) if name.startswith("CASES#") else self._of_scores(rows, window)
         if len(rows) >= PAGE:
             return facts, f"{name}|{rows[-1]['list_rank']}"

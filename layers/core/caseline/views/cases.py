@@ -116,13 +116,12 @@ def _signals_of(table: Table, row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _history_entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    at = row.get("at") or str(row["SK"]).split("#")[1]
-    return {"at": str(at).partition("#")[0]} | {name: row.get(name) for name in ("what", "by", "text", "version")}
+    return {"at": str(row["SK"]).split("#")[1]} | {name: row.get(name) for name in ("what", "by", "text", "version")}
 
 
 def _by_priority(table: Table, list_name: str, after: str | None) -> Iterator[Item]:
     while True:
-        rows = list(table.query(list_name, index="lists", before=after, limit=_CHUNK, newest_first=True))
+        rows = list(table.list_rows(list_name, before=after, limit=_CHUNK))
         yield from rows
         if len(rows) < _CHUNK:
             return

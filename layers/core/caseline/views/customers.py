@@ -18,7 +18,7 @@ from caseline.health.figures import measure
 from caseline.health.history import RECENT, History, history_of
 from caseline.health.score import find_health
 from caseline.identity import normalise_identity
-from caseline.newest import newest_rows
+from caseline.newest import newest_rows, with_cases
 from caseline.policy import Policy
 from caseline.signals import OWN_CHANNEL
 from caseline.table import Item, Table
@@ -40,7 +40,7 @@ def show_customer(table: Table, customer_id: str, policy: Policy, now: datetime)
     row = load_customer(table, customer_id)
     if row is None:
         raise NotFoundError(f"no customer {customer_id}")
-    recent, held = list(islice(newest_rows(table, row, RECENT), RECENT)), _claimed(table, row["customer_id"])
+    recent, held = with_cases(table, list(islice(newest_rows(table, row, RECENT), RECENT))), _claimed(table, row["customer_id"])
     history = history_of(row, recent, held, now)
     return customer_summary(row) | {
         "profile": {name: row.get(name) for name in ("name", "identities", "first_seen", "scope")},

@@ -9,7 +9,7 @@ from typing import Any
 from caseline.customers import load_customer
 from caseline.errors import NotFoundError
 from caseline.explanations import say_need, say_origin, say_split
-from caseline.newest import newest_rows
+from caseline.newest import newest_rows, with_cases
 from caseline.table import Table
 from caseline.timeline import read_text
 from caseline.views.paging import read_cursor, read_limit, write_cursor
@@ -29,7 +29,7 @@ def read_timeline(table: Table, customer_id: str, limit: str | None = None, befo
     size, cursor = read_limit(limit), read_cursor("before", before, "timeline")
     page = list(islice(newest_rows(table, customer, size + 1, cursor), size + 1))
     following = write_cursor("timeline", page[size - 1]["at"]) if len(page) > size else None
-    return {"customer_id": customer["customer_id"], "entries": [entry_of(row) for row in page[:size]], "next": following}
+    return {"customer_id": customer["customer_id"], "entries": [entry_of(row) for row in with_cases(table, page[:size])], "next": following}
 
 
 def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:
