@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from caseline.carts import ABANDONED
@@ -17,6 +18,7 @@ from caseline.table import ConditionFailed, Item, Table, deserialise
 
 SOURCE = "caseline"
 ENTRIES_A_CALL = 10
+MARK = 6  # bytes
 REMEMBERED = 400  # stream records; a failed batch of at most 100 comes again long before as many others
 COUNTS, ALL = "COUNTS", "ALL"
 REPLAYED = "replayed"  # the state caseline.quarantine gives a row; naming that module would load the policy's libraries into this function
@@ -95,8 +97,9 @@ def put_events(happenings: Iterable[Happening], bus: str, send: Callable[[list[d
 def fold_counts(table: Table, happenings: Sequence[Happening]) -> None:
     """Add what the records say to the counts of their sources, each record once. ConditionFailed when others keep writing."""
     for _ in range(20):
-        row = table.get(COUNTS, ALL) or {"PK": COUNTS, "SK": ALL, "type": "counts", "schema": 1, "version": 0, "seen": [], "sources": {}}
-        fresh = [happening for happening in happenings if happening.record_id not in row["seen"]]
+        row = table.get(COUNTS, ALL) or {"PK": COUNTS, "SK": ALL, "type": "counts", "schema": 1, "version": 0, "seen": b"", "sources": {}}
+        seen = _seen(row)
+        fresh = [happening for happening in happenings if _mark(happening.record_id) not in seen]
         changes = _changes(fresh)
         if not changes:
             return None
@@ -109,12 +112,25 @@ def fold_counts(table: Table, happenings: Sequence[Happening]) -> None:
 
 def _write(table: Table, row: Item, fresh: Sequence[Happening], changes: Mapping[str, Item]) -> None:
     sources = {**row["sources"], **{name: _added(row["sources"].get(name, {}), change) for name, change in changes.items()}}
-    seen = [*row["seen"], *(happening.record_id for happening in fresh if _count(happening))][-REMEMBERED:]
-    wanted = {**row, "sources": sources, "seen": seen, "version": row["version"] + 1}
+    seen = [*_seen(row), *(_mark(happening.record_id) for happening in fresh if _count(happening))][-REMEMBERED:]
+    wanted = {**row, "sources": sources, "seen": b"".join(seen), "version": row["version"] + 1}
     if row["version"]:
         table.put(wanted, "version = :version", version=row["version"])
     else:
         table.put(wanted, "attribute_not_exists(PK)")
+
+
+def _seen(row: Item) -> list[bytes]:
+    """The marks of what was taken in, the oldest first; rows from before have the ids themselves."""
+    if isinstance(row["seen"], list):
+        return [_mark(record_id) for record_id in row["seen"]]
+    marks = bytes(row["seen"])
+    return [marks[start : start + MARK] for start in range(0, len(marks), MARK)]
+
+
+def _mark(record_id: str) -> bytes:
+    """Short, because the row is written with every batch."""
+    return blake2b(record_id.encode(), digest_size=MARK).digest()
 
 
 def _changes(happenings: Sequence[Happening]) -> dict[str, Item]:

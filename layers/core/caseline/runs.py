@@ -118,11 +118,24 @@ class Runs:
 
     def finish(self, run: Run) -> None:
         """Give the lease back and start the next run if more has come. Safe to repeat."""
+        if self._end(run):
+            return
         row = self._release(run)
         if row.get("waiting"):
             self.start_next(row)
         else:
             self._rest(row)
+
+    def _end(self, run: Run) -> bool:
+        """Where nothing has come meanwhile, one write gives the lease back and takes the row off the list of what is due."""
+        try:
+            self.table.update(
+                run.key, "RUN", "SET number = :number REMOVE executing, until, failure, due_shard, due_at, tries",
+                "executing = :number AND attribute_not_exists(waiting)", number=run.number,
+            )  # fmt: skip
+        except ConditionFailed:
+            return False
+        return True
 
     def _release(self, run: Run) -> Item:
         try:

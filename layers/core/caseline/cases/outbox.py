@@ -116,10 +116,15 @@ class Outbox:
         if saved.crm_id != record.crm_id and self.takes_notes:
             self.table.put(crm_case_key(self.crm.name, saved.crm_id) | {"type": "crm_case", "case_key": case["case_key"]})
         self._mark_saved(case, record, saved)
-        mark = f"sync{record.version:06d}"
-        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
+        if saved.crm_id != record.crm_id:
+            self._tell(case, record, saved)
         if saved.status == CLOSED and record.status == OPEN:
             self._close(case)
+
+    def _tell(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
+        """Where it stands there; when it was last brought up to date is on the row."""
+        mark = f"sync{record.version:06d}"
+        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
 
     def _take_back(self, case: Item) -> Item:
         """What was told of signals that are gone is erased there before anything is told again; what cannot be erased is noted for people, and stands.
