@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from caseline.cases.changes import work_case
-from caseline.cases.ledger import CLOSED, change_case, due, load_case
+from caseline.cases.ledger import CLOSED, change_case, due, load_case, told_rows
 from caseline.crm._builtin_rows import case_key_of
 from caseline.errors import ConflictError
 from caseline.quarantine import dropped_row
@@ -86,7 +86,9 @@ def _erase_words(table: Table, case_key: str, now: str) -> None:
         words = {"subject": f"{case['category']}: {ERASED_TEXT}", "headline": ERASED_TEXT, "author_name": "", "contact_id": "", "erased": True}
         bare = {name: value for name, value in case.items() if name not in ("identity", "at", "look_at", "threads")} | words
         version = {"priority": _without_words(case["priority"]), "version": case["version"] + 1, "push": "wanted"}
-        if change_case(table, case, {**bare, **version, **due(now)}):
+        for row in told_rows(case):
+            table.put(row | {"text": ERASED_TEXT})
+        if change_case(table, case | {"told": []}, {**bare, **version, **due(now)}):
             return
     raise ConflictError("a case keeps changing; erase once more")
 

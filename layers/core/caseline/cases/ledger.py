@@ -15,7 +15,8 @@ KEPT = "kept"  # the due shard of closed cases, by when they were closed
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
 PAST = "~"  # how the key of a claim's mark begins once its case is closed
 # What judgement writes and reads as a whole, and no expression names: it stands compressed in the row.
-JUDGED = frozenset({"priority", "headline", "subject", "signal_ids", "threads", "weighs", "missed", "author_name", "channels", "first_signal_at", "updated_at"})
+JUDGED = frozenset("priority headline subject signal_ids threads weighs missed author_name channels first_signal_at updated_at told".split())
+UNCHANGED = "version = :old_version"
 KEPT_SIGNALS = 200  # ids kept on the row; the count goes on
 
 
@@ -81,13 +82,13 @@ def open_case(table: Table, claim: Item, case: Item, opened: Item, *history: Ite
     `version` is the customer's, as it was read: two runs at once learn by it that another case was opened meanwhile, which theirs may belong to.
     """
     mark = opened | {"identity": case["identity"], "at": case["at"]}
-    row = {name: value for name, value in case.items() if name != "at"} | listed(case)
+    row = {name: value for name, value in case.items() if name != "at"} | listed(case) | {"told": [_line(line) for line in history]}
     try:
         table.transact(
             stand_still(table, case["customer_id"], version),
             table.put_write(held_by(claim, case), "attribute_not_exists(PK)"),
             table.put_write(pack(row, JUDGED), "attribute_not_exists(PK)"),
-            *(table.put_write(line) for line in (mark, *history)),
+            table.put_write(mark),
         )
     except ConditionFailed:
         return False
@@ -105,21 +106,36 @@ def held_by(claim: Item, case: Item) -> Item:
 
 
 def change_case(
-    table: Table, old: Item, new: Item, *history: Item, writes: Sequence[Mapping[str, Any]] = (), pushed: Mapping[str, Any] | None = None
+    table: Table, old: Item, new: Item, *rows: Item, writes: Sequence[Mapping[str, Any]] = (), pushed: Mapping[str, Any] | None = None
 ) -> bool:
-    """Write the next version of a case and its history, and `writes` that must come with it; False if it changed since it was read.
+    """Write the next version of a case with its lines of history, and the other `rows` and `writes` that must come with it; False if it changed since.
 
+    Lines stand in the case's own row until its next version, before which they are put into theirs: no transaction where the case changes alone.
     Bookkeeping of the push is not touched, but for what `pushed` says: a change that came from the CRM is there already.
     """
+    told = [_line(row) for row in rows if row["type"] == "history"]
+    beside = [*(table.put_write(row) for row in rows if row["type"] != "history"), *writes]
+    expression, names, values = _difference(old, {**new, "told": told}, pushed)
     try:
-        table.transact(change_write(table, old, new, pushed), *(table.put_write(row) for row in history), *writes)
+        for row in told_rows(old):
+            table.put(row)
+        if beside:
+            table.transact(table.update_write(old["PK"], old["SK"], expression, UNCHANGED, names, **values), *beside)
+        else:
+            table.update(old["PK"], old["SK"], expression, UNCHANGED, names, **values)
     except ConditionFailed:
         return False
     return True
 
 
-def change_write(table: Table, old: Item, new: Item, pushed: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """What has changed of the row. Where judgement has, all of it is packed anew, and what a row from before had beside goes."""
+def change_write(table: Table, old: Item, new: Item) -> Mapping[str, Any]:
+    """The next version of a case as a part of another's transaction."""
+    expression, names, values = _difference(old, new)
+    return table.update_write(old["PK"], old["SK"], expression, UNCHANGED, names, **values)
+
+
+def _difference(old: Item, new: Item, pushed: Mapping[str, Any] | None = None) -> tuple[str, Mapping[str, str], Mapping[str, Any]]:
+    """An update by what has changed. Where judgement has, all of it is packed anew, and what a row from before had beside goes."""
     changes = {name: value for name, value in (new | listed(new)).items() if old.get(name) != value and name not in PUSHED} | dict(pushed or {})
     removes = {name for name in old if name not in new and name not in PUSHED and name not in ("PK", "SK", "list_name", "list_rank")}
     if JUDGED & (changes.keys() | removes):
@@ -127,8 +143,16 @@ def change_write(table: Table, old: Item, new: Item, pushed: Mapping[str, Any] |
         removes |= JUDGED
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
     expression += " REMOVE " + ", ".join(f"#{name}" for name in sorted(removes)) if removes else ""
-    names = {f"#{name}": name for name in (*changes, *removes)}
-    return table.update_write(old["PK"], old["SK"], expression, "version = :old_version", names, old_version=old["version"], **changes)
+    return expression, {f"#{name}": name for name in (*changes, *removes)}, {**changes, "old_version": old["version"]}
+
+
+def _line(row: Item) -> Item:
+    return {name: row[name] for name in ("SK", "at", "what", "by", "text", "version")}
+
+
+def told_rows(case: Mapping[str, Any]) -> list[Item]:
+    """The lines of history that stand in the case's row, as rows of their own."""
+    return [{"PK": case["PK"], "type": "history", "schema": 1, **line} for line in case.get("told") or ()]
 
 
 # What the outbox keeps on a case, and judgement never touches.

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from caseline.cases.circumstances import say_incident, say_missed, say_outlook
+from caseline.cases.ledger import told_rows
 from caseline.customers import load_customer, load_customers
 from caseline.errors import NotFoundError
 from caseline.table import Item, Table
@@ -49,10 +50,11 @@ def show_case(table: Table, case_key: str, fall_after: timedelta = timedelta(0))
     if row is None:
         raise NotFoundError(f"no case {case_key}")
     customer = load_customer(table, row["customer_id"]) or {}
-    history = [_history_entry(entry) for entry in rows if str(entry["SK"]).startswith("HISTORY#")]
+    history = {entry["SK"]: _history_entry(entry) for entry in (*rows, *told_rows(row)) if str(entry["SK"]).startswith("HISTORY#")}
     return case_summary(row) | {
         "customer_id": customer.get("customer_id", row["customer_id"]), "customer": {"name": customer.get("name")},
-        "priority": _priority_view(row), "outlook": say_outlook(row, fall_after) or None, "signals": _signals_of(table, row), "history": history[::-1],
+        "priority": _priority_view(row), "outlook": say_outlook(row, fall_after) or None, "signals": _signals_of(table, row),
+        "history": [history[name] for name in sorted(history, reverse=True)],
     }
 
 
