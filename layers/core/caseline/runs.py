@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,10 +55,11 @@ def read_run(state: Mapping[str, Any]) -> Run:
 
 @dataclass(frozen=True)
 class Taken:
-    """The signals that wait, and the case the run's step wrote before it died, if it did."""
+    """The signals that wait, the case the run's step wrote before it died, if it did, and what was judged and may not be in the CRM yet."""
 
     waiting: set[str]
     case_key: str
+    owes: set[str]
 
 
 def run_key(customer_id: str, brand: str, category: str) -> str:
@@ -109,12 +110,17 @@ class Runs:
             )
         except ConditionFailed as error:
             raise UnavailableError("another run has the lease") from error
-        return Taken(set(sorted(row.get("waiting", ()))[:AT_ONCE]), row.get("case_key", "") if row.get("case_of") == run.number else "")
+        case_key = row.get("case_key", "") if row.get("case_of") == run.number else ""
+        return Taken(set(sorted(row.get("waiting", ()))[:AT_ONCE]), case_key, set(row.get("owes", ())))
 
-    def handled(self, run: Run, signal_ids: Iterable[str], case_key: str) -> None:
-        """These stand in the ledger now and wait no longer. The row remembers the case, for a step that dies after this line and runs again."""
+    def handled(self, run: Run, signal_ids: Iterable[str], case_keys: Sequence[str]) -> None:
+        """These stand in the ledger now and wait no longer. The row remembers the first case, for a step that dies after this line and runs again,
+        and owes all of them to the CRM until the run ends."""
         if ids := set(signal_ids):
-            self.table.update(run.key, "RUN", "SET case_key = :case_key, case_of = :number DELETE waiting :ids", case_key=case_key, number=run.number, ids=ids)
+            values: dict[str, Any] = {"case_key": next(iter(case_keys), ""), "number": run.number, "ids": ids}
+            values |= {"owes": set(case_keys)} if case_keys else {}
+            expression = "SET case_key = :case_key, case_of = :number DELETE waiting :ids" + (" ADD owes :owes" if case_keys else "")
+            self.table.update(run.key, "RUN", expression, **values)
 
     def finish(self, run: Run) -> None:
         """Give the lease back and start the next run if more has come. Safe to repeat."""
@@ -130,7 +136,7 @@ class Runs:
         """Where nothing has come meanwhile, one write gives the lease back and takes the row off the list of what is due."""
         try:
             self.table.update(
-                run.key, "RUN", "SET number = :number REMOVE executing, until, failure, due_shard, due_at, tries",
+                run.key, "RUN", "SET number = :number REMOVE executing, until, failure, owes, due_shard, due_at, tries",
                 "executing = :number AND attribute_not_exists(waiting)", number=run.number,
             )  # fmt: skip
         except ConditionFailed:
@@ -139,7 +145,7 @@ class Runs:
 
     def _release(self, run: Run) -> Item:
         try:
-            return self.table.update(run.key, "RUN", "SET number = :number REMOVE executing, until, failure", "executing = :number", number=run.number)
+            return self.table.update(run.key, "RUN", "SET number = :number REMOVE executing, until, failure, owes", "executing = :number", number=run.number)
         except ConditionFailed:
             return self.table.get(run.key, "RUN") or {}
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
+from caseline.cases.ledger import owe
 from caseline.cases.outbox import Outbox
 from caseline.cases.waiting import DUE_SHARDS
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
@@ -65,8 +66,11 @@ class Watcher:
             self._postpone(row)
 
     def _restart(self, row: Item) -> None:
-        """Start the run again; each try is later than the one before, up to an hour."""
-        self.runs.restart(self._postpone(row))
+        """Start the run again; each try is later than the one before, up to an hour. What it has judged and not brought to the CRM is due by itself."""
+        run = self._postpone(row)
+        for case_key in sorted(run.get("owes", ())):
+            owe(self.table, case_key, isoformat(self.clock()))
+        self.runs.restart(run)
 
     def _push(self, row: Item) -> None:
         """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call. A

@@ -11,6 +11,7 @@ from caseline.packing import PACKED, pack
 from caseline.table import ConditionFailed, Item, Table, key
 
 OPEN, CLOSED = "open", "closed"
+LOOK = "look"  # the due shard of open cases, by when they are judged again
 KEPT = "kept"  # the due shard of closed cases, by when they were closed
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
 PAST = "~"  # how the key of a claim's mark begins once its case is closed
@@ -181,7 +182,14 @@ def rest(case: Mapping[str, Any]) -> Item:
     """The keys of a case that the CRM has as it is: open, it is looked at again at `look_at`; closed, it is kept as long as the policy says."""
     if case["status"] == CLOSED:
         return {"due_shard": KEPT, "due_at": case["closed_at"]} if case.get("closed_at") else {}
-    return {"due_shard": "look", "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
+    return {"due_shard": LOOK, "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
+
+
+def owe(table: Table, case_key: str, now: str) -> None:
+    """Have the watcher push a case whose run came to no end; what is there already, or due anyhow, is left alone."""
+    with suppress(ConditionFailed):
+        condition = "pushed_version < version AND (attribute_not_exists(due_shard) OR due_shard = :look)"
+        table.update(f"CASE#{case_key}", "CASE", "SET due_shard = :due, due_at = :now", condition, look=LOOK, due="due", now=now)
 
 
 def due(now: str) -> Item:

@@ -10,10 +10,10 @@ from typing import Any
 
 from caseline.cases.changes import work_case
 from caseline.cases.circumstances import tell_case
-from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, history_row, load_case, owes_erasure, rest
+from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, due, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
-from caseline.cases.waiting import URGENT
+from caseline.cases.waiting import DUE_SHARDS, URGENT
 from caseline.crm import NOTES_STAND, CaseRecord, Crm, SavedCase
 from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
@@ -167,10 +167,9 @@ class Outbox:
         lease = () if self._makes(case) and isinstance(error, CrmUnavailableError) and error.asked else ("lease_until",)
         begun = ("sending",) if isinstance(error, CrmRejectedError) else ()
         crm = {**case["crm"], "sync": "failed", "error": type(error).__name__}
-        if case["priority"]["band"] == URGENT_BAND:
-            self._mark(case, "SET crm = :crm, due_shard = :urgent", (*lease, *begun), crm=crm, urgent=URGENT)
-        else:
-            self._mark(case, "SET crm = :crm", (*lease, *begun), crm=crm)
+        listed = {} if case.get("due_shard") in DUE_SHARDS else due(isoformat(self.clock()))  # its run may come to no end
+        listed |= {"due_shard": URGENT} if case["priority"]["band"] == URGENT_BAND else {}
+        self._mark(case, "SET crm = :crm" + "".join(f", {name} = :{name}" for name in listed), (*lease, *begun), crm=crm, **listed)
 
     def _mark(self, case: Item, expression: str, removed: Sequence[str], **values: Any) -> None:
         """A later version keeps the case due: its keys are removed only when nothing newer waits."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.clocks import missed_rows
-from caseline.cases.ledger import CASE_KEY, OPEN, change_case, history_row, load_case, load_claims, take_back
+from caseline.cases.ledger import CASE_KEY, OPEN, change_case, history_row, load_case, load_cases, load_claims, take_back
 from caseline.cases.merging import settle_merges
 from caseline.cases.placing import JUDGED, Placer
 from caseline.cases.versions import live_of, next_version, summarise
@@ -46,7 +46,8 @@ class Prioritiser:
         done = taken.case_key and not taken.waiting  # this step died after its last line and runs again
         found = [load_case(self.table, taken.case_key)] if done else self._handle(run, taken.waiting, "lookup_error" in state)
         cases = [case for case in found if case]
-        unpushed = {*(waits for waits in taken.waiting if waits.startswith(CASE_KEY)), *(case["case_key"] for case in cases[1:])}
+        owed = load_cases(self.table, sorted(taken.owes)) if taken.owes else {}  # by a run that died before
+        unpushed = {*(waits for waits in taken.waiting if waits.startswith(CASE_KEY)), *(case["case_key"] for case in cases[1:]), *owed}
         outcome = {"case": summarise(cases[0]) if cases else None, "alert": self._alert(cases, run)}
         return {"run": run.to_json(), "unpushed": sorted(unpushed), **outcome}
 
@@ -62,7 +63,7 @@ class Prioritiser:
         for case_key in sorted(waits for waits in waiting if waits.startswith(CASE_KEY)):
             judged = self._judge_again(run, customer, case_key, stale) if customer else None
             cases = [judged, *cases] if judged else cases
-        self.runs.handled(run, waiting, next((case["case_key"] for case in cases if case), ""))
+        self.runs.handled(run, waiting, [case["case_key"] for case in cases if case])
         return cases
 
     def _take_back(self, signals: Sequence[Item]) -> None:

@@ -1,4 +1,7 @@
-"""What stands in a case's row: its first version, and the next one that judgement writes."""
+"""What stands in a case's row: its first version, and the next one that judgement writes.
+
+Neither puts the case on the list of what is due: the run that writes it brings it to the CRM, and its row is on that list until it has.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any
 
 from caseline.cases.clocks import find_missed
 from caseline.cases.evidence import UNKNOWN, Scene, judge
-from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, due
+from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, rest
 from caseline.cases.looks import falls_since, look_again
 from caseline.cases.routing import language_of, last_agent
 from caseline.cases.threads import gather_names
 from caseline.cases.titles import most_said
+from caseline.cases.waiting import DUE_SHARDS
 from caseline.crm import Account
 from caseline.policy import Policy
 from caseline.priority import Priority
@@ -41,7 +45,8 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
     row |= {"owner": owner} if (owner := last_agent(policy, scene)) else {}
     priority, weighs = judge(policy, fresh, category, scene, None)
     row |= _judged(policy, run, row, priority, fresh, scene)
-    return row | find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
+    row |= find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
+    return row | rest(row)
 
 
 def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: list[Item], scene: Scene) -> Item:
@@ -59,7 +64,7 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
         return case | {name: changed[name] for name in KEPT}
-    return changed | {"version": case["version"] + 1}
+    return changed | {"version": case["version"] + 1} | ({} if case.get("due_shard") in DUE_SHARDS else rest(changed))
 
 
 def live_of(rows: Sequence[Item]) -> list[Item]:
@@ -81,7 +86,7 @@ def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: lis
     words = {"headline": headline(data, case["category"]), "subject": _subject(case, fresh, scene.account)}
     now = isoformat(scene.now)
     gathered = _gathered(case, fresh) | gather_names(policy, case, fresh) | _known(case, scene.account)
-    return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert, **due(now)}
+    return {"priority": data.to_json(), "queue": queue, "updated_at": now, **words, **gathered, **alert}
 
 
 def _gathered(case: Item, fresh: list[Item]) -> Item:
