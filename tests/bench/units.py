@@ -38,8 +38,9 @@ def _mix() -> list[Any]:
 
 def _signal(number: int, length: int, angry: bool = False) -> Any:
     text = ("I am angry. " if angry else "") + _write(length, random.Random(number))
-    more: dict[str, Any] = {"kind": "email", "public": False, "thread_id": f"mail-{number}"} if length > 1000 else {}
-    return a_signal(f"19900000000000{number:05d}", text, identities=(f"x:5100{number % CUSTOMERS:04d}",), reach=250, **more)
+    name = f"19900000000000{number:05d}"
+    more: dict[str, Any] = {"kind": "email", "public": False, "thread_id": name} if length > 1000 else {}  # a mail that begins a thread, as `read_mail` has it
+    return a_signal(name, text, identities=(f"x:5100{number % CUSTOMERS:04d}",), reach=250, **more)
 
 
 def _write(length: int, chance: random.Random) -> str:

@@ -147,6 +147,16 @@ def test_the_brands_own_automatic_reply_is_no_answer(cloud, by_machine):
     assert (line["value"] > 0) == by_machine
 
 
+def test_a_thread_named_after_its_first_message_needs_no_row_of_its_own(cloud):
+    pipeline = Pipeline(cloud, FakeCrm())
+    pipeline.send(a_signal("m-1", kind="email", public=False, thread_id="m-1"))
+    pipeline.settle()
+    assert not pipeline.rows("thread")
+    pipeline.send(a_signal("m-2", "Hello, we look into it.", kind="email", direction=OUTBOUND, identities=(), thread_id="m-1"))
+    pipeline.settle()
+    assert {tuple(row["identities"]) for row in pipeline.rows("signal")} == {("x:100",)}
+
+
 def test_a_bounce_in_a_thread_does_not_take_the_thread(cloud):
     pipeline = Pipeline(cloud, FakeCrm())
     pipeline.send(a_signal("b-1", kind="email", public=False, identities=("email:mailer-daemon@mx.example",), thread_id="t-9", attributes={"auto_reply": True}))

@@ -91,3 +91,16 @@ def test_a_partition_is_read_consistently_an_index_cannot_be(dynamodb):
     table = opened(dynamodb)
     assert list(table.query("P")) == list(table.query("P", index="timeline")) == []
     assert [request.get("ConsistentRead") for _, request in table.client.requests] == [True, None]
+
+
+def test_a_list_is_read_by_its_index_and_the_rows_themselves(dynamodb):
+    """One query and one batch read; who has left the list since the index was written is left out, and no page ends early for it."""
+    table = opened(dynamodb)
+    for number in range(5):
+        table.put({"PK": f"R{number}", "SK": "R", "list_name": "L", "list_rank": f"{number}", "words": "w" * number})
+    assert [row["words"] for row in table.list_rows("L")] == ["wwww", "www", "ww", "w", ""]
+    assert [row["PK"] for row in table.list_rows("L", before="3", limit=2)] == ["R2", "R1"]
+    stale = [{"PK": "R4", "SK": "R", "list_rank": "9"}, {"PK": "R3", "SK": "R", "list_rank": "8"}, {"PK": "gone", "SK": "R", "list_rank": "7"}]
+    table.update("R4", "R", "SET list_name = :other", other="M")
+    table.query = lambda *_, **__: iter(stale)
+    assert [(row["PK"], row["list_rank"]) for row in table.list_rows("L", limit=4)] == [("R3", "8")]

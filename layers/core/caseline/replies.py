@@ -42,9 +42,10 @@ class Replies:
     def thread_row(row: Item) -> Item | None:
         """What lets a reply find its customer by the thread alone: the row of a private thread, or of who opened a public one (it has many customers).
 
-        Of a machine's mail none: a bounce in a thread is not from whom the thread is with.
+        Of a machine's mail none: a bounce in a thread is not from whom the thread is with. Of the post that the thread is named after none: a reply
+        looks at that post itself.
         """
-        if not row.get("thread_id") or row["direction"] != INBOUND or not row["identities"] or not _speaks_for_thread(row):
+        if row.get("thread_id") in (None, "", row["native_id"]) or row["direction"] != INBOUND or not row["identities"] or not _speaks_for_thread(row):
             return None
         thread = _thread_key(row["channel"], row["source"], row["thread_id"])
         return thread | {"type": "thread", "schema": 1, "identities": row["identities"], "expires": row["expires"]}
