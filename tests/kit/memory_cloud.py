@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from threading import RLock
@@ -17,6 +18,11 @@ from tests.kit.memory import MemoryClient, Row, _from_dynamo, _key, _to_dynamo, 
 
 _TABLE = SimpleNamespace(region_name="local", table_arn="arn:aws:dynamodb:local:1:table/Caseline", latest_stream_label="1")
 _INDEXES = {name: keys for name, keys in INDEX_KEYS.items() if name}
+
+
+def _image(row: Row) -> Row:
+    """As a stream record has it, which is JSON."""
+    return {name: {"B": base64.b64encode(bytes(value["B"])).decode()} if "B" in value else value for name, value in _write(row).items()}
 
 
 class IndexedClient(MemoryClient):
@@ -40,7 +46,7 @@ class IndexedClient(MemoryClient):
             if new and hash_name in new:
                 self._held[(name, new[hash_name])][place] = None
         if old != new:
-            self.changes.append(Change(_TABLE, _write(key), _write(old) if old else None, _write(new) if new else None, None))
+            self.changes.append(Change(_TABLE, _write(key), _image(old) if old else None, _image(new) if new else None, None))
 
     def query(self, KeyConditionExpression: str, ExpressionAttributeNames: Any, ExpressionAttributeValues: Any, **more: Any) -> Any:  # noqa: N803
         with self._lock:  # customers' partitions are read in parallel

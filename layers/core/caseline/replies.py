@@ -45,7 +45,7 @@ class Replies:
         Of a machine's mail none: a bounce in a thread is not from whom the thread is with. Of the post that the thread is named after none: a reply
         looks at that post itself.
         """
-        if row.get("thread_id") in (None, "", row["native_id"]) or row["direction"] != INBOUND or not row["identities"] or not _speaks_for_thread(row):
+        if row.get("thread_id") in (None, "", row.get("native_id")) or row["direction"] != INBOUND or not row["identities"] or not _speaks_for_thread(row):
             return None
         thread = _thread_key(row["channel"], row["source"], row["thread_id"])
         return thread | {"type": "thread", "schema": 1, "identities": row["identities"], "expires": row["expires"]}
