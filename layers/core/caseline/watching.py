@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
-from caseline.cases.ledger import owe
+from caseline.cases.ledger import case_of, owe
 from caseline.cases.outbox import Outbox
 from caseline.cases.waiting import DUE_SHARDS
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
@@ -66,10 +66,11 @@ class Watcher:
             self._postpone(row)
 
     def _restart(self, row: Item) -> None:
-        """Start the run again; each try is later than the one before, up to an hour. What it has judged and not brought to the CRM is due by itself."""
+        """Start the run again; each try is later than the one before, up to an hour. What it has judged goes to the CRM by itself."""
         run = self._postpone(row)
         for case_key in sorted(run.get("owes", ())):
-            owe(self.table, case_key, isoformat(self.clock()))
+            if owe(self.table, case_key, isoformat(self.clock())):
+                self._push(case_of(case_key))
         self.runs.restart(run)
 
     def _push(self, row: Item) -> None:

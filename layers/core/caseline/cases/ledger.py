@@ -26,6 +26,11 @@ def case_key_of(opener_id: str, generation: int = 0) -> str:
     return CASE_KEY + hashlib.sha256(f"{opener_id}|{generation}".encode()).hexdigest()[:26]
 
 
+def case_of(case_key: str) -> Item:
+    """The key of the case's row."""
+    return key(f"CASE#{case_key}", "CASE")
+
+
 def load_case(table: Table, case_key: str) -> Item | None:
     return table.get(f"CASE#{case_key}", "CASE")
 
@@ -185,11 +190,14 @@ def rest(case: Mapping[str, Any]) -> Item:
     return {"due_shard": LOOK, "due_at": case["look_at"]} if case["status"] == OPEN and case.get("look_at") else {}
 
 
-def owe(table: Table, case_key: str, now: str) -> None:
-    """Have the watcher push a case whose run came to no end; what is there already, or due anyhow, is left alone."""
-    with suppress(ConditionFailed):
-        condition = "pushed_version < version AND (attribute_not_exists(due_shard) OR due_shard = :look)"
+def owe(table: Table, case_key: str, now: str) -> bool:
+    """Put a case whose run came to no end on the list of what is due; what is in the CRM already, or due anyhow, is left alone."""
+    condition = "pushed_version < version AND (attribute_not_exists(due_shard) OR due_shard = :look)"
+    try:
         table.update(f"CASE#{case_key}", "CASE", "SET due_shard = :due, due_at = :now", condition, look=LOOK, due="due", now=now)
+    except ConditionFailed:
+        return False
+    return True
 
 
 def due(now: str) -> Item:
