@@ -188,6 +188,9 @@ def test_a_competitor_is_a_sign_where_the_policy_knows_it():
     policy = load_policy("version: 2\nchurn: {words: [rivalcorp], points: {silence: 3}}")
     found = find_signs(policy, history(said(3, 0.5, text="RivalCorp does this better.")))
     assert found and [(sign["rule"], sign["points"]) for sign in found["signs"]] == [("cancel", 25)]
+    named = load_policy("version: 2\nchurn: {words: [SAP, C++]}")
+    told = [find_signs(named, history(said(3, 0.5, text=text))) for text in ("I am disappointed.", "SAP's does it.", "Why not c++?")]
+    assert [[sign["rule"] for sign in each["signs"]] for each in told if each] == [[], ["cancel"], ["cancel"]]
 
 
 # ---- after the fact
@@ -195,6 +198,7 @@ def test_a_competitor_is_a_sign_where_the_policy_knows_it():
 
 def test_a_departure_is_told_from_what_was_before_it():
     rows = [said(50, case_key="case-50"), said(45, case_key="case-50", name="again"), rated(60, 9), rated(48, 3), said(2, name="after")]
+    rows.append(said(40.1, name="just now, which is not unanswered", category="billing"))
     known, since = account(contract_status="Cancelled", tier="smb"), {"contract_status": at(40)}
     before = history(*rows, cases=[case(50)], known=known, since=since)
     found = explain_departure(POLICY, before)

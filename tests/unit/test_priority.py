@@ -250,6 +250,15 @@ def test_settled_score_is_the_highest_in_any_order_and_never_falls(history: list
     assert stands is not None and stands.score == max(priority.score for priority in fresh)
 
 
+@given(evidences)
+def test_the_same_score_tells_the_reasons_that_it_has_now(evidence: Evidence) -> None:
+    stands = prioritise(POLICY, evidence)
+    assumed = replace(stands, lines=(*stands.lines, Line("value", 5, 20, None, "", "", "assumed", assumed=True), Line("reach", -5, 15, None, "", "", "less")))
+    assert settle(assumed, stands).lines == stands.lines
+    elapsed = replace(stands, lines=tuple(replace(line, as_of="later", text="said anew") for line in stands.lines))
+    assert settle(stands, elapsed).lines == stands.lines, "time alone writes nothing"
+
+
 @given(evidences, evidences)
 def test_human_band_is_never_moved(earlier: Evidence, later: Evidence) -> None:
     override = {"band": "P2", "by": "ann", "at": READ}

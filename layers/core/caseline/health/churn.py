@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
@@ -114,8 +115,8 @@ def _silence(policy: Policy, history: History) -> Sign | None:
 
 def _cancel(policy: Policy, history: History) -> Sign | None:
     """Said so, or named a competitor that the policy knows."""
-    words = [word.casefold() for word in policy.churn.words]
-    rows = [row for row in history.heard if row["occurred_at"] >= history.since and (_wants_out(row) or _names(row, words))]
+    rival = _find_words(policy.churn.words)
+    rows = [row for row in history.heard if row["occurred_at"] >= history.since and (_wants_out(row) or _names(row, rival))]
     return Sign("spoke of leaving" if any(map(_wants_out, rows)) else "named a competitor", _ids(rows)) if rows else None
 
 
@@ -123,9 +124,14 @@ def _wants_out(row: Mapping[str, Any]) -> bool:
     return bool(row.get("category") == "cancel" and row.get("need") == "due")
 
 
-def _names(row: Item, words: Iterable[str]) -> bool:
-    text = (read_text(row) or "").casefold() if words else ""
-    return any(word in text for word in words)
+def _names(row: Item, rival: re.Pattern[str] | None) -> bool:
+    return bool(rival and rival.search((read_text(row) or "").casefold()))
+
+
+def _find_words(words: Sequence[str]) -> re.Pattern[str] | None:
+    """Any of them, as a word of its own: `SAP` is not in "disappointed"."""
+    known = "|".join(re.escape(word.casefold().strip()) for word in words if word.strip())
+    return re.compile(rf"(?<!\w)(?:{known})(?!\w)") if known else None
 
 
 RULES: Mapping[str, Callable[[Policy, History], Sign | None]] = {

@@ -10,7 +10,7 @@ from typing import Any
 from caseline.crm import Fact
 from caseline.health.churn import LAST, find_fall
 from caseline.health.history import DAYS, History
-from caseline.health.score import find_clocks, find_repeats
+from caseline.health.score import find_clocks, find_overdue, find_repeats
 from caseline.policy import Policy
 from caseline.priority.scene import find_fact, read_word
 from caseline.reports.waits import MISSED
@@ -49,8 +49,7 @@ def _lines(policy: Policy, history: History) -> Iterator[dict[str, Any]]:
     cases = history.unresolved
     if cases:
         yield _line("unresolved", cases, f"{_count(len(cases), 'case')} unresolved", [case["case_key"] for case in cases])
-    waiting = [row for row in history.unanswered if row["occurred_at"] >= since]
-    if waiting:
+    if waiting := find_overdue(policy, history):
         yield _line("unanswered", waiting, f"{_count(len(waiting), 'ask')} unanswered", _ids(waiting))
     missed = [fact for fact in find_clocks(policy, history) if fact["state"] == MISSED and since <= fact["at"] <= isoformat(history.now)]
     if missed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.deadlines import due_at, ways_of
@@ -145,7 +145,7 @@ def _repeats(policy: Policy, history: History) -> Part | None:
 
 
 def _unanswered(policy: Policy, history: History) -> Part:
-    overdue = [row for row in history.unanswered if row["occurred_at"] >= history.since and _is_overdue(policy, row, history)]
+    overdue = find_overdue(policy, history)
     text = f"{_count(len(overdue), 'ask')} unanswered" + (f" for {_days(history, overdue[0]['occurred_at'])}" if overdue else "")
     return Part(_worse(len(overdue)), text, _ids(overdue))
 
@@ -187,8 +187,13 @@ def find_clocks(policy: Policy, history: History) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _is_overdue(policy: Policy, row: Item, history: History) -> bool:
-    return due_at(policy, parse_time(row["occurred_at"]), ways=ways_of(row), brand=row["brand"]) <= history.now
+def find_overdue(policy: Policy, history: History) -> list[Item]:
+    """Asks that nobody has answered for longer than the target of their channel: what was asked a minute ago is not unanswered."""
+    return [row for row in history.unanswered if row["occurred_at"] >= history.since and _due_at(policy, row) <= history.now]
+
+
+def _due_at(policy: Policy, row: Item) -> datetime:
+    return due_at(policy, parse_time(row["occurred_at"]), ways=ways_of(row), brand=row["brand"])
 
 
 def _worse(count: int) -> float:

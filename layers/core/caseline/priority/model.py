@@ -44,12 +44,18 @@ def find_rule(policy: Policy, category: str, account: Account | None, band: str,
 
 def settle(previous: Priority | None, fresh: Priority, may_fall: bool = False) -> Priority:
     """What stands after `fresh` was computed for a case that had `previous`: a priority rises at once, and falls only where `may_fall` says that it has
-    been lower for long enough; a human's band stands (the newer one, where two are known)."""
+    been lower for long enough; a human's band stands (the newer one, where two are known). The same score for other reasons has those reasons."""
     if previous is None:
         return fresh
     override = max(filter(None, (previous.override, fresh.override)), key=lambda o: str(o.get("at", "")), default=None)
     taken = fresh.score > previous.score or (may_fall and fresh.score < previous.score)
+    taken = taken or (fresh.score == previous.score and _made_of(fresh) != _made_of(previous))
     return replace(fresh if taken else previous, override=override)
+
+
+def _made_of(priority: Priority) -> list[tuple[str, int, bool]]:
+    """What its lines come to: not their times, nor words that change each day."""
+    return sorted((line.factor, line.points, line.assumed) for line in priority.lines)
 
 
 # ---- impact
