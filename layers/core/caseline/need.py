@@ -186,7 +186,7 @@ def asks_something(item: Item) -> bool:
 def is_courtesy(item: Item) -> bool:
     words = _WORDS.findall(_NOTHING_MORE.sub(" ", item.text))
     few = len(item.words) <= 12 and bool(item.words) and all(word in _COURTESY for word in words)
-    return few and "?" not in item.text and not is_low_rating(item) and item.assessment.strength < 0.5
+    return few and "?" not in item.text and not is_request(item.text) and not is_low_rating(item) and item.assessment.strength < 0.5
 
 
 def is_report(item: Item) -> bool:
@@ -218,7 +218,8 @@ def _puts_question(item: Item, questions: Sequence[str]) -> bool:
     if kind in PRIVATE_KINDS or kind == "review":
         return bool(questions)
     if kind not in ("mention", "comment"):
-        return any(map(is_spoken_to, questions))
+        unread = (item.assessment.unscored or "").startswith("unsupported language")  # whom it speaks to cannot be told, and is not to be missed
+        return bool(questions) if unread else any(map(is_spoken_to, questions))
     known = item.assessment.language in (None, "en")
     return bool(questions) and (not known or item.assessment.strength >= UPSET or any(asks_for_something(question, item.text) for question in questions))
 
