@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 
 WORDS = {"invoice": "billing", "parcel": "delivery", "broken": "defect", "smoke": "safety", "rude": "service", "cancel": "cancel"}
@@ -223,6 +224,11 @@ def test_each_rule_has_a_switch(off, signal):
 
 # ---- after it was closed
 
+MACHINE = ["Angry. We received your message {} and shall answer it in three days."]
+OTHERS = [
+    "Angry: it is down.", "Angry and tired of this.", "Your agent hung up, I am angry.", "Angry: where is my money?", "Not fixed, angry!", "So angry now.",
+    "Angry: a third agent promised a call back.",
+]  # fmt: skip
 AGAIN = a_mail("later", "The invoice is still wrong.")
 
 
@@ -262,6 +268,32 @@ def test_courtesy_never_reopens_and_what_only_sounds_like_it_does(cloud, words, 
     close(pipeline)
     tell(pipeline, a_mail("later", words, ["a"]), days=1)
     assert bool(pipeline.cases("open")) is opens
+
+
+@pytest.mark.parametrize(("words", "reopened", "cases"), [(MACHINE, 2, 1), (OTHERS, 2, 5)])
+@pytest.mark.parametrize("in_the_crm", [False, True])
+def test_a_loop_of_answers_opens_a_case_only_so_often_a_day_and_other_words_are_never_lost(words, reopened, cases, in_the_crm):
+    pipeline = Pipeline(MemoryCloud(), FakeCrm(), policy="version: 2\nreopen: {most_a_day: 2}\n")
+    for number in range(7):
+        now = pipeline.now = pipeline.now + timedelta(minutes=10)
+        pipeline.send(a_signal(f"m-{number}", words[number % len(words)].format(number), kind="email", public=False, occurred_at=now, received_at=now))
+        pipeline.settle()
+        for case in pipeline.cases("open"):
+            if in_the_crm:
+                in_crm(pipeline, {"status": "closed"})
+            else:
+                work_case(pipeline.raw_table, case["case_key"], {"status": "closed"}, "Mo", now)
+                pipeline.settle()
+    found = pipeline.cases()
+    assert len(found) == (cases if not in_the_crm else 3 if words is MACHINE else 7)
+    assert max(case.get("reopened", 0) for case in found) == (0 if in_the_crm else reopened)
+    last = next(row for row in pipeline.rows("signal") if row["native_id"] == "m-6")
+    assert last["case_key"] in {case["case_key"] for case in found}
+    assert ("opened 2 times again within a day, and stays closed" in last["case_why"]) is (words is MACHINE)
+    pipeline.now += timedelta(days=1, minutes=1)
+    pipeline.send(a_signal("later", words[0].format(99), kind="email", public=False, occurred_at=pipeline.now, received_at=pipeline.now))
+    pipeline.settle()
+    assert len(pipeline.cases("open")) == 1, "the next day it opens again"
 
 
 def in_crm(pipeline: Pipeline, *changes: dict[str, Any]) -> None:

@@ -273,9 +273,10 @@ class Join(Part):
 
 
 class Reopen(Part):
-    """`days` after it was closed a case opens again for a message of the same issue; 0: never."""
+    """`days` after it was closed a case opens again for a message of the same issue; 0: never. So many times `most_a_day`."""
 
     days: Annotated[int, Field(ge=0, le=3000)] = 7
+    most_a_day: Annotated[int, Field(ge=1, le=1000)] = 3
     closed_in_crm: bool = False
     not_an_issue: bool = False
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from caseline.cases.changes import people_worked
 from caseline.cases.chasers import is_chaser
 from caseline.cases.ledger import CLOSED
-from caseline.cases.reopening import why_not
+from caseline.cases.reopening import goes_round, why_not
 from caseline.cases.threads import linked_names
 from caseline.policy import Policy
 from caseline.signals import parse_time
@@ -24,6 +24,7 @@ from caseline.timeline import read_text
 
 UNKNOWN, ANY = "unknown", "any"
 OPENED = "opened"
+ROUND = "round"  # it would open a case again that has been opened too often by the same words, and does not
 WAITING = "service"  # the category of those whom nobody answers
 LOOKED_AT = 4000  # characters of a text in which a number may be quoted
 _WORD = r"case|ticket|request|reference|ref|incident|complaint|fall|vorgang|anfrage|dossier|demande|caso|chamado|pratica|zaak|melding"
@@ -76,6 +77,8 @@ class Shelf:
             for case in sorted((case for case in self.closed if ask.may_join(case) and holds(ask, case)), key=_seniority, reverse=True):
                 if survivor := self._survivor(case):
                     return Home(rule, words(ask), survivor)
+                if ask.is_again and (often := goes_round(self.policy, case, self.now)):
+                    return Home(ROUND, f"nearly the same words once more; {call(case)} was {often}, and stays closed", case)
                 reason = why_not(self.policy, case, self.now)
                 if not reason and not self._is_taken(case):
                     return Home(rule, words(ask), case)
@@ -135,6 +138,12 @@ class Ask:
             return frozenset()
         others = [row for row in self.recent if row.get("case_key") and self.is_fresh(str(row["occurred_at"]))]
         return frozenset(str(row["signal_id"]) for row in others if _likeness(sketch, sketch_of(read_text(row))) >= self.policy.storms.similarity)
+
+    @cached_property
+    def is_again(self) -> bool:
+        """Nearly the same words as before, about nothing grave."""
+        said = self.text.split()
+        return self.category not in self.policy.join.alone and bool(self.near or any(said == _words(row) for row in self.recent if row.get("case_key")))
 
     def is_fresh(self, moment: str) -> bool:
         return abs(self.now - parse_time(moment)) <= self.policy.join_window
@@ -221,6 +230,10 @@ def _plain(number: str) -> str:
     """Without case, dash and leading zeros: people write 42 of C-000042."""
     found = _DIGITS.match(number.casefold())
     return f"{found[1]}{found[2]}" if found else number.casefold()
+
+
+def _words(row: Item) -> list[str]:
+    return (read_text(row) or "")[:LOOKED_AT].casefold().split()
 
 
 def _likeness(one: frozenset[str], other: frozenset[str]) -> float:

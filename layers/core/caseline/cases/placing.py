@@ -11,9 +11,10 @@ from typing import Any
 from caseline.cases import ledger
 from caseline.cases.changes import OF_CLOSING, people_worked, work_case
 from caseline.cases.clocks import missed_rows
-from caseline.cases.joining import ANY, UNKNOWN
+from caseline.cases.joining import ANY, ROUND, UNKNOWN
 from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, due, history_row, load_case
 from caseline.cases.looking import REVISED, Group, Outlook, View
+from caseline.cases.reopening import opened_again
 from caseline.cases.rescoring import look_soon
 from caseline.cases.routing import routing_rows
 from caseline.cases.titles import title_of
@@ -80,10 +81,19 @@ class Placer:
     def _settle(self, view: View, group: Group) -> Item | None:
         """The case the group is in now; None to try again."""
         case = group.home.case
+        if case and group.home.rule == ROUND:
+            return self._note(case, group)
         settled = self._open(view, group) if case is None else self._join(view, case, group) if case["status"] == OPEN else self._reopen(view, case, group)
         if settled:
             self._mark(settled, group)
         return settled
+
+    def _note(self, case: Item, group: Group) -> Item:
+        """It goes into the case, which stays closed and does not change."""
+        row = group.rows[0]
+        self.table.put(history_row(case["case_key"], row["occurred_at"], "noted", group.home.why, case["version"], mark=f"noted-{row['signal_id']}"))
+        self._mark(case, group)
+        return case
 
     def _open(self, view: View, group: Group) -> Item | None:
         """A case of its own. One of this opener that was closed before its signals were marked has them: they open no other."""
@@ -94,7 +104,7 @@ class Placer:
             case |= start_incident(customer, case)
             told = f"{case['subject']}; {told}"
         if group.home.follows:
-            case |= {"follows": group.home.follows["case_key"]}
+            case |= {"follows": group.home.follows["case_key"], **opened_again(group.home.follows, view.scene.now)}
         history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
         told_rows = (history, *missed_rows({}, case), *routing_rows(self.policy, case, scene))
         if ledger.open_case(self.table, self._claim(view, case), case, *told_rows, version=customer["version"]):
@@ -135,6 +145,7 @@ class Placer:
         """The closed case takes its claim back, in the same transaction; it alerts again if it is urgent again."""
         again = {name: value for name, value in case.items() if name not in (*OF_CLOSING, "alerted_by", "lower_since")}
         again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case)}
+        again |= opened_again(case, view.scene.now)
         rows = self.rows_of(again, group.rows)
         changed = next_version(self.policy, view.run, again, rows, group.rows, view.beside(again))
         told = _tell(changed, "status", f"reopened: {group.why}")

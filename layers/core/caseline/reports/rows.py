@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.evidence import answers
+from caseline.cases.joining import ROUND
 from caseline.signals import INBOUND, OUTBOUND, OWN_CHANNEL, SCORES, Rating, parse_time
 from caseline.table import Item
 from caseline.timeline import LIVE, read_attributes
@@ -22,8 +23,8 @@ def is_heard(row: Mapping[str, Any]) -> bool:
 
 
 def is_contact(row: Mapping[str, Any]) -> bool:
-    """Asks for something: no courtesy, no praise, no news, no spam, no repost, and nothing that the brand said."""
-    return is_heard(row) and row.get("need") == "due"
+    """Asks for something: no courtesy, no praise, no news, no spam, no repost, and nothing that the brand or a machine said."""
+    return is_heard(row) and row.get("need") == "due" and row.get("case_rule") != ROUND
 
 
 def first_of_turns(contacts: Iterable[Item], minutes: int) -> list[Item]:
