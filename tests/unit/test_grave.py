@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from caseline.assessment import Text, open_analyser
+from caseline.assessment import Assessment, Text, open_analyser
+from caseline.assessment.grave import MOST_WORDS, weigh_grave
+from caseline.assessment.rules import rules_for
+from caseline.explanations import say_need
+from caseline.need import decide_need
+from caseline.policy import load_policy, shipped_policy
+from caseline.signals import Signal
 
 from tests.evaluation.own import read_own
 
@@ -53,3 +61,46 @@ def test_praise_around_it_hides_nothing_grave():
         ("Love the app, but please close my account", "cancel"),
     ]:
         assert open_analyser("embedded").assess([Text(text, "en", "x")])[0].category == category
+
+
+INDIRECT = [
+    ("Since the engineer serviced the boiler we all wake with a thumping head and the dog won't get up", "safety"),
+    ("Two weeks, then a judge can read your clause aloud", "legal"),
+    ("The app greets me as Beatrix and shows me her orders", "security"),
+    ("We have signed with another supplier from May, so this invoice is the last", "cancel"),
+    ("The whole road sits in the dark, the school as well", "outage"),
+    ("Aus dem Hahn kommt nichts, im ganzen Haus nicht, und nebenan auch nicht", "outage"),
+]
+ONLY_SOUNDS_SO = [
+    "Nein, ich will gar nicht kündigen, ganz im Gegenteil", "That chorus ought to be illegal, play it again",
+    "No me quiero dar de baja, al contrario, estoy feliz",
+    "My flight to Oslo was cancelled, please book me on the next one", "J'allais partir mais votre collègue a tout réglé, je reste",
+]
+
+
+@pytest.mark.parametrize(("text", "category"), INDIRECT)
+def test_what_is_told_without_its_words_is_found_and_opens_a_case_that_says_why(text, category):
+    said = open_analyser("embedded").assess([Text(text, None, "x")])[0]
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    need = decide_need(shipped_policy(), Signal("x", "acme", "1", "mention", now, now, public=True, text=text), said)
+    assert (said.category, need.state) == (category, "due")
+    assert said.because and set(said.because.split()) <= set(text.lower().replace(",", "").split())
+    told = say_need({"need": "due", "need_reason": "category", "category": category, "assessment": said.to_json()})
+    assert told.endswith(f"({category}, because of: {said.because})")
+
+
+@pytest.mark.parametrize("text", ONLY_SOUNDS_SO)
+def test_words_that_are_not_meant_are_no_alarm(text):
+    said = open_analyser("embedded").assess([Text(text, None, "x")])[0]
+    assert said.category not in GRAVE and not said.because
+
+
+def test_the_model_beside_the_phrases_has_a_switch_and_takes_a_tenant_s_own_phrases_at_their_word():
+    off = rules_for(load_policy("version: 1\ncategories: {indirect: false}").categories)
+    assert off.complete(INDIRECT[2][0], "en", Assessment()).category not in GRAVE
+    own = rules_for(load_policy("version: 1\ncategories: {own: [{name: legal, phrases: {en: [ought to be illegal]}}]}").categories)
+    assert own.complete(ONLY_SOUNDS_SO[1], "en", Assessment()).category == "legal"
+
+
+def test_what_is_too_long_is_left_to_the_phrases():
+    assert weigh_grave("word " * MOST_WORDS) and not weigh_grave("word " * (MOST_WORDS + 1)) and not weigh_grave("")

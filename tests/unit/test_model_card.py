@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EMBEDDED = ROOT / "layers" / "core" / "caseline" / "assessment" / "embedded"
 PINNED = dict(re.findall(r"^\| (\S+) \| ([0-9a-f]{64}) \|$", (EMBEDDED / "MODEL_CARD.md").read_text(encoding="utf-8"), re.MULTILINE))
-OURS = {name: EMBEDDED / name for name in ("model.bin", "emotions.bin")}
-OURS |= {name: ROOT / "infra" / "training" / name for name in ("customer_voice.txt", "lexicon/own.txt", "lexicon/vader.tsv")}
+OURS = {name: EMBEDDED / name for name in ("model.bin", "emotions.bin", "grave.bin")}
+OURS |= {name: ROOT / "infra" / "training" / name for name in ("customer_voice.txt", "grave_voice.txt", "lexicon/own.txt", "lexicon/vader.tsv")}
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -66,7 +66,9 @@ def _say_rating(row: Row) -> str:
 
 
 def _say_category(row: Row) -> str:
-    return str(row.get("category") or "").replace("_", " ")
+    """With the customer's words by which a grave one was told."""
+    because = str((row.get("assessment") or {}).get("because") or "")
+    return str(row.get("category") or "").replace("_", " ") + (f", because of: {because}" if because else "")
 
 
 _EVIDENCE: Mapping[str, Callable[[Row], str]] = {

@@ -164,8 +164,11 @@ def is_event(item: Item) -> bool:
 
 
 def is_grave_category(item: Item) -> bool:
-    """Unless it is surely praise: "so glad nobody was hurt" may still be a safety report."""
-    surely_praise = item.assessment.sentiment == POSITIVE and item.assessment.positive >= SURE
+    """Unless it is surely praise: "so glad nobody was hurt" may still be a safety report.
+
+    What was weighed and found grave counts also where it is put kindly ("it was nice, we leave").
+    """
+    surely_praise = item.assessment.sentiment == POSITIVE and item.assessment.positive >= SURE and not item.assessment.because
     return item.assessment.category in item.policy.need.categories and not surely_praise and not is_event(item)
 
 

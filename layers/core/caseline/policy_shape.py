@@ -252,11 +252,15 @@ class OwnCategory(Part):
 
 
 class Categories(Part):
-    """How issues are recognised: shipped example taxonomies by name, phrases of the tenant's own, and general categories that are not wanted."""
+    """How issues are recognised: shipped example taxonomies by name, phrases of the tenant's own, and general categories that are not wanted.
+
+    `indirect`: whether a small model finds what is grave but told without its words, and doubts words that only sound grave.
+    """
 
     examples: list[Literal["airline", "app", "finance"]] = []
     own: list[OwnCategory] = []
     without: list[str] = []
+    indirect: bool = True
 
 
 JoinRule = Literal["number", "thread", "category", "unnamed", "similar"]

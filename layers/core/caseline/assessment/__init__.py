@@ -26,7 +26,7 @@ class Assessment:
     """`sentiment` is None exactly when `unscored` says why. Probabilities are 0..1 and calibrated.
 
     `strength` is max(0, P(negative) - P(positive)) and stands wherever the model says negativity times confidence.
-    `category` is one of the policy's issue categories; `model` names analyser and version.
+    `category` is one of the policy's issue categories, `because` the words by which a grave one was found; `model` names analyser and version.
     `complaint_from` and `question_from` are the strengths that a tenant's own model learnt; 0 where it learnt none.
     """
 
@@ -42,6 +42,7 @@ class Assessment:
     language: str | None = None
     unscored: str | None = None
     conflict: bool = False
+    because: str = ""
     model: str = ""
     complaint_from: float = 0.0
     question_from: float = 0.0

@@ -32,10 +32,15 @@ class Sign:
     harmless: tuple[str, ...]
 
     def stands_in(self, places: Places) -> bool:
+        return self.find_spots(places) is not None
+
+    def find_spots(self, places: Places) -> tuple[int, ...] | None:
+        """Where the words of its needs stand; the first place that nothing makes harmless."""
         if not all(need in places for need in self.needs):
-            return False
+            return None
         anchor, *others = sorted((places[need] for need in self.needs), key=len)
-        return any(self._is_meant(spots, places) for spot in anchor[:MOST_SPOTS] for spots in self._meet(spot, others))
+        meetings = (spots for spot in anchor[:MOST_SPOTS] for spots in self._meet(spot, others))
+        return next((spots for spots in meetings if self._is_meant(spots, places)), None)
 
     def _meet(self, anchor: int, others: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
         """Places of all needs, each another word, within reach of each other."""
@@ -104,8 +109,14 @@ class Signs:
 
     def find(self, folded: str) -> frozenset[str]:
         """The categories that a folded text shows signs of."""
-        places = self.lexicon.find(folded.split())
+        return self.find_in(self.lexicon.find(folded.split()))
+
+    def find_in(self, places: Places) -> frozenset[str]:
         return frozenset(sign.category for concept in places for sign in self.by_concept.get(concept, ()) if sign.stands_in(places))
+
+    def find_spots(self, places: Places, category: str) -> tuple[int, ...]:
+        shown = (sign.find_spots(places) for concept in places for sign in self.by_concept.get(concept, ()) if sign.category == category)
+        return next(filter(None, shown), ())
 
 
 def read_signs(lines: Iterable[str]) -> Signs:
@@ -168,6 +179,19 @@ def shipped_signs() -> Signs:
 
 
 @lru_cache(maxsize=64)
+def find_places(folded: str) -> Places:
+    """Where the shipped concepts stand in a folded text; a text is asked about more than once."""
+    return shipped_signs().lexicon.find(folded.split())
+
+
+@lru_cache(maxsize=64)
 def find_signs(folded: str) -> frozenset[str]:
-    """What the shipped signs show in a folded text; a text is asked about more than once."""
-    return shipped_signs().find(folded)
+    """What the shipped signs show in a folded text."""
+    return shipped_signs().find_in(find_places(folded))
+
+
+def find_words(folded: str, category: str) -> str:
+    """The words that show a category, in the order of the text; none where no sign does."""
+    spots = shipped_signs().find_spots(find_places(folded), category)
+    words = folded.split()
+    return " ".join(words[spot] for spot in sorted(set(spots)))

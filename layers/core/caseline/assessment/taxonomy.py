@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
-from caseline.assessment.signs import find_signs
+from caseline.assessment.signs import find_signs, find_words
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
 
@@ -26,12 +26,13 @@ Phrases = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Category:
-    """`phrases` by language; those of `en` are tried for every language. `like` is the general category that it is a kind of."""
+    """`phrases` by language; those of `en` are tried for every language. `like` is the general category that it is a kind of; `own`: a tenant added to it."""
 
     name: str
     phrases: Phrases
     exceptions: re.Pattern[str]
     like: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,16 @@ class Taxonomy:
     def is_grave(self, category: str) -> bool:
         return self.kind_of(category) in _GRAVE
 
-    def find_category(self, text: str, language: str | None, scored: Assessment, counts: Mapping[str, int] | None = None) -> str:
+    def find_category(
+        self, text: str, language: str | None, scored: Assessment, counts: Mapping[str, int] | None = None, without: Collection[str] = ()
+    ) -> str:
         """The first category whose phrases or signs are found; praise where the customer is pleased and nothing grave is said.
 
         `counts` are what `count_phrases` says of the text, where that was asked before.
         """
         folded = fold_words(text)
-        found = next((name for name, _ in self._find(folded, language)) if counts is None else iter(counts), UNKNOWN)
+        names = (name for name, _ in self._find(folded, language)) if counts is None else iter(counts)
+        found = next((name for name in names if name not in without), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
         return found
@@ -83,6 +87,23 @@ class Taxonomy:
         for name, count in self._find(fold_words(text), language):
             counts[name] += count
         return counts
+
+    def find_words(self, text: str, category: str, language: str | None) -> str:
+        """The words by which a category was found; none where neither phrase nor sign named it."""
+        folded = fold_words(text)
+        asked = (c for c in self.categories if c.name == category)
+        matches = (self._pattern_of(c, language).search(c.exceptions.sub(" ", folded)) for c in asked)
+        phrase = next((match[0].strip() for match in matches if match), "")
+        return phrase or find_words(folded, category)
+
+    def is_excepted(self, text: str, category: str) -> bool:
+        """Whether words that the category excepts stand in the text."""
+        return any(c.exceptions.search(fold_words(text)) for c in self.categories if c.name == category)
+
+    @cached_property
+    def shipped_grave(self) -> frozenset[str]:
+        """The grave categories as they are shipped: where a tenant added phrases of his own, those are taken at their word."""
+        return frozenset(c.name for c in self.categories if c.name in _GRAVE and not c.own)
 
     def find_urgency(self, text: str, category: str, scored: Assessment) -> str:
         """critical, high, normal or low. Level phrases count only where there is trouble."""
@@ -161,7 +182,7 @@ def load_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
 def _read_category(row: Mapping[str, Any]) -> Category:
     for phrases in row["phrases"].values():
         compile_phrases(phrases)
-    return Category(row["name"], row["phrases"], compile_phrases(row.get("except", ())), row.get("like", ""))
+    return Category(row["name"], row["phrases"], compile_phrases(row.get("except", ())), row.get("like", ""), row.get("own", False))
 
 
 def _read_level(name: str, row: Mapping[str, Any]) -> Level:
@@ -210,4 +231,4 @@ def merge_taxonomy(examples: Sequence[str] = (), own: Sequence[Mapping[str, Any]
 
 def _add_phrases(row: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     phrases = {language: [*row["phrases"].get(language, ()), *more["phrases"].get(language, ())] for language in {**row["phrases"], **more["phrases"]}}
-    return {**row, "phrases": phrases, "except": [*row.get("except", ()), *more.get("except", ())]}
+    return {**row, "own": True, "phrases": phrases, "except": [*row.get("except", ()), *more.get("except", ())]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MOST_CHARACTERS = 5000
 FEWEST_LETTERS = 3
@@ -64,7 +65,11 @@ def cut_bytes(text: str, most: int) -> str:
     return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
+@lru_cache(maxsize=16)
 def fold_words(text: str) -> str:
-    """` the words in lower case , apart `: one space before and after each word and mark, for the phrases of a taxonomy."""
+    """` the words in lower case , apart `: one space before and after each word and mark, for the phrases of a taxonomy.
+
+    Several readers ask about one text in turn.
+    """
     plain = unicodedata.normalize("NFC", text).lower().replace("'", "").replace("’", "")
     return " " + " ".join(re.findall(r"\w+|[?!$€£%]", plain)) + " "

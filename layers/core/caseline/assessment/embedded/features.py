@@ -15,6 +15,7 @@ from zlib import crc32
 BITS = 15
 MASK = (1 << BITS) - 1
 CHARS_WEIGHT = 0.7
+BESIDE_WEIGHT = 0.5
 LONGEST_WORD = 24  # a longer "word" is a paste, and would cost a slot for each of its characters
 URL, MENTION, NUMBER = "<url>", "<user>", "<num>"
 
@@ -34,6 +35,12 @@ _CLAUSE_ENDS = frozenset({"!", "?", "but", "aber", "mais", "pero", "ma", "mas", 
 
 def tokenise(text: str) -> list[str]:
     """Lower-cased tokens; links, mentions and numbers become one token each, `soooo` becomes `soo`."""
+    return list(_split(text))
+
+
+@lru_cache(maxsize=16)
+def _split(text: str) -> Sequence[str]:
+    """Several readers ask about one text in turn."""
     plain = _STRETCHED.sub(r"\1\1", text.lower().replace("’", "'"))
     return [_name_token(token) for token in _TOKEN.findall(plain)]
 
@@ -51,8 +58,9 @@ def slot(tag: str, value: str) -> int:
     return crc32(f"{tag}:{value}".encode("utf-8", "replace")) & MASK
 
 
+@lru_cache(maxsize=2048)
 def char_slots(word: str) -> list[int]:
-    """Slots of the 3-, 4- and 5-grams of a word with its edges marked; none for a word of one character."""
+    """Slots of the 3-, 4- and 5-grams of a word with its edges marked; none for a word of one character. Each head asks for them in turn."""
     if len(word) < 2 or not word[0].isalpha():
         return []
     edged = f"_{word}_"

@@ -13,7 +13,7 @@ from importlib.resources import files
 from math import exp, sqrt
 from typing import Any
 
-from caseline.assessment.embedded.features import CHARS_WEIGHT, MASK, char_slots, slot
+from caseline.assessment.embedded.features import BESIDE_WEIGHT, CHARS_WEIGHT, MASK, char_slots, slot
 
 WIDTH = MASK + 1
 MOST_WORDS = 50_000  # of the cache; cleared when full, so that memory is bounded
@@ -35,13 +35,16 @@ class Head:
     chars: float = CHARS_WEIGHT
     words: dict[str, tuple[Sums, Sums, int]] = field(default_factory=dict)
 
-    def logits(self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = ()) -> list[float]:
-        """One logit a label; each block counts by the square root of its size."""
+    def logits(
+        self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = (), beside: Sequence[Sequence[Sums]] = ()
+    ) -> list[float]:
+        """One logit a label; each block counts by the square root of its size. `beside` are further blocks, of rows."""
         known = [self._word(token) for token in tokens]
         blocks = (
             (1.0, [word for word, _, _ in known], len(known)),
-            (1.0, [self._row(pair) for pair in pairs], len(pairs)),
+            (1.0, [self.row(pair) for pair in pairs], len(pairs)),
             (self.chars, [chars for _, chars, _ in known], sum(count for _, _, count in known)),
+            *((BESIDE_WEIGHT, rows, len(rows)) for rows in beside),
         )
         totals = [0.0] * len(self.labels)
         for weight, rows, count in blocks:
@@ -54,7 +57,7 @@ class Head:
                 logits = [logit + fact * weight for logit, weight in zip(logits, weights, strict=True)]
         return logits
 
-    def _row(self, index: int) -> Sums:
+    def row(self, index: int) -> Sums:
         wide = len(self.labels)
         return tuple(self.weights[index * wide : index * wide + wide])
 
@@ -68,8 +71,8 @@ class Head:
 
     def _read_word(self, token: str) -> tuple[Sums, Sums, int]:
         slots = char_slots(token)
-        rows = [self._row(s) for s in slots] or [(0,) * len(self.labels)]
-        return self._row(slot("w", token)), tuple(map(sum, zip(*rows, strict=True))), len(slots)
+        rows = [self.row(s) for s in slots] or [(0,) * len(self.labels)]
+        return self.row(slot("w", token)), tuple(map(sum, zip(*rows, strict=True))), len(slots)
 
 
 @dataclass(frozen=True)
