@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from caseline.table import INDEX_KEYS
 
 Row = dict[str, Any]
-_to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
+_other_to_dynamo, _other_from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
 _CLAUSE = re.compile(r"\b(SET|ADD|REMOVE|DELETE)\b")
 _COMMA = re.compile(r",(?![^(]*\))")
 _PYTHON = (
@@ -139,6 +139,24 @@ class MemoryClient:
 def _key(request: Mapping[str, Any]) -> Row:
     read = _read(request.get("Key") or request["Item"])
     return {"PK": read["PK"], "SK": read["SK"]}
+
+
+def _to_dynamo(value: Any) -> Any:
+    """As boto3 does, which takes ten times as long for what is most of a row."""
+    if type(value) is str:
+        return {"S": value}
+    if type(value) is dict:
+        return {"M": _write(value)}
+    return {"L": [_to_dynamo(each) for each in value]} if type(value) is list else _other_to_dynamo(value)
+
+
+def _from_dynamo(value: Mapping[str, Any]) -> Any:
+    [(kind, content)] = value.items()
+    if kind == "S":
+        return content
+    if kind == "M":
+        return _read(content)
+    return [_from_dynamo(each) for each in content] if kind == "L" else _other_from_dynamo(value)
 
 
 def _read(image: Mapping[str, Any]) -> Row:

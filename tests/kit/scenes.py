@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from caseline.crm import CaseRecord, NewContact, Note, Profile, SavedCase
 from caseline.crm._schema import read_schema
+from caseline.errors import CrmUnavailableError
 from ruamel.yaml import YAML
 
 from tests.kit.crms import RECORD, StoredCase, World, kits_that
@@ -114,9 +116,17 @@ class Scene:
 
 
 def scene_of(world: Any, impatient: bool = False) -> Scene:
-    profile, crm = a_profile(world), world.adapter(impatient=impatient)
+    """Its adapter is impatient from now on, if asked for: what went before may take as long as it does."""
+    profile, crm = a_profile(world), world.adapter()
     saved = crm.save_case(RECORD)
-    return Scene(world, crm, saved, profile, crm.read_changes("")[1])
+    scene = Scene(world, crm, saved, profile, crm.read_changes("")[1])
+    return replace(scene, crm=_logged_in(world.adapter(impatient=True))) if impatient else scene
+
+
+def _logged_in(crm: Any) -> Any:
+    with suppress(CrmUnavailableError):  # then it logs in later
+        crm.find_account(["email:nobody@example.com"])
+    return crm
 
 
 ACTIONS: dict[str, Callable[[Scene], Any]] = {

@@ -22,6 +22,7 @@ from caseline.signals import OUTBOUND, isoformat
 
 from tests.kit import remote as kit
 from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import FakeCrm, a_signal
 from tests.simulation.test_way_through import vip
 
@@ -298,23 +299,22 @@ def test_a_webhook_that_says_too_little_asks_for_a_poll(remote):
 @pytest.mark.parametrize("after", [False, True])
 def test_dying_at_any_call_of_a_poll_loses_and_doubles_nothing(after):
     for call in range(1, 40):
-        with aws() as cloud:
-            remote = Remote(cloud, OtherCrm({"x:100": vip()}))
-            speak(remote, 1)
-            (case,) = remote.cases()
-            remote.crm.changes = [
-                Change("comment", "", remote.now, case["case_key"], {"comment_id": "1", "text": "Fixed.", "public": True}),
-                Change("case", "", remote.now, case["case_key"], {"status": "closed"}),
-            ]
-            remote.kill_at(call, after)
-            remote._until_done(lambda remote=remote: remote.sync().poll())
-            over, remote.grim.at = remote.grim.at is not None, None
-            remote.go_on(minutes=5)
-            remote.sync().poll()
-            remote.settle()
-            assert (len(remote.rows("note")), remote.cases()[0]["status"]) == (1, "closed")
-            if over:
-                return
+        remote = Remote(MemoryCloud(), OtherCrm({"x:100": vip()}))
+        speak(remote, 1)
+        (case,) = remote.cases()
+        remote.crm.changes = [
+            Change("comment", "", remote.now, case["case_key"], {"comment_id": "1", "text": "Fixed.", "public": True}),
+            Change("case", "", remote.now, case["case_key"], {"status": "closed"}),
+        ]
+        remote.kill_at(call, after)
+        remote._until_done(lambda remote=remote: remote.sync().poll())
+        over, remote.grim.at = remote.grim.at is not None, None
+        remote.go_on(minutes=5)
+        remote.sync().poll()
+        remote.settle()
+        assert (len(remote.rows("note")), remote.cases()[0]["status"]) == (1, "closed")
+        if over:
+            return
     raise AssertionError("more calls than expected")
 
 

@@ -90,21 +90,20 @@ THREAD = [
 ]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(order=st.permutations(range(len(THREAD))), cuts=st.sets(st.integers(0, len(THREAD))), again=st.lists(st.integers(0, len(THREAD) - 1), max_size=3))
 def test_a_thread_is_one_case_in_any_order_and_however_often_it_comes(order, cuts, again):
-    with aws() as cloud:
-        pipeline = a_pipeline(cloud)
-        for place, index in enumerate([*order, *again]):
-            pipeline.send(THREAD[index])
-            if place in cuts:
-                pipeline.settle()
-        pipeline.settle()
-        (case,) = pipeline.cases("open")
-        assert sorted(case["signal_ids"]) == sorted(signal.signal_id for signal in THREAD)
-        assert case["signal_count"] == len(THREAD) and case["version"] == case["pushed_version"]
-        assert {closed["joined"] for closed in pipeline.cases("closed")} <= {each["case_key"] for each in pipeline.cases()}
-        assert [row["case_key"] for row in pipeline.rows("claim")] == [case["case_key"]]
+    pipeline = a_pipeline(MemoryCloud())
+    for place, index in enumerate([*order, *again]):
+        pipeline.send(THREAD[index])
+        if place in cuts:
+            pipeline.settle()
+    pipeline.settle()
+    (case,) = pipeline.cases("open")
+    assert sorted(case["signal_ids"]) == sorted(signal.signal_id for signal in THREAD)
+    assert case["signal_count"] == len(THREAD) and case["version"] == case["pushed_version"]
+    assert {closed["joined"] for closed in pipeline.cases("closed")} <= {each["case_key"] for each in pipeline.cases()}
+    assert [row["case_key"] for row in pipeline.rows("claim")] == [case["case_key"]]
 
 
 def test_the_rule_stands_on_the_entry_and_in_the_history(cloud):
@@ -331,17 +330,16 @@ def test_what_a_person_closed_in_the_crm_opens_again_as_the_policy_says(cloud, p
 
 def test_killed_at_any_call_of_a_reopening_it_ends_alike():
     for call in range(1, 40, 3):
-        with aws() as cloud:
-            crm = FakeCrm()
-            pipeline = a_pipeline(cloud, crm=crm)
-            tell(pipeline, THREAD[0])
-            close(pipeline)
-            pipeline.send(AGAIN.with_(occurred_at=pipeline.now, received_at=pipeline.now))
-            pipeline.kill_at(call, after=bool(call % 2))
-            pipeline.settle()
-            (case,) = pipeline.cases()
-            assert (case["status"], case["reopened"], case["signal_count"]) == ("open", 1, 2), call
-            assert crm.created == 1 and crm.cases[case["case_key"]].status == "open", call
+        crm = FakeCrm()
+        pipeline = a_pipeline(MemoryCloud(), crm=crm)
+        tell(pipeline, THREAD[0])
+        close(pipeline)
+        pipeline.send(AGAIN.with_(occurred_at=pipeline.now, received_at=pipeline.now))
+        pipeline.kill_at(call, after=bool(call % 2))
+        pipeline.settle()
+        (case,) = pipeline.cases()
+        assert (case["status"], case["reopened"], case["signal_count"]) == ("open", 1, 2), call
+        assert crm.created == 1 and crm.cases[case["case_key"]].status == "open", call
 
 
 ONE = "version: 1\njoin: {by: customer}\n"

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 
 LATER = START + timedelta(minutes=1)
@@ -34,15 +35,14 @@ LASTING = "state text occurred_at at identity need category direction assessment
 
 
 def final_rows(order: list[int], cuts: set[int], again: list[int]) -> tuple[dict, dict, int]:
-    with aws() as cloud:
-        pipeline = Pipeline(cloud, FakeCrm())
-        for place, index in enumerate([*order, *again]):
-            pipeline.send(HISTORY[index])
-            if place in cuts:
-                pipeline.settle()
-        pipeline.settle()
-        rows = {row["native_id"]: {name: row.get(name) for name in LASTING} for row in pipeline.rows("signal") if "native_id" in row}
-        return rows, pipeline.counts(), pipeline.accepted
+    pipeline = Pipeline(MemoryCloud(), FakeCrm())
+    for place, index in enumerate([*order, *again]):
+        pipeline.send(HISTORY[index])
+        if place in cuts:
+            pipeline.settle()
+    pipeline.settle()
+    rows = {row["native_id"]: {name: row.get(name) for name in LASTING} for row in pipeline.rows("signal") if "native_id" in row}
+    return rows, pipeline.counts(), pipeline.accepted
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def in_order():
     return final_rows(list(range(len(HISTORY))), set(range(len(HISTORY))), [])[0]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 @given(order=st.permutations(range(len(HISTORY))), cuts=st.sets(st.integers(0, len(HISTORY))), again=st.lists(st.integers(0, len(HISTORY) - 1), max_size=4))
 def test_any_order_ends_alike_and_every_signal_is_counted_once(in_order, order, cuts, again):
     rows, counts, accepted = final_rows(order, cuts, again)

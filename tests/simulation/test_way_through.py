@@ -12,6 +12,7 @@ from caseline.errors import CrmRateLimitError, CrmUnavailableError, UnavailableE
 from caseline.signals import DELETED, OUTBOUND, UPDATED, isoformat
 
 from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 
 PRAISE = "Great update, everything is faster now. Thank you!"
@@ -248,26 +249,24 @@ def test_an_odd_item_is_quarantined_beside_its_neighbours(cloud):
 
 
 def _calls_of_a_clean_run() -> int:
-    with aws() as cloud:
-        pipeline = Pipeline(cloud, FakeCrm({"x:100": vip()}))
-        pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
-        pipeline.settle()
-        return pipeline.grim.calls
+    pipeline = Pipeline(MemoryCloud(), FakeCrm({"x:100": vip()}))
+    pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
+    pipeline.settle()
+    return pipeline.grim.calls
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_every_call_the_state_is_the_same(after):
     for call in range(1, _calls_of_a_clean_run() + 1):
-        with aws() as cloud:
-            crm = FakeCrm({"x:100": vip()})
-            pipeline = Pipeline(cloud, crm)
-            pipeline.kill_at(call, after)
-            pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
-            pipeline.settle()
-            (case,) = pipeline.cases()
-            assert crm.created == 1 and case["pushed_version"] == case["version"] and case["priority"]["band"] == "P1", call
-            assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}, call
-            assert pipeline.alerts, call
+        crm = FakeCrm({"x:100": vip()})
+        pipeline = Pipeline(MemoryCloud(), crm)
+        pipeline.kill_at(call, after)
+        pipeline.send(a_signal(identities=("x:100", "email:ann@north.example")), a_signal("p-2", text=PRAISE))
+        pipeline.settle()
+        (case,) = pipeline.cases()
+        assert crm.created == 1 and case["pushed_version"] == case["version"] and case["priority"]["band"] == "P1", call
+        assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}, call
+        assert pipeline.alerts, call
 
 
 class SilentAnalyser:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from caseline.crm import CaseRecord, Crm
+from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+IMPATIENT = Limits(connect=0.3, read=0.3, total=0.5)
 VARIANTS = {"sap_c4c": "sap"}  # a second product that the same adapter speaks to, by the name of its kit
 # What the CRMs can do in one way or another, but not each of them: `drop <entity>.<key>` is that a field of ours can be missing,
 # `parts` that many requests go in one, of which one can fail.
@@ -71,7 +73,7 @@ class World(Protocol):
     simulator: Any
 
     def adapter(self, impatient: bool = False, session: Any = None, **settings: Any) -> Crm:
-        """A fresh adapter with nothing cached; an impatient one gives up within a second or so. Its clock is the world's."""
+        """A fresh adapter with nothing cached; an impatient one gives up within half a second. Its clock is the world's."""
 
     def calls(self) -> int:
         """How many calls came in so far, without logins. A batch or composite is one."""

@@ -13,9 +13,7 @@ from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW
-
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
+from tests.kit.crms import IMPATIENT, NOW
 
 
 class HttpWorld:

@@ -16,11 +16,10 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 from tests.kit.bottlecrm import Simulated, by_status
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import IMPATIENT, NOW, StoredCase
 from tests.kit.scenes import SCHEMA
 from tests.kit.simulated import serving
 
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}
 MODELS = {"case": "Case", "contact": "Contact", "account": "Account"}
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")

@@ -16,12 +16,11 @@ from caseline.crm.dynamics._settings import BANDS, OUTCOMES, TRENDS
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import IMPATIENT, NOW, StoredCase
 from tests.kit.dynamics import CLIENT_ID, CLIENT_SECRET, OPTION_BASE, TENANT, Simulator
 from tests.kit.simulated import FaultyWire, serving
 
 SECRET = {"tenant_id": TENANT, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": 1, "P2": 1, "P3": 2, "P4": 3}
 WEBHOOK_KEY = "a-key-for-the-webhook-of-dataverse"
 TABLES = {"case": "incident", "contact": "contact", "account": "account", "deleted": "incident", "comment": "annotation"}

@@ -15,12 +15,11 @@ from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import IMPATIENT, NOW, StoredCase
 from tests.kit.rest import CLIENT_ID, CLIENT_SECRET, Backoffice, by_status, mapping
 from tests.kit.simulated import FaultyWire, serving
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 WEBHOOK_SECRET = "a-secret-for-the-news-of-backoffice"
 GRADES = {"strategic": "A", "enterprise": "B", "mid": "C", "smb": "D", "trial": "T"}
 URGENCIES = {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"}

@@ -13,13 +13,12 @@ from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import StoredCase
+from tests.kit.crms import IMPATIENT, StoredCase
 from tests.kit.salesforce import CLIENT_ID, CLIENT_SECRET, Simulator, salesforce
 
 SECRET = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 WEBHOOK_SECRET = "example-outbound-message-token"
 ORGANIZATION = "00D5g0000012345EAA"
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 PRIORITIES = {"P1": "High", "P2": "High", "P3": "Medium", "P4": "Low"}
 OBJECTS = {"case": "Case", "contact": "Contact", "account": "Account"}
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")

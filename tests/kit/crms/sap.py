@@ -16,12 +16,11 @@ from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import IMPATIENT, NOW, StoredCase
 from tests.kit.sap import APP, CLIENT_ID, CLIENT_SECRET, V2, C4c
 from tests.kit.sap.v2 import ACCOUNTS, CASES, CONTACTS, LEADS, NOTES, PROFILE, named, words_of
 from tests.kit.simulated import serving
 
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 WEBHOOK_SECRET = "a-secret-for-the-events-of-sap"
 ENTITIES = {"case": CASES, "contact": CONTACTS, "account": ACCOUNTS}
 TYPES = {"case": "caseUpdate", "comment": "caseUpdate", "contact": "contactPersonUpdate", "account": "accountUpdate", "deleted": "caseDelete"}

@@ -15,13 +15,12 @@ from caseline.crm._http import Limits
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
-from tests.kit.crms import NOW, StoredCase
+from tests.kit.crms import IMPATIENT, NOW, StoredCase
 from tests.kit.simulated import FaultyWire, serving
 from tests.kit.wordpress import ME, PASSWORD, Site, by_status
 from tests.kit.wordpress.server import MOOD
 
 SECRET = {"username": ME, "password": PASSWORD}
-IMPATIENT = Limits(connect=0.8, read=0.8, total=1.2)
 WEBHOOK_SECRET = "a-secret-for-the-news-of-wordpress"
 PRIORITIES = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 KINDS = {"case": "cases", "contact": "people", "account": "accounts", "comment": "comments", "deleted": "deleted"}

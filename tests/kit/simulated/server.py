@@ -67,6 +67,7 @@ class Simulator:
 
     def __init__(self) -> None:
         self.faults, self.calls, self.url = Faults(), list[Call](), ""
+        self._under_way = set[int]()
         self._turn = threading.RLock()
 
     def answer(self, call: Call) -> Reply:
@@ -83,6 +84,19 @@ class Simulator:
         self.good_parts = None if self.good_parts is None else self.good_parts - 1
         return self.good_parts == -1
 
+    def is_quiet(self) -> bool:
+        """No call is under way, not even one whose answer nobody waits for."""
+        return not self._under_way
+
+    def respond(self, call: Call) -> tuple[Reply, Fault | None]:
+        """The reply with the fault that shapes how it is sent; DroppedError where none comes."""
+        self.calls.append(call)
+        self._under_way.add(id(call))
+        try:
+            return _respond(self, call)
+        finally:
+            self._under_way.discard(id(call))
+
     def take(self, call: Call) -> Reply:
         """One at a time, as one database would."""
         with self._turn:
@@ -93,9 +107,7 @@ class DroppedError(Exception):
     """The connection ends without an answer."""
 
 
-def respond(simulator: Simulator, call: Call) -> tuple[Reply, Fault | None]:
-    """The reply with the fault that shapes how it is sent; DroppedError where none comes."""
-    simulator.calls.append(call)
+def _respond(simulator: Simulator, call: Call) -> tuple[Reply, Fault | None]:
     fault = simulator.faults.take(f"{call.method} {call.path}")
     if fault and fault.kind == "pause":
         time.sleep(fault.pause)
@@ -131,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         simulator: Simulator = self.server.simulator  # type: ignore[attr-defined]
         try:
-            reply, fault = respond(simulator, read_call(self.command, self.path, self.headers, raw))  # type: ignore[arg-type]
+            reply, fault = simulator.respond(read_call(self.command, self.path, self.headers, raw))  # type: ignore[arg-type]
         except DroppedError:
             self.close_connection = True
             self.connection.shutdown(2)
@@ -200,7 +212,7 @@ class _InProcess(BaseAdapter):
         call = read_call(request.method, target, request.headers, body.encode() if isinstance(body, str) else body)
         self._before(call)
         try:
-            reply, fault = respond(self._simulator, call)
+            reply, fault = self._simulator.respond(call)
         except DroppedError:
             raise requests.ConnectionError("dropped") from None
         self._after(call)
@@ -226,6 +238,7 @@ def _nothing(call: Call) -> None:
 
 def in_process(simulator: Simulator, before: Callable[[Call], None] = _nothing, after: Callable[[Call], None] = _nothing) -> requests.Session:
     session, adapter = requests.Session(), _InProcess(simulator, before, after)
+    session.trust_env = False  # nothing of it leaves the process; to look for proxies takes as long as most calls
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
