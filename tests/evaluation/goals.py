@@ -79,4 +79,4 @@ def tell(name: str, figure: float) -> Iterator[str]:
     goal = GOALS[name]
     shown = f"{figure:,.0f}" if figure > 10 else f"{figure:.3f}"
     wanted = f"{'<=' if goal.at_most else '>='} {goal.must:g} / {goal.stretch:g}"
-    yield f"{name:5}{goal.judge(figure):9}{shown:>7}  {wanted:18} {goal.what}; baseline: {goal.baseline}"
+    yield f"{name:10}{goal.judge(figure):9}{shown:>7}  {wanted:18} {goal.what}; baseline: {goal.baseline}"
