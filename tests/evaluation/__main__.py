@@ -26,6 +26,7 @@ from caseline.assessment.learned import Learned
 from caseline.assessment.learning import Label, learn
 from caseline.assessment.measures import calibration_error, measure_pairs, read_as
 from caseline.assessment.rules import Rules, rules_for
+from caseline.assessment.text import clean_text
 from caseline.need import decide_need
 from caseline.policy import load_policy, shipped_policy
 from caseline.signals import Signal
@@ -289,7 +290,7 @@ def adapt_category(title: str, train: Sequence[tuple[str, str]], test: Sequence[
         scored = analyser.score(reading) if reading else Assessment()
         by_phrases = analyser.rules.find_by_phrases(text, "en", scored)
         counts = analyser.rules.taxonomy.count_phrases(text, "en")
-        likely = learned.find_category(reading.text, by_phrases, counts, scored) if reading else None
+        likely = learned.find_category(clean_text(text), by_phrases, counts, scored) if reading else None
         pairs.append((label, likely[0] if likely else by_phrases))
     if len(learned.heads["category"].labels) > 20:
         found = measure_pairs(pairs)

@@ -12,16 +12,16 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from math import sqrt
 from operator import itemgetter, mul
 
-from caseline.assessment import NEGATIVE, Analyser, Text
+from caseline.assessment import NEGATIVE, Analyser, Assessment, Text
 from caseline.assessment.bars import Judged, choose_bars
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading, describe
-from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, slot
+from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, pair_slots, slot, tokenise
 from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.taxonomy import UNKNOWN
@@ -148,13 +148,21 @@ def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> He
     rows, most = [], max(counts[name] for name in names)
     for label in labels:
         if label.category in names and (reading := _read(label, analyser)):
-            rows.append(_row(reading, _category_facts(reading, analyser), names.index(label.category), (most / counts[label.category]) ** RARE))
+            whole = _whole(label, reading)
+            rows.append(_row(whole, _category_facts(whole, analyser.score(reading), analyser), names.index(label.category), (most / counts[label.category]) ** RARE))
     pace = MANY_PACE if len(names) > MANY else CATEGORY_PACE
     return _head(names, fit(rows, len(names), pace)) if len({row.target for row in rows}) > 1 else None
 
 
-def _category_facts(reading: Reading, analyser: EmbeddedAnalyser) -> list[float]:
-    rules, scored = analyser.rules, analyser.score(reading)
+def _whole(label: Label, reading: Reading) -> Reading:
+    """With what the text repeats of others, too: it names what the text is about, as when a category is found."""
+    text = clean_text(label.text)
+    tokens = tokenise(text)
+    return replace(reading, text=text, tokens=tokens, pairs=pair_slots(tokens))
+
+
+def _category_facts(reading: Reading, scored: Assessment, analyser: EmbeddedAnalyser) -> list[float]:
+    rules = analyser.rules
     counts = rules.taxonomy.count_phrases(reading.text, reading.language)
     by_phrases = rules.taxonomy.find_category(reading.text, reading.language, scored, counts)
     return category_facts(by_phrases, counts, scored, rules.taxonomy.names)
