@@ -78,6 +78,12 @@ def test_two_policies_are_compared_and_a_policy_is_tried_on_a_home_at_rest(tmp_p
     (tmp_path / "new.yaml").write_text("version: 1\nsla: {max: 9}")
     done = run("policy", "diff", tmp_path / "old.yaml", tmp_path / "new.yaml")
     assert done.exit_code == 0 and "sla.max: 10 -> 9" in done.output
+    routes = "routing: {rules: [{queue: vip, key_account: true}]}"
+    (tmp_path / "routes.yaml").write_text(f"version: 1\nstorms: {{active: false}}\n{routes}\nhealth: {{weights: {{repeats: 0}}}}\n")
+    done = run("policy", "diff", tmp_path / "old.yaml", tmp_path / "routes.yaml")
+    assert "routing.rules[vip#0].queue: nothing -> vip" in done.output and "storms.active: yes -> no" in done.output
+    assert "[vip#0].bands" not in done.output
+    assert "health.weights.repeats: 15 -> 0" in done.output and not {"None", "[]"} & set(done.output.split())
     (tmp_path / "config.yaml").write_text(CONFIG)
     (tmp_path / "secrets.json").write_text("{}")
     done = run("policy", "simulate", tmp_path / "new.yaml", "--home", tmp_path, "--fail-on", "band=0", "--json")

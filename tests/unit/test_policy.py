@@ -78,3 +78,10 @@ def test_reply_target_is_that_of_the_channel_or_the_kind_where_there_is_one() ->
 )
 def test_waited_is_the_share_of_the_target(asked: datetime | None, share: float) -> None:
     assert waited_share(load_policy(), asked, NOON, "P3", ("x",)) == share
+
+
+def test_what_is_wrong_within_a_section_is_said_in_plain_words() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_policy("version: 2\ncalendars: {named: {o: {zone: Europe/Nowhere, hours: {mon: ['17:00-09:00']}}}}")
+    assert "there is no such time zone; write one as Europe/Berlin, not 'Europe/Nowhere'" in str(error.value)
+    assert str(error.value).endswith("write the earlier time first, up to 24:00") and "alue error" not in str(error.value)

@@ -164,13 +164,18 @@ def _path(location: Location) -> Location:
     return [part for part in location if part != "[key]"]
 
 
+_KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
+
+
 def _say(kind: str, location: Location, message: str, value: Any) -> str:
     if kind == "missing":
         return f"missing; write `{location[-1]}:` and its value"
     if kind == "extra_forbidden":
         return f"unknown key{suggest(str(location[-1]), _known_keys(location[:-1]))}"
-    shown = repr(value)[:80] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
-    return f"{message[:1].lower()}{message[1:]}, not {shown}"
+    plain = isinstance(value, str | int | float)
+    if kind == "value_error":  # ours, which says what is wrong within
+        return message.removeprefix("Value error, ") + (f", not {repr(value)[:80]}" if plain else "")
+    return f"{message[:1].lower()}{message[1:]}, not {repr(value)[:80] if plain else _KINDS.get(type(value), 'something else')}"
 
 
 def _known_keys(path: Location) -> Sequence[str]:

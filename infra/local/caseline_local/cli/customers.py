@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from caseline_local.cli.api import Api
-from caseline_local.cli.terminal import FindingsError, clean, home_option, json_option, say, show, show_json
+from caseline_local.cli.terminal import FindingsError, clean, count_words, home_option, json_option, say, show, show_json
 
 _WHY = click.option("--why", default="", help="The reason, for the timeline.")
 
@@ -39,7 +40,7 @@ def show_customer(customer: str, home: Path, as_json: bool) -> None:
     for part in ("departure", "health", "churn"):
         if found.get(part):
             show(f"  {clean(found[part]['text'], 500)}")
-    say(f"account: {clean((found.get('account') or {}).get('name') or 'none', 80)}; {len(found['open_cases'])} open cases")
+    say(f"account: {_say_account(found.get('account') or {})}; {count_words(len(found['open_cases']), 'open case')}")
 
 
 @customers.command()
@@ -87,11 +88,17 @@ def erase(customer: str, yes: bool, home: Path) -> None:
     found = _find(api, customer)
     if not yes:
         who = clean(found.get("name") or found["customer_id"], 80)
-        click.confirm(f"Erase {who} with {len(found['identities'])} identities for good?", abort=True, err=True)
+        click.confirm(f"Erase {who} with {len(found['identities'])} {'identity' if len(found['identities']) == 1 else 'identities'} for good?", abort=True, err=True)
     told = _post(api, found["customer_id"], "erase", {"confirm": found["customer_id"]})
     show(", ".join(f"{count} {kind}" for kind, count in told["erased"].items() if count))
     for line in told["elsewhere"]:
         say(line)
+
+
+def _say_account(account: Mapping[str, Any]) -> str:
+    """Two that it could be are told apart from none."""
+    names = [clean(each.get("name") or each.get("account_id") or "without a name", 80) for each in account.get("candidates") or ()]
+    return f"not sure, one of {', '.join(names)}" if names else clean(account.get("name") or "none", 80)
 
 
 def _find(api: Api, wanted: str) -> Any:
@@ -100,7 +107,8 @@ def _find(api: Api, wanted: str) -> Any:
         return api.get("customers", wanted)
     found = api.get("customers", identity=wanted)["customers"]
     if len(found) != 1:
-        raise FindingsError(f"{len(found)} customers have {wanted}" + ("; name one by its id" if found else ""))
+        named = ", ".join(f"{each['customer_id']} ({clean(each.get('name') or 'no name', 80)})" for each in found)
+        raise FindingsError(f"{len(found)} customers have {wanted}; name one by its id: {named}" if found else f"no customer has {wanted}")
     return api.get("customers", found[0]["customer_id"])
 
 

@@ -33,9 +33,10 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     if as_json:
         show_json(changes)
         return
-    for change in changes:
-        show(f"{change['place']}: {change['old']} -> {change['new']}")
-    say(f"{len(changes)} difference{'' if len(changes) == 1 else 's'}")
+    told = [change for change in changes if not (_says_nothing(change["old"]) and _says_nothing(change["new"]))]
+    for change in told:
+        show(f"{change['place']}: {_plain(change['old'])} -> {_plain(change['new'])}")
+    say(f"{len(told)} difference{'' if len(told) == 1 else 's'}")
 
 
 @click.command()
@@ -190,6 +191,18 @@ def _load(file: Path) -> Policy:
         return load_policy(file.read_text(encoding="utf-8"), file.name)
     except (ConfigError, UnicodeDecodeError) as error:
         raise FindingsError(str(error)) from None
+
+
+def _says_nothing(value: Any) -> bool:
+    """As what a rule leaves out; a number says something, be it 0."""
+    return value is None or value is False or value in ("", [], {})
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    words = ", ".join(map(str, value)) if isinstance(value, list | dict) else str(value)
+    return "nothing" if _says_nothing(value) else clean(words, 300)
 
 
 def _flatten(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
