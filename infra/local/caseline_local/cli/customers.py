@@ -88,7 +88,8 @@ def erase(customer: str, yes: bool, home: Path) -> None:
     found = _find(api, customer)
     if not yes:
         who = clean(found.get("name") or found["customer_id"], 80)
-        click.confirm(f"Erase {who} with {len(found['identities'])} {'identity' if len(found['identities']) == 1 else 'identities'} for good?", abort=True, err=True)
+        count = len(found["identities"])
+        click.confirm(f"Erase {who} with {count} {'identity' if count == 1 else 'identities'} for good?", abort=True, err=True)
     told = _post(api, found["customer_id"], "erase", {"confirm": found["customer_id"]})
     show(", ".join(f"{count} {kind}" for kind, count in told["erased"].items() if count))
     for line in told["elsewhere"]:
