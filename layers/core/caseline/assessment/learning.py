@@ -149,7 +149,8 @@ def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> He
     for label in labels:
         if label.category in names and (reading := _read(label, analyser)):
             whole = _whole(label, reading)
-            rows.append(_row(whole, _category_facts(whole, analyser.score(reading), analyser), names.index(label.category), (most / counts[label.category]) ** RARE))
+            facts = _category_facts(whole, analyser.score(reading), analyser)
+            rows.append(_row(whole, facts, names.index(label.category), (most / counts[label.category]) ** RARE))
     pace = MANY_PACE if len(names) > MANY else CATEGORY_PACE
     return _head(names, fit(rows, len(names), pace)) if len({row.target for row in rows}) > 1 else None
 
