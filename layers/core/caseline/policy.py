@@ -11,7 +11,11 @@ from pydantic import ValidationError
 
 from caseline.config_text import Location, read_yaml, report_problems, suggest
 from caseline.errors import ConfigError
-from caseline.policy_shape import ALWAYS, BANDS, Condition, Floor, Part, Policy, StormRules, line_maxima
+from caseline.policy_parts import BANDS, Part
+from caseline.policy_parts.deadlines import ALWAYS
+from caseline.policy_parts.issues import StormRules
+from caseline.policy_parts.scoring import Condition, Floor
+from caseline.policy_shape import Policy, line_maxima
 
 __all__ = ["BANDS", "SHIPPED", "Condition", "Floor", "Policy", "find_contradictions", "line_maxima", "load_policy", "shipped_policy"]
 

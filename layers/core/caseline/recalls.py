@@ -12,7 +12,7 @@ from typing import Any
 
 from caseline.crm import Crm
 from caseline.policy import Policy
-from caseline.policy_shape import SIDES
+from caseline.policy_parts.people import SIDES
 from caseline.table import Item, Table
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from caseline.assessment.text import clean_text, fold_words, is_short, primary_l
 
 if TYPE_CHECKING:
     from caseline.assessment.learned import Learned
-    from caseline.policy_shape import Categories
+    from caseline.policy_parts.issues import Categories
 
 MOST_EVIDENCE = 80  # characters of a customer's words that are kept as a reason
 PLAIN = 0.6  # probability from which two words take a side

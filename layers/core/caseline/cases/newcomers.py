@@ -11,7 +11,7 @@ from caseline.crm import Account, Crm, NewContact
 from caseline.crm._guard import URGENT_BAND
 from caseline.customers import Claimed, link, load_customer
 from caseline.policy import Policy
-from caseline.policy_shape import BANDS
+from caseline.policy_parts import BANDS
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 

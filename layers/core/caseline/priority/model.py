@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.crm import Account
 from caseline.policy import Condition, Floor, Policy
-from caseline.policy_shape import Rule
+from caseline.policy_parts.scoring import Rule
 from caseline.priority import Evidence, Line, Priority
 from caseline.priority.scene import Scene, find_fact, is_key_account, read_word
 from caseline.priority.words import explain_lines, headline, priority_from_json, say_fall

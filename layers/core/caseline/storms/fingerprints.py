@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from caseline.policy_shape import StormRules
+from caseline.policy_parts.issues import StormRules
 from caseline.timeline import read_text
 
 Sketch = frozenset[str]
