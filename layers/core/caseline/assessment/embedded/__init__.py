@@ -57,9 +57,9 @@ class EmbeddedAnalyser:
         return [self._assess_one(text) for text in texts]
 
     def _assess_one(self, text: Text) -> Assessment:
-        """What is repeated of others names what it is about, but says nothing of how this customer feels."""
+        """What is repeated of others names what it is about, but not how this customer feels; a tenant's model has learnt what to make of it."""
         cleaned = clean_text(text.text)
-        language, own = self.rules.find_language(cleaned, text.language), own_words(cleaned)
+        language, own = self.rules.find_language(cleaned, text.language), cleaned if self.learned else own_words(cleaned)
         reason = why_unscored(own) or self._why_unsupported(language)
         scored = unscored(reason, language=language, model=self.name) if reason else self.score(self._read(own, language, text.channel))
         return self.rules.complete(cleaned, language, self.rules.doubt(own, scored))
@@ -71,8 +71,8 @@ class EmbeddedAnalyser:
     def read(self, text: Text) -> Reading | None:
         """None for a text that would stay unscored."""
         cleaned = clean_text(text.text)
-        language, own = self.rules.find_language(cleaned, text.language), own_words(cleaned)
-        return None if why_unscored(own) or self._why_unsupported(language) else self._read(own, language, text.channel)
+        language = self.rules.find_language(cleaned, text.language)
+        return None if why_unscored(cleaned) or self._why_unsupported(language) else self._read(cleaned, language, text.channel)
 
     def _read(self, cleaned: str, language: str | None, channel: str | None) -> Reading:
         tokens, english = tokenise(cleaned), language == "en"
