@@ -19,7 +19,7 @@ SURE = 0.6  # P(positive) from which praise outweighs what it is about
 ANGRY = 0.8  # strength that neither the form of a headline nor a kind word outweighs
 ASIDE = 0.6  # strength from which a link without a word of his own, or news of a message that was sent, is a complaint
 TOLD = 20  # words in which somebody tells what happened, also where no issue is named
-UPSET = 0.25  # strength from which any question to the brand counts
+UPSET = 0.6  # strength from which any question to the brand counts
 LOOKED_AT = 4000  # characters of a text that the patterns read
 
 REASONS = {
