@@ -154,6 +154,18 @@ def test_two_contacts_of_the_crm_are_never_one():
         Unions(table, "ann", AT.format(4)).split(customer_id_of(PEOPLE[0]))
 
 
+def test_only_what_is_the_customers_own_is_split_off():
+    table = a_table()
+    see(table, PEOPLE[:2], 1)
+    see(table, PEOPLE[2:4], 2)
+    unions, first = Unions(table, "mo", AT.format(5)), customer_id_of(PEOPLE[0])
+    before = people(table)
+    for identity, why in ((PEOPLE[3], "is another customer's"), ("email:nobody@x.example", "nobody has the identity email:nobody@x.example")):
+        with pytest.raises(NotFoundError, match=why):
+            unions.split(first, identity)
+    assert people(table) == before
+
+
 @pytest.fixture
 def pipeline():
     with aws() as cloud:

@@ -47,9 +47,11 @@ class Unions:
         """
         named = customer_id_of(identity, self._root(customer_id).get("scope", "")) if identity else customer_id
         for _ in range(ATTEMPTS):
-            root = self._root(named)
+            root = self._root(named, f"nobody has the identity {identity}" if identity else "")
             if root["customer_id"] == named or _is_parting(root):
                 return self._split_before(root)
+            if self._root(customer_id)["customer_id"] != root["customer_id"]:
+                raise NotFoundError(f"{identity} is another customer's")
             nodes = load_nodes(self.table, root)
             if named not in nodes:
                 raise NotFoundError(f"no link of {named}")
@@ -116,10 +118,10 @@ class Unions:
         rescore_customers(self.table, [customer_id], self.now)
         return customer_id
 
-    def _root(self, customer_id: str) -> Item:
+    def _root(self, customer_id: str, otherwise: str = "") -> Item:
         row = load_customer(self.table, customer_id)
         if row is None:
-            raise NotFoundError(f"no customer {customer_id}")
+            raise NotFoundError(otherwise or f"no customer {customer_id}")
         return row
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from caseline.errors import ConfigError, ConflictError, UnavailableError
 
-from caseline_local.cli.terminal import FindingsError, UnreachableError, clean, home_option, json_option, say, show, show_json
+from caseline_local.cli.terminal import FindingsError, UnreachableError, clean, count_words, home_option, json_option, say, show, show_json
 from caseline_local.cli.validate import region_option
 
 _TASKS = {"sentiment": "sentiment", "category": "issue category"}
@@ -78,7 +78,7 @@ def train(file: Path | None, no_crm: bool, as_json: bool, place: Place) -> None:
         labels += labels_of_cases(Table(place.client("dynamodb"), place.table), policy)
     if not labels:
         raise FindingsError("no labels: close cases in the CRM as valid or not an issue, or bring a file with --from")
-    say(f"learning from {len(labels)} labels")
+    say(f"learning from {count_words(len(labels), 'label')}")
     report = _adapt(place, policy).train(labels)
     if as_json:
         show_json(report)
@@ -139,7 +139,7 @@ def explain(text: str, language: str | None, channel: str | None, as_json: bool)
 
 
 def _show_training(report: dict[str, Any]) -> None:
-    show(f"{report['labels']} labels, {report['held_back']} of them held back to measure")
+    show(f"{count_words(report['labels'], 'label')}, {report['held_back']} of them held back to measure")
     for task, name in _TASKS.items():
         before, after = report["before"][task], report["after"][task]
         show(f"{name}: {report['verdicts'][task]}")

@@ -112,4 +112,4 @@ def _subject(case: Item, fresh: list[Item], account: Account | None) -> str:
     if case.get("kind"):
         return str(case["subject"])
     whom = account.name if account else case.get("author_name") or "a customer not in the CRM"
-    return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {', '.join(_channels(case, fresh))}"[:200]
+    return f"{case['category'].replace('_', ' ').capitalize()}: {whom} on {', '.join(_channels(case, fresh)).replace('_', ' ')}"[:200]
