@@ -90,6 +90,18 @@ def test_silence_after_the_case_was_closed_opens_one_about_the_renewal(cloud):
     assert case["queue"] == "senior-care" and {line["factor"]: line["points"] for line in case["priority"]["lines"]}["renewal"] == 15
 
 
+def test_who_never_had_a_case_is_looked_at_once_the_crm_names_them(cloud):
+    pipeline = pipeline_with(cloud)
+    for days in (70, 66, 62, 58, 54):
+        pipeline.send(a_signal(f"n-{days}", "Just a note.", identities=ANN, occurred_at=START - timedelta(days=days)))
+    pipeline.settle()
+    live(pipeline, days=1)
+    assert finds(pipeline) == {} and pipeline.cases() == []
+    rescore_cases(pipeline.raw_table, ANN, [""], isoformat(pipeline.now))
+    live(pipeline, days=1)
+    assert statuses(pipeline) == [("renewal", "open")] and "silent for" in next(iter(finds(pipeline)))
+
+
 def test_nobody_is_read_before_the_renewal_comes_near(cloud):
     pipeline = pipeline_with(cloud, renews_in=200)
     complain(pipeline, "p-1", "p-2", "p-3")

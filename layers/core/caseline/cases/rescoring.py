@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from caseline.cases.ledger import OPEN, change_case, due, load_case, load_claims
 from caseline.customers import customer_id_of, load_customers
@@ -20,11 +19,9 @@ def rescore_cases(table: Table, identities: Iterable[str], scopes: Iterable[str]
 
 def rescore_customers(table: Table, customer_ids: Iterable[str], now: str) -> None:
     """The same for customers by id, of which some may have been merged since, or never come to be."""
-    customers = {row["customer_id"]: row for row in load_customers(table, customer_ids).values()}
-    for customer_id, row in sorted(customers.items()):
-        look: dict[str, Any] = {"shard": "look", "now": now} if row.get("account") else {}  # somebody without an open case is read again, too
-        expression = ("SET due_shard = :shard, due_at = :now " if look else "") + "REMOVE account_as_of"  # what was read a moment ago is old now
-        table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", expression, **look)
+    for customer_id in sorted({str(row["customer_id"]) for row in load_customers(table, customer_ids).values()}):
+        # Somebody without an open case is read again, too, and who never had one for the first time: their renewal may be near. What was read is old now.
+        table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", "SET due_shard = :shard, due_at = :now REMOVE account_as_of", shard="look", now=now)
         for claim in load_claims(table, customer_id):
             rescore_case(table, claim["case_key"], now)
 
