@@ -165,6 +165,19 @@ def test_each_sign_says_what_it_saw():
     assert signs(said(30, public=False)) == {"silence": "silent for 30 days since a complaint that nobody answered"}
 
 
+def test_a_reply_in_the_thread_of_another_case_answers_nothing_here():
+    post, mail = said(9, case_key="case-9", name="post", thread_id="t"), said(8, case_key="case-8", name="mail", channel="postmark", thread_id="m", public=False)
+    cases = [case(9), case(8)]
+    there = answered(7) | {"channel": "postmark", "thread_id": "m"}
+    assert [row["native_id"] for row in history(post, mail, there, cases=cases).unanswered] == ["post"]
+    for anywhere in (answered(7), there | {"thread_id": "unknown"}):
+        assert history(post, mail, anywhere, cases=cases).unanswered == []
+    assert history(post | {"case_key": "case-8"}, mail, there, cases=cases).unanswered == [], "one case over two channels"
+    note = {"type": "note", "PK": "CASE#case-8", "at": at(7), "occurred_at": at(7), "answers": True}
+    assert [row["native_id"] for row in history(post, mail, note, cases=cases).unanswered] == ["post"]
+    assert signs(post, mail, there, cases=cases)["unanswered"] == "a public post unanswered for 9 days"
+
+
 def test_messages_one_after_the_other_are_one_contact():
     talk = [said(9 - number / 100, kind="message", name=f"m{number}") for number in range(5)]
     assert "repeats" not in signs(*talk, answered(1)) and "repeats" in signs(*(row | {"kind": "post"} for row in talk), answered(1))

@@ -13,7 +13,7 @@ from caseline.cases.ledger import load_cases, load_claims
 from caseline.crm import Account
 from caseline.newest import newest_rows, with_cases
 from caseline.priority.scene import find_fact
-from caseline.reports.rows import feeling_of, is_contact, is_heard, moment_of, ratings_of, reply_times
+from caseline.reports.rows import feeling_of, is_contact, is_heard, is_reply, moment_of, ratings_of, reply_times
 from caseline.signals import Rating, isoformat, parse_time
 from caseline.table import Item, Table
 
@@ -96,9 +96,25 @@ class History:
     def unanswered(self) -> list[Item]:
         """The last ask of each thread that nobody has answered since, and whose case is not closed; the oldest first."""
         last = {(row["channel"], row["source"], row.get("thread_id") or row["native_id"]): row for row in self.contacts}
-        answered = max(self.replies, default="")
-        waiting = (row for row in last.values() if row["occurred_at"] > answered and not ((case := self.case_of(row)) and self._is_closed(case)))
+        waiting = (row for row in last.values() if not self._is_answered(row) and not ((case := self.case_of(row)) and self._is_closed(case)))
         return sorted(waiting, key=lambda row: str(row["at"]))
+
+    def _is_answered(self, ask: Item) -> bool:
+        """By a reply that came later; not by one that is about another case: who answers the mail about the invoice has not seen the post."""
+        case = self.case_of(ask)
+        return any(moment >= ask["occurred_at"] and (not about or case is None or str(case["case_key"]) in about) for moment, about in self._answers)
+
+    @cached_property
+    def _answers(self) -> list[tuple[str, set[str]]]:
+        """When somebody replied, and about which cases, where that is to be seen: of a note the case it stands in, else what is in the same thread."""
+        return [(moment_of(row), self._cases_of(row)) for row in self.rows if is_reply(row)]
+
+    def _cases_of(self, reply: Item) -> set[str]:
+        if reply["type"] == "note":
+            return {str(reply["PK"]).removeprefix("CASE#")} & set(self._cases) if reply.get("PK") else set()
+        asked = [row for row in self.contacts if _is_in_thread(reply, row)]
+        found = [self.case_of(row) for row in asked]
+        return {str(case["case_key"]) for case in found if case} if all(found) else set()
 
     def fact(self, name: str) -> Any:
         found = find_fact(self.account, name)
@@ -114,6 +130,12 @@ class History:
     @property
     def renewal_days(self) -> int | None:
         return (self.renewal_date - self.now.date()).days if self.renewal_date else None
+
+
+def _is_in_thread(reply: Item, ask: Item) -> bool:
+    if (reply["channel"], reply["source"]) != (ask["channel"], ask["source"]):
+        return False
+    return bool((reply.get("parent_id") or "") == ask["native_id"] or (reply.get("thread_id") and reply["thread_id"] == ask.get("thread_id")))
 
 
 def _first(case: Mapping[str, Any]) -> str:
