@@ -97,7 +97,7 @@ def test_the_command_line_reports_the_same_and_says_it_in_lines(office: Office, 
     lines = list(say_report(found))
     assert lines[1] == "NPS    0 ± 138.6 (n 2: 1 promote, 1 detract)"
     assert "first       median 2000 min, p90 2000 min, mean 2000 min (n 1)" in lines
-    assert "service      50 % of 2 contacts repeat, 2 a case; - % of 0 resolved at once" in lines
+    assert "service      50 % of 2 contacts repeat, 2 a case; none resolved" in lines
 
 
 def test_a_report_says_its_window_and_refuses_what_is_no_time(office: Office, call: Any) -> None:

@@ -166,7 +166,8 @@ def test_each_sign_says_what_it_saw():
 
 
 def test_a_reply_in_the_thread_of_another_case_answers_nothing_here():
-    post, mail = said(9, case_key="case-9", name="post", thread_id="t"), said(8, case_key="case-8", name="mail", channel="postmark", thread_id="m", public=False)
+    post = said(9, case_key="case-9", name="post", thread_id="t")
+    mail = said(8, case_key="case-8", name="mail", channel="postmark", thread_id="m", public=False)
     cases = [case(9), case(8)]
     there = answered(7) | {"channel": "postmark", "thread_id": "m"}
     assert [row["native_id"] for row in history(post, mail, there, cases=cases).unanswered] == ["post"]

@@ -45,18 +45,22 @@ def say_report(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['from'][:16]}Z to {found['to'][:16]}Z, {', '.join(map(clean, found['brands'])) or 'no brand'}"
     nps = found["nps"]
     trend = f", {nps['trend']}" if nps["trend"] else ""
-    yield f"NPS    {_number(nps['value'])} ± {_number(nps['margin'])} (n {nps['n']}: {nps['promoters']} promote, {nps['detractors']} detract{trend})"
+    score = f"{_number(nps['value'])} ± {_number(nps['margin'])} (n {nps['n']}: {nps['promoters']} promote, {nps['detractors']} detract{trend})"
+    yield f"NPS    {score if nps['n'] else 'no answers'}"
     for name in ("csat", "ces"):
         for each in found[name]:
             low, high = each["scale"]
             yield f"{name.upper():<6} {_number(each['value'])} (n {each['n']}, scale {low:g}-{high:g}, mean {_number(each['mean'])}; {each['method']})"
     for clock, each in found["response_times"].items():
-        yield f"{clock:<11} median {_number(each['median'])} min, p90 {_number(each['p90'])} min, mean {_number(each['mean'])} min (n {each['n']})"
+        times = f"median {_number(each['median'])} min, p90 {_number(each['p90'])} min, mean {_number(each['mean'])} min (n {each['n']})"
+        yield f"{clock:<11} {times if each['n'] else 'none yet'}"
     for row in found["sla"]:
-        yield f"SLA {row['clock']:<11} {row['level']:<9} {_number(row['adherence'])} % ({row['met']} met, {row['missed']} missed, {row['open']} open)"
+        share = f"{_number(row['adherence'])} %" if row["due"] else "none due"
+        yield f"SLA {row['clock']:<11} {row['level']:<9} {share} ({row['met']} met, {row['missed']} missed, {row['open']} open)"
     for row in found["repeat_contacts"]["categories"]:
         rates = f"{_number(row['rate'])} % of {row['contacts']} contacts repeat, {_number(row['contacts_per_case'])} a case"
-        yield f"{clean(row['category']):<12} {rates}; {_number(row['first_contact_resolution'])} % of {row['resolved']} resolved at once"
+        at_once = f"{_number(row['first_contact_resolution'])} % of {row['resolved']} resolved at once" if row["resolved"] else "none resolved"
+        yield f"{clean(row['category']):<12} {rates}; {at_once}"
 
 
 def _number(value: float | None) -> str:
