@@ -31,7 +31,7 @@ def opened_again(case: Closed, now: datetime) -> dict[str, Any]:
 def goes_round(policy: Policy, case: Closed, now: datetime) -> str:
     """"" while it may still be a person who comes again."""
     often = len(_openings(case, now))
-    return f"opened {often} time{'' if often == 1 else 's'} again within a day" if often >= policy.reopen.most_a_day else ""
+    return f"opened again {often} time{'' if often == 1 else 's'} within a day" if often >= policy.reopen.most_a_day else ""
 
 
 def _openings(case: Closed, now: datetime) -> list[str]:
