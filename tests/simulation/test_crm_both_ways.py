@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from caseline.cases.changes import work_case
 from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
 from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
 from caseline.crm._pace import Pace
@@ -274,6 +275,16 @@ def test_what_an_agent_says_of_a_case_is_kept_to_learn_from(remote):
     assert remote.tell("case", status="closed", outcome="not_an_issue", category="billing")
     (case,) = remote.cases()
     assert (case["outcome"], case["corrected"], case["category"]) == ("not_an_issue", "billing", "service")
+
+
+def test_a_category_that_an_agent_sets_there_is_never_written_over(remote):
+    speak(remote, 1)
+    assert remote.crm.records[-1].category == "service"
+    for said in ("billing", "service"):
+        assert remote.tell("case", category=said) and not remote.tell("case", category=said)
+        work_case(remote.table, remote.cases()[0]["case_key"], {"owner": f"who knows {said}"}, "Mo", remote.now)
+        remote.outbox().push(remote.cases()[0]["case_key"])
+        assert remote.crm.records[-1].category == said
 
 
 def test_a_poll_reads_all_pages_goes_on_where_it_stopped_and_yields_to_another(remote):

@@ -63,7 +63,8 @@ class Inbound:
     def _learn(self, case: Item, change: Change) -> bool:
         """What an agent says a case was stays on it, for whoever learns from it."""
         known = {name: change.fields[name] for name in ("outcome", "category") if change.fields.get(name)}
-        said = {"outcome": known.get("outcome"), "corrected": known.get("category") if known.get("category") != case["category"] else None}
+        stands = case.get("corrected") or case["category"]
+        said = {"outcome": known.get("outcome"), "corrected": known.get("category") if known.get("category") != stands else None}
         said = {name: value for name, value in said.items() if value and case.get(name) != value and (name != "outcome" or value in OUTCOMES)}
         if said:
             expression = "SET " + ", ".join(f"{name} = :{name}" for name in said)

@@ -200,7 +200,8 @@ class Outbox:
         return CaseRecord(
             case_key=case["case_key"], version=case["version"], subject=case["subject"], headline=case["headline"],
             reasons=[*explain_lines(priority), *tell_case(case)],
-            score=priority.score, band=priority.band, status=case["status"], category=case["category"], queue=case["queue"], brand=case["brand"],
+            score=priority.score, band=priority.band, status=case["status"], queue=case["queue"], brand=case["brand"],
+            category=case.get("corrected") or case["category"],  # what a person there says it is stands there
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
             signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
             first=not crm_id and case["fence"] == 1, before=case.get("sent") or {},
