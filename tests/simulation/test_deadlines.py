@@ -115,6 +115,30 @@ def test_a_comment_in_the_crm_that_the_customer_sees_stops_the_clock_and_an_inte
     assert [clock for clock, _ in missed(pipeline)] == late
 
 
+def ask_of_two(pipeline: Pipeline) -> dict[str, str]:
+    """Two cases of one customer, by brand: a thread about one, a post about the other."""
+    pipeline.send(a_signal("t-1", thread_id="t-1"), brand="acme")
+    pipeline.send(a_signal("p-1"), brand="beta")
+    pipeline.settle()
+    return {case["brand"]: case["case_key"] for case in pipeline.cases()}
+
+
+@pytest.mark.parametrize(("said", "late"), [({"thread_id": "t-1"}, ["beta"]), ({"parent_id": "p-1"}, ["acme"]), ({}, [])])
+def test_a_reply_in_the_thread_of_one_case_leaves_the_clock_of_the_other_running(pipeline, said, late):
+    ask_of_two(pipeline)
+    reply(pipeline, **said)
+    live(pipeline, hours=3)
+    assert [case["brand"] for case in pipeline.cases() if case.get("missed")] == late
+
+
+def test_a_comment_on_one_case_leaves_the_clock_of_the_other_running(pipeline):
+    asked = ask_of_two(pipeline)
+    fields = {"text": "The refund is on its way.", "public": True, "comment_id": "c-1"}
+    Inbound(pipeline.table, "fake", [""], pipeline.clock).apply(Change("comment", "c-1", pipeline.now, case_key=asked["acme"], fields=fields))
+    live(pipeline, hours=3)
+    assert [case["brand"] for case in pipeline.cases() if case.get("missed")] == ["beta"]
+
+
 def test_a_resolution_is_missed_while_the_case_is_open_and_a_band_set_by_hand_has_its_own_deadline(cloud):
     pipeline = Pipeline(cloud, FakeCrm(), policy="version: 2\nsla: {resolution: {targets: {P1: 60, P2: 600, P3: 600, P4: 600}}}")
     begin(pipeline)

@@ -9,6 +9,7 @@ from typing import Any
 from caseline.assessment import Assessment
 from caseline.cases.evidence import WEIGHED, Scene, judge, read_recent
 from caseline.cases.ledger import CLOSED, OPEN, load_claims
+from caseline.cases.looking import keys_of
 from caseline.cases.prioritise import JUDGED
 from caseline.cases.versions import live_of
 from caseline.crm import Account
@@ -79,8 +80,8 @@ class Trial:
         """What was to be seen when the case changed last; the account, and how many other cases are open, as of now."""
         others = [row for row in load_claims(table, self.customer["customer_id"]) if row["case_key"] != self.case["case_key"]]
         account = Account.from_json(self.customer["account"]) if self.customer.get("account") else None
-        recent, answered = read_recent(table, self.customer, until=self.case["updated_at"], most=WEIGHED)
-        return Scene(recent, len(others), account, False, len(self.customer.get("candidates") or ()), parse_time(self.case["updated_at"]), answered)
+        recent, notes = read_recent(table, self.customer, until=self.case["updated_at"], most=WEIGHED)
+        return Scene(recent, keys_of(others), account, False, len(self.customer.get("candidates") or ()), parse_time(self.case["updated_at"]), notes)
 
     def _as_proposed(self, row: Item) -> Item:
         """The row with the need it would have, where the two policies differ on it."""

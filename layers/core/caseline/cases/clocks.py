@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.circumstances import say_missed
-from caseline.cases.evidence import Scene, answers, asks_for_reply
+from caseline.cases.evidence import Scene, asks_for_reply
 from caseline.cases.ledger import history_row
 from caseline.deadlines import FIRST, NEXT, RESOLUTION, Ways, add_time, find_target, ways_of
 from caseline.policy import Policy
@@ -54,7 +54,7 @@ def newly_missed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Ma
 
 
 def _waits(case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> Iterator[Wait]:
-    return read_waits(case, live, filter(None, [scene.answered, *(str(row["occurred_at"]) for row in scene.recent if answers(row))]))
+    return read_waits(case, live, scene.replies_to(live))
 
 
 def read_waits(case: Mapping[str, Any], live: Iterable[Item], answered_at: Iterable[str]) -> Iterator[Wait]:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from caseline.assessment import Assessment
+from caseline.cases.answering import replies_to
 from caseline.crm import Account
 from caseline.customers import identity_key
 from caseline.deadlines import waited_share, ways_of
@@ -18,9 +19,9 @@ from caseline.policy import Policy
 from caseline.priority import Evidence, Priority
 from caseline.priority.model import prioritise
 from caseline.reposts import audience_of, engagement_of
-from caseline.signals import AUTO_REPLY, INBOUND, OUTBOUND, OWN_CHANNEL, parse_time
+from caseline.signals import INBOUND, OWN_CHANNEL, parse_time
 from caseline.table import Item, Table
-from caseline.timeline import GONE, read_attributes, read_signal
+from caseline.timeline import read_signal
 
 UNKNOWN = "unknown"
 LOOK_BACK = timedelta(days=30)
@@ -31,27 +32,31 @@ IDENTITIES = 10
 
 @dataclass(frozen=True)
 class Scene:
-    """The customer's recent rows, how many other cases of it are open, and what the CRM says. `rests`: when the case that is judged was closed before."""
+    """The customer's recent signals, the keys of its other open cases, and what the CRM says. `notes`: what agents told the customer there; `rests`: when
+    the case that is judged was closed before."""
 
     recent: Sequence[Item]
-    other_cases: int
+    others: frozenset[str]
     account: Account | None
     stale: bool
     candidates: int
     now: datetime
-    answered: str = ""
+    notes: Sequence[Item] = ()
     rests: Sequence[str] = ()
 
+    def replies_to(self, signals: Sequence[Item]) -> list[str]:
+        return replies_to(signals, [*self.recent, *self.notes], self.others)
 
-def read_recent(table: Table, customer: Mapping[str, Any], until: str = "", most: int = RECENT) -> tuple[list[Item], str]:
-    """The newest signals of a customer over all identities, one query for each, and when an agent last answered in the CRM; those up to `until`."""
+
+def read_recent(table: Table, customer: Mapping[str, Any], until: str = "", most: int = RECENT) -> tuple[list[Item], list[Item]]:
+    """The newest signals of a customer over all identities, one query for each, and what agents told the customer in the CRM; those up to `until`."""
     before = f"{until}~" if until else None
     rows: list[Item] = []
     for identity in customer["identities"][:IDENTITIES]:
         found = table.query(identity_key(identity, customer.get("scope", "")), index="timeline", before=before, newest_first=True, limit=most)
         rows += islice(found, most)
-    answered = max((str(row["occurred_at"]) for row in rows if row["type"] == "note" and row.get("answers")), default="")
-    return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), answered
+    notes = [row for row in rows if row["type"] == "note" and row.get("answers")]
+    return sorted((row for row in rows if row["type"] == "signal"), key=lambda row: str(row["at"])), notes
 
 
 def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, override: Mapping[str, Any] | None) -> tuple[Priority, str]:
@@ -69,7 +74,7 @@ def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: st
         candidates=scene.candidates,
         public=signal.public, audience=audience_of(row), velocity=velocity(row, scene), category=category, ask=row["need"] == "due",
         star_only=is_star_only(signal),
-        unresolved=scene.other_cases, same_category=_same_category(signals, category, scene), signal_at=row["occurred_at"],
+        unresolved=len(scene.others), same_category=_same_category(signals, category, scene), signal_at=row["occurred_at"],
     )
 
 
@@ -111,7 +116,7 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
     """The first of the signals that nobody has answered since, and whose case nobody has closed since."""
-    replied = max([scene.answered, *scene.rests, *(row["occurred_at"] for row in scene.recent if answers(row))])
+    replied = max(["", *scene.rests, *scene.replies_to(signals)])
     asks = [row for row in signals if asks_for_reply(row) and row["occurred_at"] > replied]
     return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
 
@@ -119,8 +124,3 @@ def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
 def asks_for_reply(row: Item) -> bool:
     """What a customer said waits for a reply; what Caseline itself found does not, for nobody asked."""
     return bool(row["direction"] == INBOUND and row["channel"] != OWN_CHANNEL)
-
-
-def answers(row: Item) -> bool:
-    """What the brand says answers, but for what its machines say by themselves, and for what it took back."""
-    return row["direction"] == OUTBOUND and row.get("state") != GONE and not read_attributes(row).get(AUTO_REPLY)

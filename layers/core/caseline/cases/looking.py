@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,7 @@ class View:
     def beside(self, case: Mapping[str, Any] | None) -> Scene:
         """The scene as that case sees it: what others are open, and when it was closed itself."""
         others = [claim for claim in self.claims if not case or claim["case_key"] != case["case_key"]]
-        return replace(self.scene, other_cases=len(others), rests=tuple(case.get("rests") or ()) if case else ())
+        return replace(self.scene, others=keys_of(others), rests=tuple(case.get("rests") or ()) if case else ())
 
 
 @dataclass
@@ -70,10 +70,10 @@ class Outlook:
     policy: Policy
     clock: Callable[[], datetime]
 
-    def scene(self, customer: Item, other_cases: int, stale: bool, rests: Sequence[str] = ()) -> Scene:
+    def scene(self, customer: Item, others: Sequence[Item], stale: bool, rests: Sequence[str] = ()) -> Scene:
         account = Account.from_json(customer["account"]) if customer.get("account") else None
-        recent, answered = read_recent(self.table, customer, most=WEIGHED)
-        return Scene(recent, other_cases, account, stale, len(customer.get("candidates") or ()), self.clock(), answered, tuple(rests))
+        recent, notes = read_recent(self.table, customer, most=WEIGHED)
+        return Scene(recent, keys_of(others), account, stale, len(customer.get("candidates") or ()), self.clock(), notes, tuple(rests))
 
     def look(self, run: Run, customer: Item, stale: bool) -> View:
         """The customer is read first: whoever writes by what comes after fails if it has changed since."""
@@ -85,7 +85,7 @@ class Outlook:
         held = {row["case_key"] for row in claims}
         standing = [case for case_key, case in cases.items() if case_key in held]
         closed = [case for case_key, case in cases.items() if case_key not in held and case["status"] == CLOSED]
-        scene = self.scene(customer, len(claims), stale)
+        scene = self.scene(customer, claims, stale)
         return View(run, customer, claims, Shelf(self.policy, standing, closed, scene.recent, scene.now), scene)
 
     def group(self, view: View, left: Sequence[Item]) -> Group | None:
@@ -123,3 +123,7 @@ class Outlook:
         keys = sorted({each["case_key"] for each in own} - known)
         cases = load_cases(self.table, keys).values() if keys else ()
         return [case for case in cases if case["status"] == CLOSED and case["brand"] == view.run.brand], len(own) < len(found)
+
+
+def keys_of(claims: Iterable[Item]) -> frozenset[str]:
+    return frozenset(str(claim["case_key"]) for claim in claims)

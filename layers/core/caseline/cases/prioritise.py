@@ -84,7 +84,7 @@ class Prioritiser:
             rows = self._placer.rows_of(case, ())
             if not live_of(rows):
                 return self._placer.drop(case)
-            scene = self._placer.outlook.scene(customer, len(others), stale, case.get("rests") or ())
+            scene = self._placer.outlook.scene(customer, others, stale, case.get("rests") or ())
             changed = next_version(self.policy, run, case, rows, [], scene)
             if changed["version"] == case["version"]:
                 return self._placer.rest(case, changed)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from caseline.cases.evidence import Scene, answers
+from caseline.cases.answering import is_reply
+from caseline.cases.evidence import Scene
 from caseline.cases.ledger import history_row
 from caseline.policy import Policy
 from caseline.priority.model import find_rule
@@ -25,7 +26,7 @@ def last_agent(policy: Policy, scene: Scene) -> str:
     if not policy.routing.last_agent_days:
         return ""
     since = scene.now - timedelta(days=policy.routing.last_agent_days)
-    known = [row for row in scene.recent if answers(row) and row.get("agent") and parse_time(row["occurred_at"]) >= since]
+    known = [row for row in scene.recent if is_reply(row) and row.get("agent") and parse_time(row["occurred_at"]) >= since]
     return str(max(known, key=lambda row: str(row["occurred_at"]))["agent"]) if known else ""
 
 

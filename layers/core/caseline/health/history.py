@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from caseline.cases.answering import is_in_thread, is_reply, replies_to
 from caseline.cases.ledger import load_cases, load_claims
 from caseline.crm import Account
 from caseline.newest import newest_rows, with_cases
 from caseline.priority.scene import find_fact
-from caseline.reports.rows import feeling_of, is_contact, is_heard, is_reply, moment_of, ratings_of, reply_times
+from caseline.reports.rows import feeling_of, is_contact, is_heard, moment_of, ratings_of
 from caseline.signals import Rating, isoformat, parse_time
 from caseline.table import Item, Table
 
@@ -55,9 +56,15 @@ class History:
     def contacts(self) -> list[Item]:
         return [row for row in self.heard if is_contact(row)]
 
+    def replies_to(self, case: Item, asks: Sequence[Item]) -> list[str]:
+        """When the asks of a case were answered."""
+        others = {key for key in self._cases if (found := self.case_of({"case_key": key})) and found["case_key"] != case["case_key"]}
+        return replies_to(asks, self._said, others)
+
     @cached_property
-    def replies(self) -> list[str]:
-        return reply_times(self.rows)
+    def _said(self) -> list[Item]:
+        """By either side, on the platforms and in the CRM."""
+        return [row for row in self.rows if row["type"] in ("signal", "note")]
 
     @cached_property
     def feelings(self) -> list[tuple[Item, float]]:
@@ -107,12 +114,12 @@ class History:
     @cached_property
     def _answers(self) -> list[tuple[str, set[str]]]:
         """When somebody replied, and about which cases, where that is to be seen: of a note the case it stands in, else what is in the same thread."""
-        return [(moment_of(row), self._cases_of(row)) for row in self.rows if is_reply(row)]
+        return [(moment_of(row), self._cases_of(row)) for row in self._said if is_reply(row)]
 
     def _cases_of(self, reply: Item) -> set[str]:
         if reply["type"] == "note":
             return {str(reply["PK"]).removeprefix("CASE#")} & set(self._cases) if reply.get("PK") else set()
-        asked = [row for row in self.contacts if _is_in_thread(reply, row)]
+        asked = [row for row in self.contacts if is_in_thread(reply, row)]
         found = [self.case_of(row) for row in asked]
         return {str(case["case_key"]) for case in found if case} if all(found) else set()
 
@@ -130,12 +137,6 @@ class History:
     @property
     def renewal_days(self) -> int | None:
         return (self.renewal_date - self.now.date()).days if self.renewal_date else None
-
-
-def _is_in_thread(reply: Item, ask: Item) -> bool:
-    if (reply["channel"], reply["source"]) != (ask["channel"], ask["source"]):
-        return False
-    return bool((reply.get("parent_id") or "") == ask["native_id"] or (reply.get("thread_id") and reply["thread_id"] == ask.get("thread_id")))
 
 
 def _first(case: Mapping[str, Any]) -> str:

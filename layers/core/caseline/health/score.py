@@ -181,10 +181,8 @@ def find_clocks(policy: Policy, history: History) -> list[dict[str, Any]]:
     for row in history.contacts:
         if case := history.case_of(row):
             by_case.setdefault(str(case["case_key"]), []).append(row)
-    return [
-        fact for case in history.cases
-        for fact in clock_facts(policy, case, by_case.get(case["case_key"], []), history.replies, history.now)
-    ]  # fmt: skip
+    asked = [(case, by_case[str(case["case_key"])]) for case in history.cases if str(case["case_key"]) in by_case]
+    return [fact for case, asks in asked for fact in clock_facts(policy, case, asks, history.replies_to(case, asks), history.now)]
 
 
 def find_overdue(policy: Policy, history: History) -> list[Item]:

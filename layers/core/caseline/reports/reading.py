@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
+from caseline.cases.answering import replies_to
 from caseline.cases.ledger import CLOSED, OPEN, load_cases
 from caseline.customers import customer_id_of, identity_key, load_customers
 from caseline.policy import Policy
-from caseline.reports.rows import first_of_turns, is_contact, ratings_of, reply_times, wave_of
+from caseline.reports.rows import first_of_turns, is_contact, ratings_of, wave_of
 from caseline.reports.waits import clock_facts
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item, Table
@@ -100,11 +101,12 @@ class Reader:
         rows = self._timeline(customer, min([isoformat(window.since - self._back), *(str(row.get("first_signal_at") or row["opened_at"]) for row in cases)]))
         asks = [row for row in rows if is_contact(row) and row.get("case_key") and row["brand"] in window.brands]
         known = self._follow(cases, {str(row["case_key"]) for row in asks})
-        replies, contacts = reply_times(rows), first_of_turns(asks, self.policy.metrics.turn_minutes)
+        contacts, said = first_of_turns(asks, self.policy.metrics.turn_minutes), [row for row in rows if row.get("type") in ("signal", "note")]
         facts: Facts = [_contact(row, customer, known[row["case_key"]]) for row in contacts if known.get(row["case_key"])]
         for case in cases:
             own = [row for row in asks if known.get(row["case_key"], {}).get("case_key") == case["case_key"]]
-            facts += [*clock_facts(self.policy, case, own, replies, self.now), *_case(case, customer, own, self.now)]
+            others = {key for key, each in known.items() if each["case_key"] != case["case_key"]}
+            facts += [*clock_facts(self.policy, case, own, replies_to(own, said, others), self.now), *_case(case, customer, own, self.now)]
         return facts
 
     @property

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.cases.evidence import answers
 from caseline.cases.joining import ROUND
-from caseline.signals import INBOUND, OUTBOUND, OWN_CHANNEL, SCORES, Rating, parse_time
+from caseline.signals import INBOUND, OWN_CHANNEL, SCORES, Rating, parse_time
 from caseline.table import Item
 from caseline.timeline import LIVE, read_attributes
 
@@ -39,13 +38,6 @@ def first_of_turns(contacts: Iterable[Item], minutes: int) -> list[Item]:
     return found
 
 
-def is_reply(row: Item) -> bool:
-    """A person of the brand answered, on the platform itself or in the CRM."""
-    if row.get("type") == "note":
-        return bool(row.get("answers"))
-    return bool(row.get("type") == "signal" and row.get("state") == LIVE and row["direction"] == OUTBOUND and answers(row))
-
-
 def feeling_of(row: Mapping[str, Any]) -> float | None:
     """From -1 to 1; None for what analysis could not score."""
     said = row.get("assessment") or {}
@@ -73,7 +65,3 @@ def wave_of(row: Mapping[str, Any]) -> str:
     """The survey that was answered: as the platform names it, else the source."""
     told = read_attributes(row)
     return str(next((told[name] for name in WAVES if told.get(name)), f"{row['channel']}/{row['source']}"))
-
-
-def reply_times(rows: Iterable[Item]) -> list[str]:
-    return sorted(moment_of(row) for row in rows if is_reply(row))
