@@ -163,7 +163,7 @@ def read_own_lexicon() -> dict[str, float]:
     lexicon = {}
     for line in (HERE / "lexicon" / "own.txt").read_text(encoding="utf-8").splitlines():
         valence, _, words = line.partition("\t")
-        lexicon.update({form: float(valence) for word in words.split() for form in expand(word) if tokenise(form) == [form]})
+        lexicon.update({form: float(valence) for word in words.split() for form in expand(word) if tokenise(form) == (form,)})
     return lexicon
 
 
@@ -171,4 +171,4 @@ def read_lexicon() -> dict[str, float]:
     """Single words of the VADER lexicon that our tokens can meet."""
     lines = (HERE / "lexicon" / "vader.tsv").read_text(encoding="utf-8").splitlines()
     pairs = (line.split("\t") for line in lines)
-    return {word: round(float(valence), 1) for word, valence in pairs if tokenise(word) == [word]}
+    return {word: round(float(valence), 1) for word, valence in pairs if tokenise(word) == (word,)}

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 
 def test_links_mentions_and_numbers_become_one_token_each():
-    assert tokenise("@Shop paid 12.50 at https://example.com/x") == ["<user>", "paid", "<num>", "at", "<url>"]
+    assert tokenise("@Shop paid 12.50 at https://example.com/x") == ("<user>", "paid", "<num>", "at", "<url>")
 
 
 def test_stretched_words_and_curly_apostrophes_are_evened_out():
-    assert tokenise("Sooooo bad, doesn’t work!!") == ["soo", "bad", "doesn't", "work", "!", "!"]
+    assert tokenise("Sooooo bad, doesn’t work!!") == ("soo", "bad", "doesn't", "work", "!", "!")
 
 
 def test_a_negation_reaches_three_words_within_its_clause():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from caseline.assessment import Assessment
+from caseline.assessment.phrases import _read_phrase, compile_phrases
 from caseline.assessment.rules import rules_for
 from caseline.assessment.taxonomy import EXAMPLES, default_taxonomy, load_taxonomy, read_default, read_example
 from caseline.errors import ConfigError
 from caseline.policy import load_policy, shipped_policy
+from hypothesis import given
+from hypothesis import strategies as st
 
 TAXONOMY = default_taxonomy()
 CALM = Assessment(sentiment="neutral", neutral=1.0)
@@ -150,3 +155,19 @@ def test_a_mistake_is_told_with_its_place(section, expected):
     with pytest.raises(ConfigError) as caught:
         load_policy(f"version: 1\ncategories:\n{section}\n")
     assert expected in str(caught.value)
+
+
+WORDS = st.sampled_from(["a", "ab", "b", "ba", "c"])
+PHRASES = st.recursive(
+    st.one_of(WORDS, st.sampled_from(["a*", "~ b", "b?a", r"\d+", "(a )?b", "[ab]c", "ab ~ c"])),
+    lambda parts: st.one_of(
+        st.lists(parts, min_size=1, max_size=3).map(lambda some: f"({'|'.join(some)})"), st.lists(parts, min_size=2, max_size=3).map(" ".join)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.lists(PHRASES, min_size=1, max_size=6), st.lists(st.one_of(WORDS, st.just("1")), max_size=10))
+def test_phrases_sorted_by_letter_find_what_they_find_in_their_order(phrases, words):
+    text, plain = f" {' '.join(words)} ", "|".join(map(_read_phrase, phrases))
+    assert compile_phrases(phrases).findall(text) == re.findall(f" (?:{plain})(?= )", text)

@@ -124,7 +124,8 @@ def _check_calendars(policy: Policy) -> Iterator[tuple[Location, str]]:
 
 
 def _check_categories(policy: Policy) -> Iterator[tuple[Location, str]]:
-    from caseline.assessment.taxonomy import compile_phrases, read_default
+    from caseline.assessment.phrases import check_phrases
+    from caseline.assessment.taxonomy import read_default
 
     general = [row["name"] for row in read_default()["categories"]]
     for index, name in enumerate(policy.categories.without):
@@ -139,7 +140,7 @@ def _check_categories(policy: Policy) -> Iterator[tuple[Location, str]]:
         for place, phrases in lists:
             for at, phrase in enumerate(phrases):
                 try:
-                    compile_phrases([phrase])
+                    check_phrases([phrase])
                 except ConfigError as error:
                     yield ("categories", "own", index, *place, at), str(error).removeprefix("taxonomy: ")
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import combinations
 
 from caseline.assessment.embedded.features import pair_slots, slot, tokenise
-from caseline.assessment.embedded.model import Head, Sums, read_heads
+from caseline.assessment.embedded.model import Head, read_heads
 from caseline.assessment.signs import find_places
 from caseline.assessment.text import fold_words
 
@@ -43,18 +43,14 @@ def find_concepts(cleaned: str) -> tuple[list[str], list[tuple[str, str]]]:
     return named, list(combinations(named, 2))
 
 
+@lru_cache(maxsize=8192)
 def concept_slot(concept: str, beside: str = "") -> int:
     return slot("kk", f"{concept} {beside}") if beside else slot("k", concept)
 
 
-def _read_concepts(cleaned: str) -> list[list[Sums]]:
+def _read_concepts(cleaned: str) -> list[list[int]]:
     named, meetings = find_concepts(cleaned)
-    return [[_concept_row(concept, "") for concept in named], [_concept_row(concept, beside) for concept, beside in meetings]]
-
-
-@lru_cache(maxsize=8192)
-def _concept_row(concept: str, beside: str) -> Sums:
-    return _load_head().row(concept_slot(concept, beside))
+    return [[concept_slot(concept) for concept in named], [concept_slot(concept, beside) for concept, beside in meetings]]
 
 
 def find_telling(cleaned: str, matter: str) -> str:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
+from caseline.assessment.phrases import check_phrases, compile_phrases
 from caseline.assessment.signs import find_signs, find_words
 from caseline.assessment.text import fold_words
 from caseline.errors import ConfigError
@@ -19,7 +20,6 @@ EXAMPLES = ("airline", "app", "finance")
 UNKNOWN, PRAISE, HOW_TO = "unknown", "praise", "how_to"
 _SURE = 0.6  # from this P(positive) on, words of praise outweigh the mention of a topic
 _GRAVE = frozenset({"safety", "legal", "security", "outage", "cancel"})  # never outweighed by praise
-_NOTHING = re.compile(r"(?!)")
 
 Phrases = Mapping[str, Sequence[str]]
 
@@ -153,22 +153,6 @@ def _is_troubled(category: str, scored: Assessment) -> bool:
     return category != PRAISE and scored.sentiment != POSITIVE and not calm
 
 
-def compile_phrases(phrases: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for folded text. Raises ConfigError naming the phrase that cannot be read."""
-    parts = [_read_phrase(phrase) for phrase in phrases]
-    return re.compile(f" (?:{'|'.join(parts)})(?= )") if parts else _NOTHING
-
-
-def _read_phrase(phrase: str) -> str:
-    grouped = re.sub(r"\((?!\?)", "(?:", phrase.strip().lower().replace("'", ""))
-    pattern = grouped.replace("~ ", r"(?:\S+ ){0,4}").replace("*", r"\w*")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"taxonomy: cannot read the phrase {phrase!r}: {error}") from error
-    return pattern
-
-
 def load_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
     """`data` as in taxonomy.yaml. Raises ConfigError that names what is wrong."""
     try:
@@ -181,12 +165,17 @@ def load_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
 
 def _read_category(row: Mapping[str, Any]) -> Category:
     for phrases in row["phrases"].values():
-        compile_phrases(phrases)
-    return Category(row["name"], row["phrases"], compile_phrases(row.get("except", ())), row.get("like", ""), row.get("own", False))
+        check_phrases(phrases)
+    return Category(row["name"], row["phrases"], _compile(row.get("except", ())), row.get("like", ""), row.get("own", False))
 
 
 def _read_level(name: str, row: Mapping[str, Any]) -> Level:
-    return Level(name, frozenset(row.get("categories", ())), compile_phrases(row.get("phrases", ())))
+    return Level(name, frozenset(row.get("categories", ())), _compile(row.get("phrases", ())))
+
+
+def _compile(phrases: Sequence[str]) -> re.Pattern[str]:
+    check_phrases(phrases)
+    return compile_phrases(phrases)
 
 
 @lru_cache(maxsize=1)

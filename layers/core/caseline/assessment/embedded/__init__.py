@@ -35,7 +35,7 @@ class Reading:
     text: str
     language: str | None
     channel: str | None
-    tokens: Sequence[str]
+    tokens: tuple[str, ...]
     facts: Sequence[float]
     pairs: Sequence[int]
     logits: Sequence[float]
@@ -106,7 +106,7 @@ def describe(shares: Sequence[float], **facts: Any) -> Assessment:
     return Assessment(sentiment=label, confidence=rounded[label], **rounded, **facts)
 
 
-def find_emotion(model: Model, tokens: Sequence[str], facts: Sequence[float], pairs: Sequence[int]) -> str:
+def find_emotion(model: Model, tokens: tuple[str, ...], facts: Sequence[float], pairs: Sequence[int]) -> str:
     """The emotion that is furthest above its threshold; neutral when none reaches it."""
     head = model.heads["emotion"]
     chances = [sigmoid(logit) for logit in head.logits(tokens, facts, pairs=pairs)]

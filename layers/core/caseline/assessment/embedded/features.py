@@ -33,16 +33,11 @@ NEGATION_REACH = 3
 _CLAUSE_ENDS = frozenset({"!", "?", "but", "aber", "mais", "pero", "ma", "mas", "maar"})
 
 
-def tokenise(text: str) -> list[str]:
-    """Lower-cased tokens; links, mentions and numbers become one token each, `soooo` becomes `soo`."""
-    return list(_split(text))
-
-
 @lru_cache(maxsize=16)
-def _split(text: str) -> Sequence[str]:
-    """Several readers ask about one text in turn."""
+def tokenise(text: str) -> tuple[str, ...]:
+    """Lower-cased tokens; links, mentions and numbers become one token each, `soooo` becomes `soo`. Several readers ask about one text in turn."""
     plain = _STRETCHED.sub(r"\1\1", text.lower().replace("’", "'"))
-    return [_name_token(token) for token in _TOKEN.findall(plain)]
+    return tuple([_name_token(token) for token in _TOKEN.findall(plain)])
 
 
 def _name_token(token: str) -> str:
@@ -77,13 +72,15 @@ def negated_slot(word: str) -> int:
     return slot("n", word)
 
 
-def pair_slots(tokens: Sequence[str]) -> list[int]:
+@lru_cache(maxsize=16)
+def pair_slots(tokens: tuple[str, ...]) -> Sequence[int]:
     """Neighbouring words, and each word that a negation reaches."""
     pairs = [pair_slot(a, b) for a, b in pairwise(tokens)]
     return pairs + [negated_slot(token) for token, negated in zip(tokens, mark_negated(tokens), strict=True) if negated]
 
 
-def mark_negated(tokens: Sequence[str]) -> list[bool]:
+@lru_cache(maxsize=16)
+def mark_negated(tokens: tuple[str, ...]) -> Sequence[bool]:
     """Whether one of the last words, within the clause, was a negator."""
     marks, reach = [], 0
     for token in tokens:

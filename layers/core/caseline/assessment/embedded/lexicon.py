@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import log1p, sqrt
 
 from caseline.assessment.embedded.features import mark_negated
@@ -12,7 +12,7 @@ _NEGATED = -0.74
 _EVEN = 15.0  # the sum of valences at which the compound is about .7
 
 
-def read_facts(tokens: Sequence[str], raw: str, lexicon: Mapping[str, float]) -> tuple[float, ...]:
+def read_facts(tokens: tuple[str, ...], raw: str, lexicon: Mapping[str, float]) -> tuple[float, ...]:
     """One float for each of NAMES, all of about unit size. `raw` is the text before lower-casing."""
     valences = [_valence(token, negated, lexicon) for token, negated in zip(tokens, mark_negated(tokens), strict=True)]
     good, bad = sum(v for v in valences if v > 0), -sum(v for v in valences if v < 0)

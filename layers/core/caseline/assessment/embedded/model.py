@@ -7,16 +7,19 @@ import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from math import exp, sqrt
+from operator import itemgetter
 from typing import Any
 
 from caseline.assessment.embedded.features import BESIDE_WEIGHT, CHARS_WEIGHT, MASK, char_slots, slot
 
 WIDTH = MASK + 1
 MOST_WORDS = 50_000  # of the cache; cleared when full, so that memory is bounded
+RAISE = 128  # a weight of -128 to 127 becomes a byte
+_RAISED = bytes((weight + RAISE) % 256 for weight in range(256))
 MOST_BYTES = 64_000_000  # that a model may be when it is unpacked
 
 Sums = tuple[int, ...]
@@ -33,46 +36,47 @@ class Head:
     weights: array[int]
     thresholds: Sequence[float] = ()
     chars: float = CHARS_WEIGHT
-    words: dict[str, tuple[Sums, Sums, int]] = field(default_factory=dict)
+    words: dict[str, Sums] = field(default_factory=dict)
 
     def logits(
-        self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = (), beside: Sequence[Sequence[Sums]] = ()
+        self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = (), beside: Sequence[Sequence[int]] = ()
     ) -> list[float]:
-        """One logit a label; each block counts by the square root of its size. `beside` are further blocks, of rows."""
-        known = [self._word(token) for token in tokens]
-        blocks = (
-            (1.0, [word for word, _, _ in known], len(known)),
-            (1.0, [self.row(pair) for pair in pairs], len(pairs)),
-            (self.chars, [chars for _, chars, _ in known], sum(count for _, _, count in known)),
-            *((BESIDE_WEIGHT, rows, len(rows)) for rows in beside),
-        )
-        totals = [0.0] * len(self.labels)
-        for weight, rows, count in blocks:
+        """One logit a label; each block counts by the square root of its size. `beside` are further blocks, of slots."""
+        wide, words = len(self.labels), self.words
+        known = [words.get(token) or self._word(token) for token in tokens]
+        *sums, letters = map(sum, zip(*known, strict=True)) if known else (0,)
+        blocks = [(1.0, sums[:wide], len(known)), (1.0, self._add_rows(pairs), len(pairs)), (self.chars, sums[wide:], letters)]
+        blocks += [(BESIDE_WEIGHT, self._add_rows(slots), len(slots)) for slots in beside]
+        totals = [0.0] * wide
+        for weight, parts, count in blocks:
             if count:
                 factor = weight / sqrt(count)
-                totals = [total + factor * part for total, part in zip(totals, map(sum, zip(*rows, strict=True)), strict=True)]
+                totals = [total + factor * part for total, part in zip(totals, parts, strict=True)]
         logits = [total * scale + bias for total, scale, bias in zip(totals, self.scale, self.bias, strict=True)]
         for fact, weights in zip(facts, self.facts, strict=False):
             if fact:
                 logits = [logit + fact * weight for logit, weight in zip(logits, weights, strict=True)]
         return logits
 
-    def row(self, index: int) -> Sums:
-        wide = len(self.labels)
-        return tuple(self.weights[index * wide : index * wide + wide])
+    @cached_property
+    def _columns(self) -> list[bytes]:
+        """The weights by label, each raised by RAISE: to pick many bytes out of few columns is much faster than to cut many rows."""
+        raised = self.weights.tobytes().translate(_RAISED)
+        return [raised[label :: len(self.labels)] for label in range(len(self.labels))]
 
-    def _word(self, token: str) -> tuple[Sums, Sums, int]:
-        found = self.words.get(token)
-        if found is None:
-            if len(self.words) >= MOST_WORDS:
-                self.words.clear()
-            found = self.words[token] = self._read_word(token)
+    def _add_rows(self, slots: Sequence[int]) -> list[int]:
+        if not slots:
+            return [0] * len(self.labels)
+        pick, raised = itemgetter(*slots, 0), RAISE * len(slots)  # of two or more it picks a tuple
+        return [sum(pick(column)) - column[0] - raised for column in self._columns]
+
+    def _word(self, token: str) -> Sums:
+        """Of the word itself, then of its letters, then how many of these there are."""
+        if len(self.words) >= MOST_WORDS:
+            self.words.clear()
+        letters = char_slots(token)
+        self.words[token] = found = (*self._add_rows([slot("w", token)]), *self._add_rows(letters), len(letters))
         return found
-
-    def _read_word(self, token: str) -> tuple[Sums, Sums, int]:
-        slots = char_slots(token)
-        rows = [self.row(s) for s in slots] or [(0,) * len(self.labels)]
-        return self.row(slot("w", token)), tuple(map(sum, zip(*rows, strict=True))), len(slots)
 
 
 @dataclass(frozen=True)
