@@ -11,6 +11,7 @@ import pytest
 from caseline.assessment import Assessment
 from caseline.cases.ledger import is_past
 from caseline.signals import DELETED, OUTBOUND, UPDATED
+from caseline.views.cases import case_summary
 
 from tests.kit.aws import aws
 from tests.kit.pipeline import FakeCrm, Pipeline, WordAnalyser, a_signal
@@ -65,6 +66,18 @@ def test_an_answer_lets_it_fall_but_not_before_it_has_been_lower_for_half_an_hou
     [why] = said - {""}
     assert why.startswith(f"{scores[-1]} P4 by now, {high} P4 before; sla 0 instead of 3: nothing waits for a reply")
     assert not pipeline.cases()[0]["lower_why"]
+
+
+def test_a_case_says_within_minutes_that_it_was_answered(pipeline):
+    pipeline.send(a_signal())
+    pipeline.settle()
+    live(pipeline, minutes=30)
+    (case,) = pipeline.cases()
+    assert case["waits_since"] == case["first_signal_at"] == case_summary(case)["waiting_since"]
+    pipeline.send(a_signal("r-1", "We are on it.", direction=OUTBOUND, occurred_at=pipeline.now, agent="Mo"))
+    pipeline.settle()
+    live(pipeline, minutes=5)
+    assert case_summary(pipeline.cases()[0])["waiting_since"] is None and pipeline.cases()[0]["version"] == case["version"], "no news for the CRM"
 
 
 def test_a_human_band_stands_while_the_score_falls(pipeline):

@@ -13,6 +13,7 @@ from caseline.abandonment import CartNotes
 from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.assessment.rules import Rules
+from caseline.cases.answering import is_reply
 from caseline.cases.looks import look_soon
 from caseline.cases.merging import settle_merges
 from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, identity_key, link, load_customer, new_nodes
@@ -27,7 +28,7 @@ from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
 from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
 from caseline.table import ConditionFailed, Item, Table
-from caseline.timeline import LIVE, load_signals, signal_row
+from caseline.timeline import load_signals, signal_row
 from caseline.tombstones import FORGOTTEN, Sieve, find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
@@ -103,6 +104,7 @@ class Recorder:
         self._assess(entries)
         self._ask_completion(entries)
         self._note_carts(entries)
+        self._note_replies(entries)
         refused = self._insert(entries, messages)
         done = self._redelivered(entries)
         for entry in entries:
@@ -172,6 +174,12 @@ class Recorder:
             if self.carts and entry.signal.kind == "cart_event":
                 self.carts.note(entry.signal, entry.row["brand"], self.retention)
 
+    def _note_replies(self, entries: Sequence[Entry]) -> None:
+        """What the brand answers waits no more, and its cases say so soon. Before the rows are written, too: to look twice changes nothing."""
+        rows = [entry.row for entry in entries if entry.signal.identities and not entry.signal.attributes.get("backfill") and is_reply(entry.row)]
+        for identity, brand in dict.fromkeys((str(row["identities"][0]), str(row["brand"])) for row in rows):
+            self._look_soon(identity, brand)
+
     def _assessments(self, entries: Sequence[Entry]) -> list[Assessment]:
         signals = [entry.signal for entry in entries]
         try:
@@ -222,12 +230,16 @@ class Recorder:
             Replies.wait_for_parent(self.table, entry.row, self.scope_of(entry.row["brand"]))
 
     def _unanswer(self, entry: Entry) -> None:
-        """What a reply answered that is taken back waits again: judged in a minute. Before the row changes, for who dies in between comes again."""
+        """What a reply answered that is taken back waits again. Before the row changes, for who dies in between comes again."""
         row = self.table.get(entry.row["PK"], entry.row["SK"]) if entry.signal.action == DELETED else None
-        if row and row.get("direction") == OUTBOUND and row.get("state") == LIVE and row.get("identities"):
-            customer = load_customer(self.table, customer_id_of(row["identities"][0], self.scope_of(row["brand"])))
-            if customer:
-                look_soon(self.table, str(customer["customer_id"]), isoformat(self.clock() + SOON))
+        if row and row.get("type") == "signal" and row.get("identities") and is_reply(row):
+            self._look_soon(str(row["identities"][0]), str(row["brand"]))
+
+    def _look_soon(self, identity: str, brand: str) -> None:
+        """The customer's open cases are judged again in a minute."""
+        customer = load_customer(self.table, customer_id_of(identity, self.scope_of(brand)))
+        if customer:
+            look_soon(self.table, str(customer["customer_id"]), isoformat(self.clock() + SOON))
 
     def _customers(self, entries: Sequence[Entry]) -> list[Item]:
         return [node for claimed in self._claims(entries) for node in new_nodes(claimed)]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from caseline.cases.clocks import find_missed
-from caseline.cases.evidence import UNKNOWN, Scene, judge
+from caseline.cases.evidence import UNKNOWN, Scene, judge, oldest_ask
 from caseline.cases.ledger import KEPT_SIGNALS, OPEN, case_key_of, rest
 from caseline.cases.looks import falls_since, look_again
 from caseline.cases.routing import language_of, last_agent
@@ -27,7 +27,7 @@ from caseline.table import Item
 from caseline.timeline import LIVE
 
 ALERT_BAND = "P1"
-KEPT = ("look_at", "lower_since", "lower_why")  # judgement's own notes, which are no news to anybody
+KEPT = ("look_at", "lower_since", "lower_why", "waits_since")  # judgement's own notes, which are no news to anybody
 BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 
@@ -45,7 +45,8 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
     row |= {"owner": owner} if (owner := last_agent(policy, scene)) else {}
     priority, weighs = judge(policy, fresh, category, scene, None)
     row |= _judged(policy, run, row, priority, fresh, scene)
-    row |= find_missed(policy, row, fresh, scene) | {"weighs": weighs, "look_at": look_again(policy, row, fresh, scene)}
+    row |= find_missed(policy, row, fresh, scene) | {"weighs": weighs, "waits_since": _waits_since(fresh, scene)}
+    row |= {"look_at": look_again(policy, row, fresh, scene)}
     return row | rest(row)
 
 
@@ -58,13 +59,19 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     settled = settle(previous, found, may_fall=bool(lower) and lower <= isoformat(scene.now - policy.fall_after))
     taken = settled.score == found.score
     waits = {"lower_since": "" if taken else lower, "lower_why": say_fall(previous, found) if lower and not taken else ""}
-    kept = {"weighs": weighs if taken else case.get("weighs", weighs), **waits}
+    kept = {"weighs": weighs if taken else case.get("weighs", weighs), **waits, "waits_since": _waits_since(live, scene)}
     changed = case | _judged(policy, run, case, settled, fresh, scene) | kept
     changed |= find_missed(policy, case, live, scene)  # by the band that stood: a miss may be why it rises
     changed |= find_missed(policy, changed, live, scene) | {"look_at": look_again(policy, changed, live, scene)}
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
         return case | {name: changed[name] for name in KEPT}
     return changed | {"version": case["version"] + 1} | ({} if case.get("due_shard") in DUE_SHARDS else rest(changed))
+
+
+def _waits_since(signals: Sequence[Item], scene: Scene) -> str:
+    """The oldest ask that nobody has answered; "" where all are."""
+    ask = oldest_ask(signals, scene)
+    return str(ask["occurred_at"]) if ask else ""
 
 
 def live_of(rows: Sequence[Item]) -> list[Item]:

@@ -61,7 +61,7 @@ def show_case(table: Table, case_key: str, fall_after: timedelta = timedelta(0))
 def case_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     crm, priority = row.get("crm") or {}, row.get("priority") or {}
     return {name: row.get(name) for name in CASE_FACTS} | {
-        "customer_id": row["customer_id"], "waiting_since": _waiting_since(row), "channels": sorted(row.get("channels") or ()),
+        "customer_id": row["customer_id"], "waiting_since": _waiting_since(row) or None, "channels": sorted(row.get("channels") or ()),
         "priority": {name: priority.get(name) for name in ("score", "band", "auto_band", "override")}, "crm": {name: crm.get(name) for name in CRM_FACTS},
         "reasons": _weightiest(priority.get("lines") or ()), "missed": [miss | {"text": say_missed(miss)} for miss in row.get("missed") or ()],
         "incident": _incident_of(row),
@@ -152,12 +152,12 @@ def _opened(row: Mapping[str, Any]) -> str:
 
 
 def _waits(row: Mapping[str, Any]) -> str:
-    return f"{_waiting_since(row)}#{row['case_key']}"
+    return f"{_waiting_since(row) or '~'}#{row['case_key']}"
 
 
 def _waiting_since(row: Mapping[str, Any]) -> str:
-    """The time of the signal that opened the case, which may have come to us later."""
-    return str(row.get("first_signal_at") or row["opened_at"])
+    """The oldest ask that nobody has answered; "" where nothing waits. An incident waits from its first signal on."""
+    return str(row.get("waits_since", row.get("first_signal_at") or row["opened_at"]))
 
 
 def _band(row: Mapping[str, Any]) -> str:
