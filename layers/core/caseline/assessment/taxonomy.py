@@ -50,7 +50,7 @@ class Taxonomy:
     categories: Sequence[Category]
     praise: Phrases
     levels: Sequence[Level]
-    _compiled: dict[tuple[str, str], re.Pattern[str]] = field(default_factory=dict, compare=False, repr=False)
+    _compiled: dict[tuple[int, Sequence[str]], re.Pattern[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def names(self) -> list[str]:
@@ -75,7 +75,7 @@ class Taxonomy:
         `counts` are what `count_phrases` says of the text, where that was asked before.
         """
         folded = fold_words(text)
-        names = (name for name, _ in self._find(folded, language)) if counts is None else iter(counts)
+        names = (category.name for category in self._find(folded, language)) if counts is None else iter(counts)
         found = next((name for name in names if name not in without), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
@@ -83,16 +83,16 @@ class Taxonomy:
 
     def count_phrases(self, text: str, language: str | None) -> Mapping[str, int]:
         """How often phrases of each category that is found are, the first one first; signs count once."""
-        counts = Counter[str]()
-        for name, count in self._find(fold_words(text), language):
-            counts[name] += count
+        folded, counts = fold_words(text), Counter[str]()
+        for category in self._find(folded, language):
+            counts[category.name] += self._count(category, language, folded) or 1
         return counts
 
     def find_words(self, text: str, category: str, language: str | None) -> str:
         """The words by which a category was found; none where neither phrase nor sign named it."""
         folded = fold_words(text)
         asked = (c for c in self.categories if c.name == category)
-        matches = (self._pattern_of(c, language).search(c.exceptions.sub(" ", folded)) for c in asked)
+        matches = (self._pattern(c.phrases, self._languages_of(c, language)).search(c.exceptions.sub(" ", folded)) for c in asked)
         phrase = next((match[0].strip() for match in matches if match), "")
         return phrase or find_words(folded, category)
 
@@ -113,33 +113,43 @@ class Taxonomy:
                 return level.name
         return "normal" if scored.sentiment == NEGATIVE or category not in (PRAISE, UNKNOWN) or "?" in folded else "low"
 
-    def _find(self, folded: str, language: str | None) -> Iterator[tuple[str, int]]:
-        """The categories that are found, in their order, one that stands twice perhaps twice."""
+    def _find(self, folded: str, language: str | None) -> Iterator[Category]:
+        """The categories that are found, in their order."""
         signs = find_signs(folded)
-        for category in self.categories:
-            if count := self._count(category, language, folded) or _shows(category, folded, signs):
-                yield category.name, int(count)
+        return (category for category in self.categories if self._stands(category, language, folded) or _shows(category, folded, signs))
+
+    def _stands(self, category: Category, language: str | None, folded: str) -> bool:
+        languages = self._languages_of(category, language)
+        return self._are_said(category.phrases, languages, folded) and self._are_said(category.phrases, languages, category.exceptions.sub(" ", folded))
+
+    def _are_said(self, phrases: Phrases, languages: Sequence[str], folded: str) -> bool:
+        """English phrases and others are asked in turn: only who counts them, or wants their words, waits until they are compiled as one."""
+        return bool(self._pattern(phrases, languages[:1]).search(folded) or (languages[1:] and self._pattern(phrases, languages[1:]).search(folded)))
 
     def _count(self, category: Category, language: str | None, folded: str) -> int:
-        pattern = self._pattern_of(category, language)
+        pattern = self._pattern(category.phrases, self._languages_of(category, language))
         return len(pattern.findall(category.exceptions.sub(" ", folded))) if pattern.search(folded) else 0
 
-    def _pattern_of(self, category: Category, language: str | None) -> re.Pattern[str]:
-        languages = "*" if self.is_grave(category.name) and language not in (None, "en") else language  # never missed for a language mistaken
-        return self._pattern(str(id(category)), category.phrases, languages)
+    def _languages_of(self, category: Category, language: str | None) -> tuple[str, ...]:
+        if language not in (None, "en") and self.is_grave(category.name):  # never missed for a language mistaken
+            return ("en", *(code for code in category.phrases if code != "en"))
+        return _languages(category.phrases, language)
 
     def _is_praise(self, found: str, folded: str, language: str | None, scored: Assessment) -> bool:
         if scored.sentiment not in (POSITIVE, None) or scored.positive < (_SURE if found != UNKNOWN else 0.0):
             return False
-        return bool(self._pattern(PRAISE, self.praise, language).search(folded)) or (found == UNKNOWN and scored.sentiment == POSITIVE)
+        return self._are_said(self.praise, _languages(self.praise, language), folded) or (found == UNKNOWN and scored.sentiment == POSITIVE)
 
-    def _pattern(self, name: str, phrases: Phrases, language: str | None) -> re.Pattern[str]:
-        """Of English and the language's own; of all for `*`."""
-        key = (name, language if language and (language in phrases or language == "*") else "en")
+    def _pattern(self, phrases: Phrases, languages: Sequence[str]) -> re.Pattern[str]:
+        key = (id(phrases), languages)
         if key not in self._compiled:
-            own = [phrase for code, listed in phrases.items() if code != "en" and key[1] in (code, "*") for phrase in listed]
-            self._compiled[key] = compile_phrases([*phrases.get("en", ()), *own])
+            self._compiled[key] = compile_phrases([phrase for code in languages for phrase in phrases.get(code, ())])
         return self._compiled[key]
+
+
+def _languages(phrases: Phrases, language: str | None) -> tuple[str, ...]:
+    """English and the language itself, where it has phrases."""
+    return ("en", language) if language and language != "en" and language in phrases else ("en",)
 
 
 def _shows(category: Category, folded: str, signs: frozenset[str]) -> bool:

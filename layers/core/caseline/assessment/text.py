@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import islice
 
 MOST_CHARACTERS = 5000
 FEWEST_LETTERS = 3
@@ -33,12 +34,13 @@ def own_words(text: str) -> str:
     return text if left == text else _SPACES.sub(" ", left).strip()
 
 
+@lru_cache(maxsize=16)
 def why_unscored(text: str) -> str | None:
     """Why a cleaned text says too little to have a sentiment, or None."""
     if not text:
         return "no text"
     words = _NOT_WORDS.sub(" ", text[:LOOKED_AT])
-    letters = sum(map(str.isalpha, words))
+    letters = len(list(islice(filter(str.isalpha, words), FEWEST_LETTERS)))
     if letters == 0:
         return "no words" if len(text) <= LOOKED_AT else None
     return "too short" if letters < FEWEST_LETTERS or _count_words(words) < FEWEST_WORDS - 1 else None
