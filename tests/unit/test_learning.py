@@ -10,14 +10,15 @@ import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from random import Random
 
 import pytest
 from caseline.adaptation import Adaptation, label_of, labels_of_cases, read_labels
 from caseline.assessment import Assessment, Text, open_analyser
 from caseline.assessment.bars import Judged, choose_bars
-from caseline.assessment.embedded.model import Head
+from caseline.assessment.embedded.model import Head, read_heads
 from caseline.assessment.learned import read_learned
-from caseline.assessment.learning import Label, learn, pack
+from caseline.assessment.learning import CATEGORY_PACE, MANY_PACE, SENTIMENT_PACE, Label, _head, _row, learn, pack
 from caseline.assessment.rules import rules_for
 from caseline.errors import ConfigError, ConflictError, UnfitModelError
 from caseline.model_shelf import POINTER, Shelf
@@ -183,6 +184,17 @@ def test_a_model_from_before_phrases_were_counted_still_judges():
     short = Head(head.labels, head.scale, head.bias, head.facts[:-1], head.weights)
     with pytest.raises(UnfitModelError):
         read_learned(pack({"category": short}, learned.names, {}))
+
+
+@pytest.mark.parametrize("pace", [SENTIMENT_PACE, CATEGORY_PACE, MANY_PACE])
+def test_a_text_counts_alike_when_it_is_learnt_from_and_when_it_is_judged(pace):
+    analyser, drawn = open_analyser("embedded"), Random(7)
+    reading = analyser.read(Text("the drop of the red mug was not wobbly", "en", "x"))
+    row = _row(reading, [], 0, pace)
+    weights = [[drawn.uniform(-1, 1) for _ in range(row.size)] for _ in "ab"]
+    head = read_heads(pack({"category": _head("ab", weights, pace)}, [], {}))[1]["category"]
+    learnt = [sum(weight * value for weight, value in zip(row.pick(each), row.values, strict=True)) for each in weights]
+    assert head.logits(reading.tokens, pairs=reading.pairs) == pytest.approx(learnt, abs=0.1)
 
 
 def test_every_phrase_that_is_found_speaks_for_its_category():

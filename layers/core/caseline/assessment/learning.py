@@ -21,7 +21,7 @@ from operator import itemgetter, mul
 from caseline.assessment import NEGATIVE, Analyser, Assessment, Text
 from caseline.assessment.bars import Judged, choose_bars
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading, describe
-from caseline.assessment.embedded.features import CHARS_WEIGHT, char_slots, pair_slots, slot, tokenise
+from caseline.assessment.embedded.features import CHARS_WEIGHT, PAIRS_WEIGHT, char_slots, pair_slots, slot, tokenise
 from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.taxonomy import UNKNOWN
@@ -87,16 +87,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Pace:
-    """How a head is learnt. `keep` is the share of a weight that is left after a step of its feature."""
+    """How a head is learnt. `keep` is the share of a weight that is left after a step of its feature, `doubt` the share of each label that goes to all
+    of them, `settling` how many epochs are not counted; `pairs` and `chars` are what word pairs and the characters inside words count for, beside words.
+    """
 
     epochs: int
     rate: float
     keep: float
+    doubt: float = 0.0
+    settling: int = 3
+    pairs: float = PAIRS_WEIGHT
+    chars: float = CHARS_WEIGHT
 
 
 SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
-CATEGORY_PACE = Pace(6, 0.3, 0.9995)  # forgets fast: a rare category is not to be learnt by heart; chosen by cross-validation over authors
-MANY, MANY_PACE = 20, Pace(6, 1.0, 0.9999)  # for more categories than that, which have no rare ones
+CATEGORY_PACE = Pace(6, 0.3, 0.9995, settling=1, pairs=0.5)  # forgets fast: a rare one is not to be learnt by heart; chosen by cross-validation over authors
+MANY, MANY_PACE = 20, Pace(6, 1.0, 0.9999, doubt=0.2, chars=1.0)  # for more categories than that, which have no rare ones but near neighbours
+NAMED_FIRST = 0.5  # what it counts for that the phrases name a category first, beside how often they name each
 
 
 def learn(labels: Iterable[Label], analyser: Analyser) -> Learned:
@@ -117,12 +124,12 @@ def _sentiment_row(label: Label, analyser: EmbeddedAnalyser) -> Row | None:
     """Without a target for a text of which only its outcome is known: a bar is learnt from it."""
     if label.worth is None or not (reading := _read(label, analyser)):
         return None
-    return _row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment) if label.sentiment else -1)
+    return _row(reading, sentiment_facts(reading), SENTIMENTS.index(label.sentiment) if label.sentiment else -1, SENTIMENT_PACE)
 
 
 def _learn_sentiment(rows: Mapping[Label, Row]) -> Head | None:
     weights = _fit_sentiment(list(rows.values()))
-    return _head(SENTIMENTS, weights) if weights else None
+    return _head(SENTIMENTS, weights, SENTIMENT_PACE) if weights else None
 
 
 def _fit_sentiment(rows: Sequence[Row]) -> list[list[float]] | None:
@@ -145,14 +152,22 @@ def _learn_categories(labels: Sequence[Label], analyser: EmbeddedAnalyser) -> He
     names = sorted(name for name, count in counts.items() if count >= FEWEST)
     if len(names) < 2:
         return None
-    rows, most = [], max(counts[name] for name in names)
+    pace, rows, most = MANY_PACE if len(names) > MANY else CATEGORY_PACE, [], max(counts[name] for name in names)
     for label in labels:
         if label.category in names and (reading := _read(label, analyser)):
             whole = _whole(label, reading)
-            facts = _category_facts(whole, analyser.score(reading), analyser)
-            rows.append(_row(whole, facts, names.index(label.category), (most / counts[label.category]) ** RARE))
-    pace = MANY_PACE if len(names) > MANY else CATEGORY_PACE
-    return _head(names, fit(rows, len(names), pace)) if len({row.target for row in rows}) > 1 else None
+            facts = _mute_first(_category_facts(whole, analyser.score(reading), analyser), 0, analyser)
+            row = _row(whole, facts, names.index(label.category), pace)
+            rows.append(replace(row, weight=(most / counts[label.category]) ** RARE))
+    if len({row.target for row in rows}) < 2:
+        return None
+    return _head(names, [_mute_first(each, WIDTH + 1, analyser) for each in fit(rows, len(names), pace)], pace)
+
+
+def _mute_first(numbers: Sequence[float], start: int, analyser: EmbeddedAnalyser) -> list[float]:
+    """While it learns, of the facts; after that, of their weights: so that models read the same facts as ever."""
+    end = start + len(analyser.rules.taxonomy.names)
+    return [*numbers[:start], *(number * NAMED_FIRST for number in numbers[start:end]), *numbers[end:]]
 
 
 def _whole(label: Label, reading: Reading) -> Reading:
@@ -174,15 +189,15 @@ def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
     return analyser.read(Text(clean_text(label.text), label.language or None, label.channel or None))
 
 
-def _row(reading: Reading, facts: Sequence[float], target: int, counts_for: float = 1.0) -> Row:
+def _row(reading: Reading, facts: Sequence[float], target: int, pace: Pace) -> Row:
     found: dict[int, float] = {}
     chars = [index for token in reading.tokens for index in char_slots(token)]
-    for slots, weight in (([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, 1.0), (chars, CHARS_WEIGHT)):
+    for slots, weight in (([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, pace.pairs), (chars, pace.chars)):
         for index in slots:
             found[index] = found.get(index, 0.0) + weight / sqrt(len(slots))
     found |= {WIDTH + 1 + i: fact for i, fact in enumerate(facts) if fact}
     found[WIDTH] = 1.0
-    return Row(list(found), list(found.values()), target, counts_for, WIDTH + 1 + len(facts))
+    return Row(list(found), list(found.values()), target, size=WIDTH + 1 + len(facts))
 
 
 def _generic(weights: list[list[float]]) -> None:
@@ -192,7 +207,7 @@ def _generic(weights: list[list[float]]) -> None:
 
 
 def fit(rows: Sequence[Row], classes: int, pace: Pace, start: Callable[[list[list[float]]], None] | None = None) -> list[list[float]]:
-    """A row of weights for each class: those of the slots, the bias, those of the facts. The mean of the later epochs."""
+    """A row of weights for each class: those of the slots, the bias, those of the facts. The mean of the epochs that count."""
     weights = [[0.0] * rows[0].size for _ in range(classes)]
     if start:
         start(weights)
@@ -203,16 +218,18 @@ def fit(rows: Sequence[Row], classes: int, pace: Pace, start: Callable[[list[lis
         drawn.shuffle(order)
         for index in order:
             _step(rows[index], weights, spread, pace)
-        if 2 * epoch >= pace.epochs:
+        if epoch >= pace.settling:
             sums = [[total + weight for total, weight in zip(*pair, strict=True)] for pair in zip(sums, weights, strict=True)]
-    kept = pace.epochs - (pace.epochs + 1) // 2
+    kept = pace.epochs - pace.settling
     return [[total / kept for total in row] for row in sums]
 
 
 def _step(row: Row, weights: Sequence[list[float]], spread: list[float], pace: Pace) -> None:
     slots, values = row.slots, row.values
     errors = softmax([sum(map(mul, row.pick(each), values)) for each in weights])
-    errors[row.target] -= 1.0
+    if pace.doubt:
+        errors = [error - pace.doubt / len(errors) for error in errors]
+    errors[row.target] -= 1.0 - pace.doubt
     if row.weight != 1.0:
         errors = [error * row.weight for error in errors]
     energy = sum(map(mul, errors, errors))
@@ -227,14 +244,14 @@ def _step(row: Row, weights: Sequence[list[float]], spread: list[float], pace: P
                 each[index] = each[index] * pace.keep - error * step
 
 
-def _head(labels: Sequence[str], weights: Sequence[Sequence[float]]) -> Head:
+def _head(labels: Sequence[str], weights: Sequence[Sequence[float]], pace: Pace) -> Head:
     """Weights of the slots as int8 with a scale a label; bias and those of the facts stay numbers."""
     scales = [float(f"{max(1e-9, *map(abs, each[:WIDTH])) / 127:.6g}") for each in weights]
     facts = [[round(each[index], 5) for each in weights] for index in range(WIDTH + 1, len(weights[0]))]
     cells = array("b", bytes(WIDTH * len(labels)))
     for index, (each, scale) in enumerate(zip(weights, scales, strict=True)):
         cells[index :: len(labels)] = array("b", [max(-127, min(127, round(weight / scale))) for weight in each[:WIDTH]])
-    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells)
+    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells, chars=pace.chars, pairs=pace.pairs)
 
 
 def pack(heads: Mapping[str, Head], names: Sequence[str], bars: Mapping[str, float]) -> bytes:
@@ -244,6 +261,7 @@ def pack(heads: Mapping[str, Head], names: Sequence[str], bars: Mapping[str, flo
     """
     told = [
         {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
+        | {"chars": head.chars, "pairs": head.pairs}
         for name, head in sorted(heads.items())
     ]
     text = json.dumps({"base": load_model().digest, "heads": told, "names": list(names), "bars": dict(bars)}, sort_keys=True, separators=(",", ":"))

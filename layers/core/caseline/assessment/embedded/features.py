@@ -14,7 +14,7 @@ from zlib import crc32
 
 BITS = 15
 MASK = (1 << BITS) - 1
-CHARS_WEIGHT = 0.7
+CHARS_WEIGHT, PAIRS_WEIGHT = 0.7, 1.0
 BESIDE_WEIGHT = 0.5
 LONGEST_WORD = 24  # a longer "word" is a paste, and would cost a slot for each of its characters
 URL, MENTION, NUMBER = "<url>", "<user>", "<num>"

@@ -14,7 +14,7 @@ from math import exp, sqrt
 from operator import itemgetter
 from typing import Any
 
-from caseline.assessment.embedded.features import BESIDE_WEIGHT, CHARS_WEIGHT, MASK, char_slots, slot
+from caseline.assessment.embedded.features import BESIDE_WEIGHT, CHARS_WEIGHT, MASK, PAIRS_WEIGHT, char_slots, slot
 
 WIDTH = MASK + 1
 MOST_WORDS = 50_000  # of the cache; cleared when full, so that memory is bounded
@@ -36,6 +36,7 @@ class Head:
     weights: array[int]
     thresholds: Sequence[float] = ()
     chars: float = CHARS_WEIGHT
+    pairs: float = PAIRS_WEIGHT
     words: dict[str, Sums] = field(default_factory=dict)
 
     def logits(
@@ -45,7 +46,7 @@ class Head:
         wide, words = len(self.labels), self.words
         known = [words.get(token) or self._word(token) for token in tokens]
         *sums, letters = map(sum, zip(*known, strict=True)) if known else (0,)
-        blocks = [(1.0, sums[:wide], len(known)), (1.0, self._add_rows(pairs), len(pairs)), (self.chars, sums[wide:], letters)]
+        blocks = [(1.0, sums[:wide], len(known)), (self.pairs, self._add_rows(pairs), len(pairs)), (self.chars, sums[wide:], letters)]
         blocks += [(BESIDE_WEIGHT, self._add_rows(slots), len(slots)) for slots in beside]
         totals = [0.0] * wide
         for weight, parts, count in blocks:
@@ -119,7 +120,8 @@ def read_heads(packed: bytes) -> tuple[dict[str, Any], dict[str, Head]]:
 
 
 def _read_head(head: Mapping[str, Any], blob: bytes) -> Head:
-    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()), head.get("chars", CHARS_WEIGHT))
+    chars, pairs = float(head.get("chars", CHARS_WEIGHT)), float(head.get("pairs", PAIRS_WEIGHT))
+    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()), chars, pairs)
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
