@@ -1,4 +1,4 @@
-"""Trains the weights of assessment/grave.py: `train_grave.py DATA_FOLDER [OUTPUT]`. Needs numpy 2.4.6 and scipy 1.17.1, which the product does not, and what the product needs.
+"""Trains the weights of assessment/grave.py: `train_grave.py DATA_FOLDER [OUTPUT]`. Needs numpy 2.4.6 and scipy 1.17.1 beside what the product needs.
 
 The sentences are our own (grave_voice.txt, and those that guard the signs). Real messages that no phrase or sign calls grave stand for the ordinary, at
 little weight, so that few of them sound grave. The same data, libraries and processor give the same bytes.
