@@ -22,6 +22,7 @@ from caseline_local.world import world_of
 
 _START_SECONDS, _SETTLE_SECONDS, _QUIET_SECONDS, _PATIENCE = 120.0, 120.0, 1.5, 60.0
 _PAUSE = 0.05
+_CALM_SECONDS = 0.4  # what a schedule begins is seen a moment after the clock was moved
 
 
 class Running:
@@ -56,11 +57,12 @@ class Running:
         deadline, since, before = time.monotonic() + _SETTLE_SECONDS, time.monotonic(), None
         while time.monotonic() < deadline:
             total = json.loads(self.request("GET", "/api/v1/stats")[1])["total"]
-            if not total["in_flight"] and not total["pending"]:
-                return True
             if total != before:
                 since, before = time.monotonic(), total
-            if not total["in_flight"] and time.monotonic() - since > _QUIET_SECONDS:
+            quiet = time.monotonic() - since
+            if not total["in_flight"] and not total["pending"] and quiet > _CALM_SECONDS:
+                return True
+            if not total["in_flight"] and quiet > _QUIET_SECONDS:
                 return False
             time.sleep(_PAUSE)
         raise FindingsError(f"still under way after {_SETTLE_SECONDS:.0f} s: {total}; the product's logs are in {self.home}/logs")
