@@ -14,8 +14,9 @@ from caseline.assessment import Analyser, Assessment
 from caseline.assessment.combine import assess_signals
 from caseline.assessment.rules import Rules
 from caseline.cases.answering import is_reply
-from caseline.cases.looks import look_soon
+from caseline.cases.ledger import load_claims
 from caseline.cases.merging import settle_merges
+from caseline.cases.rescoring import look_soon
 from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, identity_key, link, load_customer, new_nodes
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
@@ -239,7 +240,7 @@ class Recorder:
         """The customer's open cases are judged again in a minute."""
         customer = load_customer(self.table, customer_id_of(identity, self.scope_of(brand)))
         if customer:
-            look_soon(self.table, str(customer["customer_id"]), isoformat(self.clock() + SOON))
+            look_soon(self.table, load_claims(self.table, str(customer["customer_id"])), self.clock() + SOON)
 
     def _customers(self, entries: Sequence[Entry]) -> list[Item]:
         return [node for claimed in self._claims(entries) for node in new_nodes(claimed)]

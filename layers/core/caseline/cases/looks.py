@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.clocks import due_moments
 from caseline.cases.evidence import Scene, oldest_ask
-from caseline.cases.ledger import load_claims
 from caseline.deadlines import add_time, reply_target, ways_of
 from caseline.policy import Policy
 from caseline.priority import Priority
 from caseline.signals import isoformat, parse_time
-from caseline.table import ConditionFailed, Item, Table
+from caseline.table import Item
 
 WAIT = "sla"  # the line of the wait, and the floors that go by it
 TICKS = (0.5, 0.75, 1.0)  # shares of the target
@@ -30,15 +28,6 @@ def look_again(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], sc
     if case.get("lower_since"):
         moments.append(parse_time(case["lower_since"]) + policy.fall_after)
     return isoformat(min(moment for moment in moments if moment > scene.now))
-
-
-def look_soon(table: Table, customer_id: str, at: str) -> None:
-    """The customer's open cases are judged at that moment, or with the next push."""
-    for claim in load_claims(table, customer_id):
-        place = f"CASE#{claim['case_key']}"
-        with suppress(ConditionFailed):
-            table.update(place, "CASE", "SET look_at = :at", "look_at > :at", at=at)
-            table.update(place, "CASE", "SET due_at = :at", "due_shard = :look", at=at, look="look")
 
 
 def _ticks(policy: Policy, case: Mapping[str, Any], live: Sequence[Item], scene: Scene) -> list[datetime]:

@@ -108,7 +108,7 @@ class Placer:
         history = history_row(case["case_key"], case["opened_at"], "opened", told, 1, mark="opened")
         told_rows = (history, *missed_rows({}, case), *routing_rows(self.policy, case, scene))
         if ledger.open_case(self.table, self._claim(view, case), case, *told_rows, version=customer["version"]):
-            look_soon(self.table, [claim["case_key"] for claim in view.claims], scene.now)
+            look_soon(self.table, view.claims, scene.now)
             return case
         existing = load_case(self.table, case["case_key"])
         if existing and existing["status"] != OPEN:

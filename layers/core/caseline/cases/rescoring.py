@@ -1,9 +1,11 @@
-"""Open cases are judged again when the CRM has learnt something about their customers, or when another case is opened beside them."""
+"""Open cases are judged again when the CRM has learnt something about their customers, when somebody answers them, or another case is opened beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from caseline.cases.ledger import OPEN, change_case, due, load_case, load_claims
 from caseline.customers import customer_id_of, load_customers
@@ -36,12 +38,10 @@ def rescore_case(table: Table, case_key: str, now: str) -> None:
             return
 
 
-def look_soon(table: Table, case_keys: Iterable[str], now: datetime) -> None:
-    """The next watch judges these again, for their customer has one more case unresolved. Whoever dies before that leaves it to the daily look."""
-    for case_key in case_keys:
-        for more, condition in ((", due_at = :now", "due_shard = :look"), ("", "attribute_exists(PK) AND due_shard <> :look")):
-            try:
-                table.update(f"CASE#{case_key}", "CASE", "SET look_at = :now" + more, condition, now=isoformat(now), look="look")
+def look_soon(table: Table, claims: Iterable[Mapping[str, Any]], at: datetime) -> None:
+    """The watch at that moment judges these cases again, or what looks sooner does. Whoever dies before that leaves it to the daily look."""
+    for claim in claims:
+        for more, condition in ((", due_at = :at", "due_shard = :look AND look_at > :at"), ("", "due_shard <> :look AND look_at > :at")):
+            with suppress(ConditionFailed):
+                table.update(f"CASE#{claim['case_key']}", "CASE", "SET look_at = :at" + more, condition, at=isoformat(at), look="look")
                 break
-            except ConditionFailed:
-                continue
