@@ -71,6 +71,7 @@ def shown(case: dict[str, Any]) -> dict[str, Any]:
 @example(gone={"r-1"}, later=0)  # what the brand takes back answers nothing
 @example(gone={"r-0"}, later=0)  # nor does what a machine said, of which nothing is left that tells so
 @example(gone={"q-2", "q-3"}, later=0)  # no case is open where nothing of it is left
+@example(gone={"p-2", "r-1"}, later=45)  # no deadline passes while what is gone still weighed
 @given(gone=st.sets(st.sampled_from(NAMES), min_size=1, max_size=4), later=st.sampled_from([0, 45]))
 def test_what_is_deleted_weighs_nothing(gone: set[str], later: float) -> None:
     assert play(HISTORY, gone, later) == play([signal for signal in HISTORY if signal.native_id not in gone], (), later)

@@ -24,7 +24,7 @@ from caseline.priority.model import headline, priority_from_json, route, say_fal
 from caseline.runs import Run
 from caseline.signals import isoformat
 from caseline.table import Item
-from caseline.timeline import LIVE
+from caseline.timeline import GONE, LIVE
 
 ALERT_BAND = "P1"
 KEPT = ("look_at", "lower_since", "lower_why", "waits_since")  # judgement's own notes, which are no news to anybody
@@ -56,7 +56,8 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     previous = priority_from_json(case["priority"], case["queue"])
     found, weighs = judge(policy, live, case["category"], scene, previous.override) if live else (previous, case.get("weighs", ""))
     lower = falls_since(policy, case, previous, found, scene)
-    settled = settle(previous, found, may_fall=bool(lower) and lower <= isoformat(scene.now - policy.fall_after))
+    lasted = bool(lower) and (lower <= isoformat(scene.now - policy.fall_after) or _is_taken_back(case, rows))
+    settled = settle(previous, found, may_fall=lasted)
     taken = settled.score == found.score
     waits = {"lower_since": "" if taken else lower, "lower_why": say_fall(previous, found) if lower and not taken else ""}
     kept = {"weighs": weighs if taken else case.get("weighs", weighs), **waits, "waits_since": _waits_since(live, scene)}
@@ -66,6 +67,11 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
     if all(case.get(name, "") == changed[name] for name in changed if name not in BESIDE):
         return case | {name: changed[name] for name in KEPT}
     return changed | {"version": case["version"] + 1} | ({} if case.get("due_shard") in DUE_SHARDS else rest(changed))
+
+
+def _is_taken_back(case: Item, rows: Sequence[Item]) -> bool:
+    """What the case was judged by is gone: a score may dither, this does not come back, and until it fell a deadline could pass that nobody had."""
+    return any(row["signal_id"] == case.get("weighs") and row["state"] == GONE for row in rows)
 
 
 def _waits_since(signals: Sequence[Item], scene: Scene) -> str:
