@@ -35,7 +35,7 @@ UNNARROWABLE = {
 FOREIGN = {"ApiAccountRole": "service-role/AmazonAPIGatewayPushToCloudWatchLogs is what API Gateway asks of the account's role"}
 TABLE = {
     "get": "GetItem", "get_many": "BatchGetItem", "query": "Query", "insert_many": "PartiQLInsert", "delete": "DeleteItem", "delete_write": "DeleteItem",
-    "put": "PutItem", "put_write": "PutItem", "update": "UpdateItem", "update_write": "UpdateItem", "check_write": "ConditionCheckItem",
+    "put": "PutItem", "put_write": "PutItem", "update": "UpdateItem", "update_write": "UpdateItem",
     "list_rows": "Query BatchGetItem",
 }
 NO_CALL = {"transact"}  # what it writes asks for its own actions

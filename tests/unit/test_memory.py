@@ -36,7 +36,7 @@ STEPS: list[Callable[[Table], Any]] = [
     lambda table: [row["SK"] for row in table.query("A", before="2")],
     lambda table: [row["SK"] for row in table.query("A", prefix="1")],
     lambda table: [row["SK"] for row in table.query("L", index="lists")],
-    lambda table: table.transact(table.put_write({"PK": "C", "SK": "1"}), table.check_write("A", "1", "count = :c", c=77)),
+    lambda table: table.transact(table.put_write({"PK": "C", "SK": "1"}), table.put_write({"PK": "A", "SK": "1"}, "count = :c", c=77)),
     lambda table: table.get("C", "1"),
     lambda table: table.transact(table.put_write({"PK": "C", "SK": "1"}), table.delete_write("A", "2"), table.update_write("A", "1", "ADD count :n", n=1)),
     lambda table: sorted(row["PK"] + row["SK"] for row in table.get_many([{"PK": key, "SK": "1"} for key in "ABC"] + [{"PK": "A", "SK": "2"}])),

@@ -159,9 +159,6 @@ class Table:
     ) -> Mapping[str, Any]:
         return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values, names, expression)}}
 
-    def check_write(self, pk: str, sk: str, condition: str, **values: Any) -> Mapping[str, Any]:
-        return {"ConditionCheck": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
-
     def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
         return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
 
