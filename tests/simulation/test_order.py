@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from caseline.customers import Claimed, link, load_customer, resolve_identity
+from caseline.customers import Claimed, customer_id_of, link, load_customer
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 from caseline.table import Table
 from hypothesis import HealthCheck, Phase, given, settings
@@ -94,7 +94,9 @@ def partition(pairs: list[tuple[str, str]]) -> set[frozenset[str]]:
             link(table, Claimed(pair, "signal:s", "2026-11-21T10:00:00.000000Z"))
         groups: dict[str, set[str]] = {}
         for identity in {identity for pair in pairs for identity in pair}:
-            groups.setdefault(resolve_identity(table, "", identity) or "", set()).add(identity)
+            customer = load_customer(table, customer_id_of(identity))
+            assert customer and identity in customer["identities"]
+            groups.setdefault(customer["customer_id"], set()).add(identity)
         for customer_id, identities in groups.items():
             assert set((load_customer(table, customer_id) or {})["identities"]) == identities
         return {frozenset(group) for group in groups.values()}

@@ -30,7 +30,6 @@ from caseline.web import WebhookRequest
 EVENT_URL = "event:"  # in place of an address, for what is kept in quarantine
 INBOX = "inbox/"
 S3, SNS, MAIL, BUS, DEVICES = "s3", "sns", "ses", "eventbridge", "iot"
-Read = Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True)

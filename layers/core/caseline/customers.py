@@ -46,12 +46,6 @@ def identity_key(identity: str, scope: str = "") -> str:
     return f"IDENTITY#{scope}|{identity}" if scope else f"IDENTITY#{identity}"
 
 
-def resolve_identity(table: Table, scope: str, identity: str) -> str | None:
-    """The customer an identity belongs to now, None for one never seen."""
-    row = load_customer(table, customer_id_of(identity, scope))
-    return row["customer_id"] if row else None
-
-
 def load_customer(table: Table, customer_id: str) -> Item | None:
     """The customer an id stands for after all merges, None if there is none."""
     return load_customers(table, [customer_id]).get(customer_id)

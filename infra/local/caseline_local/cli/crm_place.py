@@ -20,7 +20,6 @@ from caseline_local.cli.terminal import FindingsError, UnreachableError, home_op
 ROOT = Path(__file__).resolve().parents[4]
 _WAIT = 600.0  # seconds for a count of both sides
 _STEP = 0.5
-Options = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Place(Protocol):

@@ -1,5 +1,5 @@
 """The AWS services the product stands on, on this machine: durable queues and streams of our own, moto for the rest, all in one SQLite file."""
 
-from caseline_local.cloud.cloud import ACCOUNT, REGION, Cloud
+from caseline_local.cloud.cloud import Cloud
 
-__all__ = ["ACCOUNT", "REGION", "Cloud"]
+__all__ = ["Cloud"]

@@ -99,19 +99,19 @@ def _close_younger(table: Table, claim: Item, target: Item, now: str, loser: str
         return
     older, younger = sorted((held, claim), key=lambda row: (row["opened_at"], row["case_key"]))
     table.update(f"CUSTOMER#{loser}", "CUSTOMER", "ADD folded :cases", cases={younger["case_key"]})  # a split opens it again
-    close_case(table, younger["case_key"], now, f"merged into {older['case_key']}", joined=older["case_key"])
+    _join(table, younger["case_key"], older["case_key"], now)
     table.put({**target, **{k: v for k, v in older.items() if k not in ("PK", "SK")}}, "case_key = :held", held=held["case_key"])
     table.delete(claim["PK"], claim["SK"])
 
 
-def close_case(table: Table, case_key: str, now: str, why: str, by: str = "caseline", joined: str = "") -> Item | None:
-    """Close the case in the ledger; triage sees that it wants a push. None if there is none or it was closed before."""
+def _join(table: Table, case_key: str, older: str, now: str) -> None:
+    """Close the case in the ledger, unless it is closed or gone; triage sees that it wants a push."""
     for _ in range(8):
         case = load_case(table, case_key)
         if case is None or case["status"] == CLOSED:
-            return None
-        closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": case["version"] + 1, "push": "wanted", **due(now)}
-        closed |= {"joined": joined} if joined else {}
-        if change_case(table, case, closed, history_row(case_key, now, "status", why, closed["version"], by, mark=f"{closed['version']:06d}")):
-            return closed
+            return
+        version = case["version"] + 1
+        closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": version, "push": "wanted", "joined": older, **due(now)}
+        if change_case(table, case, closed, history_row(case_key, now, "status", f"merged into {older}", version, mark=f"{version:06d}")):
+            return
     raise ConditionFailed()

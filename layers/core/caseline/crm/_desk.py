@@ -16,7 +16,6 @@ from caseline.crm._marks import MARK, mark, marked
 from caseline.crm._text import fit_text
 from caseline.errors import CrmNotFoundError
 
-PENDING = "pending"
 REMEMBERED, NOTES_LIMIT, BODY_LIMIT = 400, 30_000, 20_000
 Wish = dict[str, str]
 

@@ -33,11 +33,11 @@ def sign_prefixed(name: str, prefix: str, signed: bytes, secret: str, encode: Ca
 
 
 def verify_timed(
-    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, secrets: Sequence[str], now: datetime, tolerance: int = TOLERANCE_SECONDS,
+    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, secrets: Sequence[str], now: datetime
 ) -> None:
     """`v0=<hex HMAC-SHA256 of v0:timestamp:body>`, the timestamp in epoch seconds, or milliseconds: Slack and those who took it over."""
     timestamp = read_header(headers, time_header)
-    read_timestamp(timestamp[:-3] if _MILLISECONDS.match(timestamp) else timestamp, now, tolerance)
+    read_timestamp(timestamp[:-3] if _MILLISECONDS.match(timestamp) else timestamp, now)
     verify_prefixed(headers, signature_header, "v0=", _join_timed(timestamp, body), secrets)
 
 

@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from caseline.errors import SignatureError
-from caseline.signatures import TOLERANCE_SECONDS, MismatchError, decode_base64, decode_hex, encode_base64, read_header, read_timestamp
+from caseline.signatures import MismatchError, decode_base64, decode_hex, encode_base64, read_header, read_timestamp
 
 
 def verify_ed25519(
-    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, keys: Sequence[str], now: datetime, tolerance: int = TOLERANCE_SECONDS,
+    headers: Mapping[str, str], time_header: str, signature_header: str, body: bytes, keys: Sequence[str], now: datetime
 ) -> None:
     """A hex Ed25519 signature of `timestamp + body`; the secrets are public keys in lower-case hex. The library is loaded only here."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     given, timestamp = decode_hex(read_header(headers, signature_header), 64), read_header(headers, time_header)
-    read_timestamp(timestamp, now, tolerance)
+    read_timestamp(timestamp, now)
     for key in keys:
         try:
             Ed25519PublicKey.from_public_bytes(decode_hex(key, 32)).verify(given, timestamp.encode("ascii") + body)

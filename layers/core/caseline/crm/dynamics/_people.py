@@ -18,7 +18,7 @@ from caseline.crm.dynamics._settings import TRENDS, Settings
 from caseline.errors import CrmRejectedError
 from caseline.identity import normalise_identities
 
-NAME, EMAIL, PHONE, HANDLES, CHANNELS = 50, 100, 50, 4_096, 255
+NAME, EMAIL, HANDLES, CHANNELS = 50, 100, 4_096, 255
 
 
 class People:
