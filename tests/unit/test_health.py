@@ -176,6 +176,8 @@ def test_a_reply_in_the_thread_of_another_case_answers_nothing_here():
     assert history(post | {"case_key": "case-8"}, mail, there, cases=cases).unanswered == [], "one case over two channels"
     note = {"type": "note", "PK": "CASE#case-8", "at": at(7), "occurred_at": at(7), "answers": True}
     assert [row["native_id"] for row in history(post, mail, note, cases=cases).unanswered] == ["post"]
+    joined = [case(9), case(8, joined="case-9", closed=7.5)]
+    assert history(post, note, cases=joined).unanswered == [], "told on a case that has become one with it"
     assert signs(post, mail, there, cases=cases)["unanswered"] == "a public post unanswered for 9 days"
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from caseline.cases.answering import is_in_thread, is_reply, replies_to
+from caseline.cases.answering import replies_to
 from caseline.cases.ledger import load_cases, load_claims
 from caseline.crm import Account
 from caseline.newest import newest_rows, with_cases
@@ -56,10 +56,19 @@ class History:
     def contacts(self) -> list[Item]:
         return [row for row in self.heard if is_contact(row)]
 
-    def replies_to(self, case: Item, asks: Sequence[Item]) -> list[str]:
-        """When the asks of a case were answered."""
-        others = {key for key in self._cases if (found := self.case_of({"case_key": key})) and found["case_key"] != case["case_key"]}
-        return replies_to(asks, self._said, others)
+    @cached_property
+    def asks(self) -> dict[str, list[Item]]:
+        """The contacts of each case, by its key; under "" those whose case is not in sight."""
+        found: dict[str, list[Item]] = {}
+        for row in self.contacts:
+            found.setdefault(self._key_of(row), []).append(row)
+        return found
+
+    @cached_property
+    def replies(self) -> dict[str, list[str]]:
+        """When the asks of each case were answered, the first first."""
+        homes = {key: self._key_of({"case_key": key}) for key in self._cases}
+        return {key: replies_to(asks, self._said, {other for other, home in homes.items() if home != key}) for key, asks in self.asks.items()}
 
     @cached_property
     def _said(self) -> list[Item]:
@@ -82,7 +91,7 @@ class History:
 
     def began(self, case: Item) -> str:
         """With the first of its signals that still stands, as far as all of them are in sight."""
-        asks = [str(row["occurred_at"]) for row in self.contacts if self.case_of(row) is case]
+        asks = [str(row["occurred_at"]) for row in self.asks.get(str(case["case_key"]), ())]
         return min(asks) if asks and len(self.rows) < RECENT else _first(case)
 
     def _is_closed(self, case: Item) -> bool:
@@ -99,6 +108,10 @@ class History:
             case = self._cases.get(str(case["joined"]), case) if case and case.get("joined") else case
         return case
 
+    def _key_of(self, row: Mapping[str, Any]) -> str:
+        case = self.case_of(row)
+        return str(case["case_key"]) if case else ""
+
     @cached_property
     def unanswered(self) -> list[Item]:
         """The last ask of each thread that nobody has answered since, and whose case is not closed; the oldest first."""
@@ -107,21 +120,8 @@ class History:
         return sorted(waiting, key=lambda row: str(row["at"]))
 
     def _is_answered(self, ask: Item) -> bool:
-        """By a reply that came later; not by one that is about another case: who answers the mail about the invoice has not seen the post."""
-        case = self.case_of(ask)
-        return any(moment >= ask["occurred_at"] and (not about or case is None or str(case["case_key"]) in about) for moment, about in self._answers)
-
-    @cached_property
-    def _answers(self) -> list[tuple[str, set[str]]]:
-        """When somebody replied, and about which cases, where that is to be seen: of a note the case it stands in, else what is in the same thread."""
-        return [(moment_of(row), self._cases_of(row)) for row in self._said if is_reply(row)]
-
-    def _cases_of(self, reply: Item) -> set[str]:
-        if reply["type"] == "note":
-            return {str(reply["PK"]).removeprefix("CASE#")} & set(self._cases) if reply.get("PK") else set()
-        asked = [row for row in self.contacts if is_in_thread(reply, row)]
-        found = [self.case_of(row) for row in asked]
-        return {str(case["case_key"]) for case in found if case} if all(found) else set()
+        """By a reply that came later, to it or to another ask of its case."""
+        return any(moment >= ask["occurred_at"] for moment in self.replies[self._key_of(ask)])
 
     def fact(self, name: str) -> Any:
         found = find_fact(self.account, name)

@@ -177,12 +177,8 @@ def find_repeats(policy: Policy, history: History, days: int = REPEATED) -> list
 
 def find_clocks(policy: Policy, history: History) -> list[dict[str, Any]]:
     """Of all cases in sight."""
-    by_case: dict[str, list[Item]] = {}
-    for row in history.contacts:
-        if case := history.case_of(row):
-            by_case.setdefault(str(case["case_key"]), []).append(row)
-    asked = [(case, by_case[str(case["case_key"])]) for case in history.cases if str(case["case_key"]) in by_case]
-    return [fact for case, asks in asked for fact in clock_facts(policy, case, asks, history.replies_to(case, asks), history.now)]
+    asked = [(case, key) for case in history.cases if (key := str(case["case_key"])) in history.asks]
+    return [fact for case, key in asked for fact in clock_facts(policy, case, history.asks[key], history.replies[key], history.now)]
 
 
 def find_overdue(policy: Policy, history: History) -> list[Item]:
