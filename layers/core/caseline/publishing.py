@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from caseline.carts import ABANDONED
+from caseline.cases.ledger import count_of
 from caseline.signals import POINTER
 from caseline.table import ConditionFailed, Item, Table, deserialise
 
@@ -80,7 +81,9 @@ def _signal_detail(row: Item) -> dict[str, Any]:
 
 def _case_detail(row: Item) -> dict[str, Any]:
     names = "case_key customer_id brand category status queue opened_at version signal_count channels".split()
-    return {name: row.get(name) for name in names} | {"priority": {"score": row["priority"]["score"], "band": row["priority"]["band"]}, "crm": row.get("crm")}
+    counted = {"signal_count": count_of(row)} if row.get("parted") else {}
+    priority = {"score": row["priority"]["score"], "band": row["priority"]["band"]}
+    return {name: row.get(name) for name in names} | counted | {"priority": priority, "crm": row.get("crm")}
 
 
 def put_events(happenings: Iterable[Happening], bus: str, send: Callable[[list[dict[str, str]]], None]) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from caseline.cases.changes import people_worked
 from caseline.cases.chasers import is_chaser
+from caseline.cases.folding import seniority, standing
 from caseline.cases.ledger import CLOSED
 from caseline.cases.reopening import goes_round, why_not
 from caseline.cases.threads import linked_names
@@ -72,9 +72,9 @@ class Shelf:
             if rule in self.policy.join.off:
                 continue
             if found := [case for case in self.open if ask.may_join(case) and holds(ask, case)]:
-                first = min(found, key=_standing) if rule == "thread" else max(found, key=_seniority)
+                first = min(found, key=standing) if rule == "thread" else max(found, key=seniority)
                 return Home(rule, words(ask), first, [case for case in found if case is not first] if rule == "thread" else ())
-            for case in sorted((case for case in self.closed if ask.may_join(case) and holds(ask, case)), key=_seniority, reverse=True):
+            for case in sorted((case for case in self.closed if ask.may_join(case) and holds(ask, case)), key=seniority, reverse=True):
                 if survivor := self._survivor(case):
                     return Home(rule, words(ask), survivor)
                 if ask.is_again and (often := goes_round(self.policy, case, self.now)):
@@ -215,15 +215,6 @@ def call(case: Mapping[str, object]) -> str:
     """What people call a case."""
     crm = case.get("crm")
     return f"case {(crm.get('number') if isinstance(crm, Mapping) else '') or case['case_key']}"
-
-
-def _standing(case: Item) -> tuple[bool, tuple[str, str]]:
-    """Of several that are one, the one that stands: what people work, else the oldest."""
-    return not people_worked(case), _seniority(case)
-
-
-def _seniority(case: Item) -> tuple[str, str]:
-    return str(case["opened_at"]), str(case["case_key"])
 
 
 def _plain(number: str) -> str:

@@ -166,6 +166,11 @@ PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "se
                     "gone", "taken_back", "remains"})  # fmt: skip
 
 
+def count_of(case: Mapping[str, Any]) -> int:
+    """Its signals; `signal_count` goes on counting those that left it with a customer who was split off."""
+    return int(case["signal_count"]) - int(case.get("parted", 0))
+
+
 def crm_case_key(crm: str, crm_id: str) -> Item:
     """The row that tells which of our cases a CRM's record is."""
     return key(f"CRMCASE#{crm}#{crm_id}", "CASE")

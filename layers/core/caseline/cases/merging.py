@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, is_past, load_case, load_shelf
+from caseline.cases.folding import part_cases, standing, take_in
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, history_row, is_past, load_case, load_cases, load_shelf
 from caseline.customers import customer_id_of, identity_key, load_customer, load_customers
-from caseline.table import ConditionFailed, Item, Table
+from caseline.table import ConditionFailed, Item, Table, key
 
 
 def settle_merges(table: Table, customer_id: str, now: str) -> None:
@@ -36,6 +39,7 @@ def follow_split(table: Table, stayed: str, left: str, now: str) -> None:
             _give(table, claim, case, owner)
     for case_key in sorted(rows[left].get("folded", ())):
         _unfold(table, case_key, rows[left], now)
+    part_cases(table, rows[stayed], rows[left], now)
     if rows[left].get("folded"):
         table.update(rows[left]["PK"], rows[left]["SK"], "REMOVE folded")
 
@@ -89,29 +93,26 @@ def follow_merge(table: Table, loser: str, winner: str, now: str) -> None:
             if is_past(claim):
                 table.delete(claim["PK"], claim["SK"])  # the winner has one of that issue, and one is enough
             else:
-                _close_younger(table, claim, target, now, loser)
+                _make_one(table, claim, target, now, loser)
 
 
-def _close_younger(table: Table, claim: Item, target: Item, now: str, loser: str) -> None:
-    """Two open cases of one person on one issue: the older goes on, the younger is closed with a link to it."""
-    held = table.get(target["PK"], target["SK"])
-    if held is None or held["case_key"] == claim["case_key"]:
-        return
-    older, younger = sorted((held, claim), key=lambda row: (row["opened_at"], row["case_key"]))
-    table.update(f"CUSTOMER#{loser}", "CUSTOMER", "ADD folded :cases", cases={younger["case_key"]})  # a split opens it again
-    _join(table, younger["case_key"], older["case_key"], now)
-    table.put({**target, **{k: v for k, v in older.items() if k not in ("PK", "SK")}}, "case_key = :held", held=held["case_key"])
-    table.delete(claim["PK"], claim["SK"])
-
-
-def _join(table: Table, case_key: str, older: str, now: str) -> None:
-    """Close the case in the ledger, unless it is closed or gone; triage sees that it wants a push."""
+def _make_one(table: Table, claim: Item, target: Item, now: str, loser: str) -> None:
+    """Two open cases of one person on one issue: what people work goes on, else the older, and takes in the other, which is closed with a link to it."""
     for _ in range(8):
-        case = load_case(table, case_key)
-        if case is None or case["status"] == CLOSED:
+        held = table.get(target["PK"], target["SK"])
+        if held is None or held["case_key"] == claim["case_key"]:
             return
-        version = case["version"] + 1
-        closed = {**case, "status": CLOSED, "closed_at": now, "updated_at": now, "version": version, "push": "wanted", "joined": older, **due(now)}
-        if change_case(table, case, closed, history_row(case_key, now, "status", f"merged into {older}", version, mark=f"{version:06d}")):
+        cases = load_cases(table, [held["case_key"], claim["case_key"]])
+        if len([case for case in cases.values() if case["status"] == OPEN]) < 2:
+            return  # it was closed meanwhile, and its claim with it
+        case, fold = sorted(cases.values(), key=standing)
+        table.update(f"CUSTOMER#{loser}", "CUSTOMER", "ADD folded :cases", cases={fold["case_key"]})  # a split opens it again
+        gone = table.delete_write(claim["PK"], claim["SK"], "case_key = :case_key", case_key=claim["case_key"])
+        if take_in(table, case, fold, now, [gone, _hold(table, claim, held, case)]):
             return
-    raise ConditionFailed()
+
+
+def _hold(table: Table, claim: Item, held: Item, case: Item) -> Mapping[str, Any]:
+    """The claim is that of the case which stands, if it was not before."""
+    mine = held if case["case_key"] == held["case_key"] else {**claim, **key(held["PK"], held["SK"])}
+    return table.put_write(mine, "case_key = :held", held=held["case_key"])

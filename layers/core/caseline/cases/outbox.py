@@ -10,7 +10,7 @@ from typing import Any
 
 from caseline.cases.changes import work_case
 from caseline.cases.circumstances import tell_case
-from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, due, history_row, load_case, owes_erasure, rest
+from caseline.cases.ledger import CLOSED, OPEN, count_of, crm_case_key, due, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.notes import due_notes, notes_are_due, people_wrote
 from caseline.cases.waiting import DUE_SHARDS, URGENT
@@ -203,7 +203,7 @@ class Outbox:
             score=priority.score, band=priority.band, status=case["status"], queue=case["queue"], brand=case["brand"],
             category=case.get("corrected") or case["category"],  # what a person there says it is stands there
             url=self.case_url(case["case_key"]), account_id=case.get("account_id", ""), contact_id=case.get("contact_id", ""), opened_at=case["opened_at"],
-            signal_count=case["signal_count"], channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
+            signal_count=count_of(case), channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
             first=not crm_id and case["fence"] == 1, before=case.get("sent") or {},
             saved_version=case.get("noted_version", 0) if case.get("sent") else 0,
             notes=due_notes(self.table, case, case["upto"]) if self.takes_notes else (),

@@ -11,8 +11,9 @@ from typing import Any
 from caseline.cases import ledger
 from caseline.cases.changes import OF_CLOSING, people_worked, work_case
 from caseline.cases.clocks import missed_rows
+from caseline.cases.folding import absorb, fold_writes
 from caseline.cases.joining import ANY, ROUND, UNKNOWN
-from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, due, history_row, load_case
+from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, history_row, load_case
 from caseline.cases.looking import REVISED, Group, Outlook, View
 from caseline.cases.reopening import opened_again
 from caseline.cases.rescoring import look_soon
@@ -127,7 +128,7 @@ class Placer:
         changed_since = any(row.get("revisions") or row.get("reposts") for row in group.rows if row not in fresh)
         if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != view.run.name:
             return case
-        whole = _absorb(case, folds)
+        whole = absorb(case, folds)
         rows = self.rows_of(whole, fresh)
         if not live_of(rows):
             return self.drop(case)
@@ -160,13 +161,9 @@ class Placer:
         return not people_worked(fold) and fold["category"] not in self.policy.join.alone and fold["case_key"] != case["case_key"]
 
     def _folded(self, view: View, fold: Item, into: Item) -> list[Mapping[str, Any]]:
-        now, why = isoformat(view.scene.now), f"merged into {into['case_key']}: one e-mail thread or conversation"
-        closed = fold | {"status": CLOSED, "closed_at": now, "updated_at": now, "version": fold["version"] + 1, "joined": into["case_key"]}
-        closed |= {"push": "wanted", **due(now)}
-        told = history_row(fold["case_key"], now, "status", why, closed["version"], mark=f"{closed['version']:06d}")
         claim = view.claim_of(fold)
         gone = ledger.give_back(self.table, claim)[:1] if claim else []
-        return [ledger.change_write(self.table, fold, closed), self.table.put_write(told), *gone]
+        return [*fold_writes(self.table, fold, into, ": one e-mail thread or conversation", isoformat(view.scene.now)), *gone]
 
     # ---- what it is called
 
@@ -225,16 +222,3 @@ def _other(claim: Item, category: str) -> Item:
 def _rests(case: Item) -> list[str]:
     """When it was closed, each time: what was asked before that waits no more."""
     return [*case.get("rests", ()), *filter(None, [case.get("closed_at")])][-KEPT_RESTS:]
-
-
-def _absorb(case: Item, folds: Sequence[Item]) -> Item:
-    """The case with all that the others hold."""
-    if not folds:
-        return case
-    ids = dict.fromkeys(signal for each in (case, *folds) for signal in each["signal_ids"])
-    return case | {
-        "signal_ids": list(ids)[-KEPT_SIGNALS:], "signal_count": sum(each["signal_count"] for each in (case, *folds)),
-        "channels": sorted({channel for each in (case, *folds) for channel in each["channels"]}),
-        "threads": list(dict.fromkeys(name for each in (case, *folds) for name in each.get("threads") or ())),
-        "first_signal_at": min(str(each["first_signal_at"]) for each in (case, *folds)),
-    }  # fmt: skip

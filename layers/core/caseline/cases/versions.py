@@ -70,8 +70,9 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
 
 
 def _is_taken_back(case: Item, rows: Sequence[Item]) -> bool:
-    """What the case was judged by is gone: a score may dither, this does not come back, and until it fell a deadline could pass that nobody had."""
-    return any(row["signal_id"] == case.get("weighs") and row["state"] == GONE for row in rows)
+    """What the case was judged by is gone, or went with another customer: a score may dither, this does not come back, and until it fell a deadline
+    could pass that nobody had."""
+    return case.get("weighs") == "" or any(row["signal_id"] == case.get("weighs") and row["state"] == GONE for row in rows)
 
 
 def _waits_since(signals: Sequence[Item], scene: Scene) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from caseline.cases.circumstances import say_incident, say_missed, say_outlook
-from caseline.cases.ledger import told_rows
+from caseline.cases.ledger import count_of, told_rows
 from caseline.customers import load_customer, load_customers
 from caseline.errors import NotFoundError
 from caseline.table import Item, Table
@@ -60,7 +60,7 @@ def show_case(table: Table, case_key: str, fall_after: timedelta = timedelta(0))
 
 def case_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     crm, priority = row.get("crm") or {}, row.get("priority") or {}
-    return {name: row.get(name) for name in CASE_FACTS} | {
+    return {name: row.get(name) for name in CASE_FACTS} | ({"signal_count": count_of(row)} if row.get("parted") else {}) | {
         "customer_id": row["customer_id"], "waiting_since": _waiting_since(row) or None, "channels": sorted(row.get("channels") or ()),
         "priority": {name: priority.get(name) for name in ("score", "band", "auto_band", "override")}, "crm": {name: crm.get(name) for name in CRM_FACTS},
         "reasons": _weightiest(priority.get("lines") or ()), "missed": [miss | {"text": say_missed(miss)} for miss in row.get("missed") or ()],
