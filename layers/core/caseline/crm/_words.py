@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._value import tier_of
 
+PENDING = "pending"  # open, and waiting for the customer
+
+
+def status_of(state: str, closed: Collection[str], pending: Collection[str]) -> str:
+    """open, pending or closed; a state that is not known is open."""
+    return CLOSED if state in closed else PENDING if state in pending else OPEN
+
 
 class Words:
-    """For settings that have these maps: a band to a priority, an owner to an id, the CRM's tiers to ours, and what its states are called."""
+    """For settings that have these maps: the CRM's tiers to ours, a band to a priority, an owner to an id."""
 
     tiers: Mapping[str, str]
     priorities: Mapping[str, str]
     owners: Mapping[str, str]
-
-    @property
-    def closed_words(self) -> Sequence[str]:
-        """All states that mean closed."""
-        raise NotImplementedError
-
-    @property
-    def pending_word(self) -> str:
-        raise NotImplementedError
 
     def tier(self, value: str) -> str | None:
         """The CRM's value as one of TIERS; None where it is neither mapped nor one already."""
@@ -35,9 +33,9 @@ class Words:
         """The most urgent band that the priority stands for."""
         return next((band for band in sorted(self.priorities) if self.priorities[band] == priority), None)
 
-    def status(self, state: str) -> str:
-        """open, pending or closed; a state that is not known is open."""
-        return CLOSED if state in self.closed_words else "pending" if state == self.pending_word else OPEN
+    def hand_band(self, priority: str, band: str) -> str | None:
+        """The band of a priority that a person set; None where it is the one of our band, or none of ours."""
+        return self.band(priority) if priority and priority != self.priority(band) else None
 
     def owner(self, owner_id: str) -> str:
         """Caseline's word for whom a case is assigned to, or the CRM's id itself."""
@@ -45,5 +43,5 @@ class Words:
 
     def differences(self, priority: str, band: str, owner: str) -> dict[str, str]:
         """What a person set, though we wrote last: a priority that is not the one of our band, an owner whom we do not name."""
-        meant = self.band(priority) if priority != self.priority(band) else None
+        meant = self.hand_band(priority, band)
         return {**({"band": meant} if meant else {}), **({"owner": owner} if owner and owner not in self.owners.values() else {})}

@@ -121,7 +121,7 @@ class CaseStore:
 
     def shared(self, band: str, queue: str, owner: str) -> dict[str, str]:
         assigned = self._settings.owners.get(owner) or self._settings.queues.get(queue) or ""
-        return {"priority": self._settings.priorities.get(band, ""), "assigned_to": assigned}
+        return {"priority": self._settings.priority(band), "assigned_to": assigned}
 
     def state(self, is_closed: bool) -> dict[str, Any]:
         return {"status": self._settings.statuses[CLOSED if is_closed else OPEN]}

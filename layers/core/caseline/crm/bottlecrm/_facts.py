@@ -9,7 +9,6 @@ from typing import Any
 
 from caseline.crm import Fact
 from caseline.crm._amounts import read_amount, show_amount
-from caseline.crm._value import tier_of
 from caseline.crm.bottlecrm._api import Row, custom_of, object_in, text_of
 from caseline.crm.bottlecrm._settings import Settings
 from caseline.signals import isoformat
@@ -27,7 +26,7 @@ def _custom(account: Row, settings: Settings) -> dict[str, tuple[Any, str]]:
     found = {name: (text_of(custom_of(account), key), f"Account.{key}") for name, key in settings.account_fields.items() if key}
     if "tier" in found:
         value, source = found["tier"]
-        tier = tier_of(value, settings.tiers) if value else None
+        tier = settings.tier(value) if value else None
         if value and not tier:
             log.warning("BottleCRM: a value of %s is no tier; map it in crm.tiers", source)
         found["tier"] = (tier or "", source)

@@ -9,9 +9,9 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
-PENDING = "pending"
 CASE_FIELDS = {name: f"cx_{name}" for name in ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
 ACCOUNT_PROFILE = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
@@ -25,7 +25,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `instance_url` is the API's address, `app_url` that of the web client where it is another. `case_fields`, `contact_fields` and `account_profile` are
@@ -53,15 +53,7 @@ class Settings:
     overlap_seconds: int = 120
 
     def status(self, status: str) -> str:
-        """open, pending or closed; one that is not known is open."""
-        return CLOSED if status in self.closed_statuses else PENDING if status in self.pending_statuses else OPEN
-
-    def band(self, priority: str) -> str:
-        return next((band for band, value in self.priorities.items() if value == priority), "")
-
-    def owner(self, profile_id: str) -> str:
-        """Caseline's word for a profile, or its id."""
-        return next((name for name, known in self.owners.items() if known == profile_id), profile_id)
+        return status_of(status, self.closed_statuses, self.pending_statuses)
 
     def handle_field(self, identity: str) -> tuple[str, str]:
         """The custom field in which this identity stands alone, and how; ("", "") where there is none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._value import tier_of
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"cf_cx_{name}" for name in (
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `case_fields` are ticket fields, `contact_fields` and `account_profile` custom fields of contacts and companies that Caseline writes, `account_fields`
@@ -69,12 +69,8 @@ class Settings:
     companies: bool = True
 
     def status(self, status: Any) -> str:
-        """open, pending or closed, of a number or a name; one that is not known is open."""
-        said = str(status).lower()
-        return CLOSED if said in self.closed_statuses else "pending" if said in self.pending_statuses else OPEN
-
-    def tier(self, value: str) -> str | None:
-        return tier_of(value, self.tiers)
+        """Of a number or a name."""
+        return status_of(str(status).lower(), self.closed_statuses, self.pending_statuses)
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

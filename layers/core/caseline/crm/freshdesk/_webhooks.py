@@ -47,11 +47,9 @@ def _fields(ticket: Field, settings: Settings) -> dict[str, Any]:
     status, agent = ticket["ticket_status"].id_or_none(), ticket["ticket_agent_id"].id_or_none()
     priority = (ticket["ticket_priority"].id_or_none() or "").lower()
     own = ticket[f"ticket_{settings.case_fields['band']}"].id_or_none() or ""
-    number = NAMES.get(priority, priority)
-    band = next((band for band, value in settings.priorities.items() if value == number), "")
     outcome = ticket[f"ticket_{settings.case_fields['outcome']}"].id_or_none()
     found = {
-        "status": settings.status(status) if status else "", "band": band if settings.priorities.get(own) != number else "",
-        "owner": next((name for name, known in settings.owners.items() if known == agent), agent), "outcome": outcome,
+        "status": settings.status(status) if status else "", "band": settings.hand_band(NAMES.get(priority, priority), own),
+        "owner": agent and settings.owner(agent), "outcome": outcome,
     }  # fmt: skip
     return {name: value for name, value in found.items() if value}

@@ -180,7 +180,7 @@ class Cases:
         return [associate(crm_id, self._settings.association_types[kind]) for kind, crm_id in ends.items() if crm_id.isascii() and crm_id.isdecimal()]
 
     def _priority(self, band: str) -> str:
-        return self._settings.priorities.get(band, "")
+        return self._settings.priority(band)
 
     def _version(self, standing: Record) -> float:
         text = text_of(standing, self._fields["version"])

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from caseline.crm import Fact
-from caseline.crm._value import plain_amount, tier_of
+from caseline.crm._value import plain_amount
 from caseline.crm.hubspot._api import Record, text_of
 from caseline.crm.hubspot._settings import Settings
 from caseline.signals import isoformat
@@ -59,5 +59,5 @@ def _date(text: str, settings: Settings) -> str | None:
 
 _READERS: Mapping[str, Any] = {
     **dict.fromkeys(AMOUNTS, _amount), **dict.fromkeys(COUNTS, _count), "renewal_date": _date,
-    "owner": lambda text, settings: settings.owner(text), "tier": lambda text, settings: tier_of(text, settings.tiers),
+    "owner": lambda text, settings: settings.owner(text), "tier": lambda text, settings: settings.tier(text),
 }  # fmt: skip

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caseline.crm import CLOSED
 from caseline.crm._settings import read_settings as read_fields
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"cx_{name}" for name in ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome", "notes")}
@@ -25,7 +27,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}\Z")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `portal_id` and `app_id` are learnt from records and from the token where they are not given, at one more call at a start.
@@ -67,25 +69,15 @@ class Settings:
     overlap_seconds: int = 120
     max_filter_groups: int = 5
 
-    def band(self, priority: str) -> str | None:
-        return next((band for band, value in self.priorities.items() if value == priority), None)
-
     def is_closed(self, stage: str) -> bool:
-        return stage in (self.stages["closed"], *self.closed_stages)
+        return self.status(stage) == CLOSED
 
     def status(self, stage: str) -> str:
-        """open, pending or closed; a stage that is not known is open."""
-        if self.is_closed(stage):
-            return "closed"
-        return "pending" if stage == self.stages["pending"] else "open"
+        return status_of(stage, (self.stages["closed"], *self.closed_stages), (self.stages["pending"],))
 
     def assignee(self, owner: str, queue: str) -> str:
         """The id of the HubSpot owner of a person or, failing that, of a queue; "" for none."""
         return self.owners.get(owner) or self.queues.get(queue) or ""
-
-    def owner(self, owner_id: str) -> str:
-        """Caseline's word for a HubSpot owner, or the id itself."""
-        return next((name for name, known in self.owners.items() if known == owner_id), owner_id)
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

@@ -13,7 +13,6 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._settings import read_known
-from caseline.crm._value import tier_of
 from caseline.crm.hubspot._settings import Settings, read_settings
 from caseline.errors import SignatureError
 from caseline.payloads import Field, read_json
@@ -130,7 +129,7 @@ def company_fields(name: str, value: str, settings: Settings) -> dict[str, Any] 
     fact = next((fact for fact, known in settings.account_fields.items() if known == name), "")
     if not fact:
         return None
-    value = (tier_of(value, settings.tiers) or "") if fact == "tier" else value
+    value = (settings.tier(value) or "") if fact == "tier" else value
     return {fact: value} if value else {}
 
 

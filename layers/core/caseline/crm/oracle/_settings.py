@@ -6,12 +6,12 @@ Lookup codes are a tenant's own data: the defaults are those that Oracle ships.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._words import Words
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 
@@ -84,13 +84,8 @@ class Settings(Words):
     phone_country_code: str = ""
     overlap: int = 120
 
-    @property
-    def closed_words(self) -> Sequence[str]:
-        return (*self.closed_statuses, self.statuses["closed"])
-
-    @property
-    def pending_word(self) -> str:
-        return self.statuses["pending"]
+    def status(self, code: str) -> str:
+        return status_of(code, (*self.closed_statuses, self.statuses["closed"]), (self.statuses["pending"],))
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, TIERS
+from caseline.crm import CLOSED
 from caseline.crm._settings import read_settings as read_typed
+from caseline.crm._words import Words, status_of
 from caseline.crm.salesforce._soql import is_name
 from caseline.errors import ConfigError
 
@@ -48,7 +49,7 @@ ACCOUNT_PROFILE = {name: CONTACT_PROFILE[name] for name in ("sentiment", "sentim
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml. `tiers` and `priorities` map to and from the org's own values; `queues` maps a queue to its 00G id,
     `owners` a person's name in Caseline to their 005 id.
 
@@ -90,23 +91,13 @@ class Settings:
     organization_id: str = ""
     user_id: str = ""
 
-    def tier(self, value: str) -> str | None:
-        """The org's value as one of TIERS; None where it is neither mapped nor one already."""
-        known = {name.casefold(): tier for name, tier in self.tiers.items()}
-        tier = known.get(value.casefold(), value.casefold())
-        return tier if tier in TIERS else None
-
     def priority(self, band: str) -> str:
         return self.priorities.get(band, "Medium")
-
-    def band(self, priority: str) -> str | None:
-        """The most urgent band that the org's priority stands for."""
-        return next((band for band in sorted(self.priorities) if self.priorities[band] == priority), None)
 
     def status(self, value: str, is_closed: bool | None = None) -> str:
         """The org's status in Caseline's words; where the org did not say whether it is a closed one, by name."""
         closed = value == self.status_closed if is_closed is None else is_closed
-        return CLOSED if closed else "pending" if value in self.statuses_pending else OPEN
+        return CLOSED if closed else status_of(value, (), self.statuses_pending)
 
     def owner_id(self, owner: str, queue: str) -> str:
         """Who should own it there, "" where that is left to the org."""

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, Change, StandingCase
+from caseline.crm import Change, StandingCase
 from caseline.crm._keyset import Position
 from caseline.crm._streams import Streams
+from caseline.crm._words import PENDING
 from caseline.crm.sap._accounts import ALONE, Accounts
 from caseline.crm.sap._product import Product, Query, time_of
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._shape import PENDING, Settings
+from caseline.crm.sap._shape import Settings
 from caseline.crm.sap._store import Store
 from caseline.payloads import read_time
 
@@ -121,4 +122,4 @@ def case_fields(row: Row, settings: Settings, more: Mapping[str, Any]) -> dict[s
 
 def told_status(row: Row, settings: Settings) -> dict[str, Any]:
     status, outcome = settings.status(text_of(row, settings.case_columns["status"])), text_of(row, settings.case_fields["outcome"])
-    return {"status": status if status in (OPEN, CLOSED) else PENDING, "outcome": outcome if outcome in OUTCOMES else None}
+    return {"status": status, "outcome": outcome if outcome in OUTCOMES else None}

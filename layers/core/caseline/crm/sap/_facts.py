@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.crm import Fact
 from caseline.crm._amounts import add_amounts, read_amount, show_amount
-from caseline.crm._value import read_renewal, tier_of
+from caseline.crm._value import read_renewal
 from caseline.crm.sap._product import Page, time_of
 from caseline.crm.sap._rows import Row, text_of
 from caseline.crm.sap._shape import Settings
@@ -35,7 +35,7 @@ def _columns(account: Row, settings: Settings) -> Found:
 
 
 def _value(name: str, text: str, settings: Settings) -> str | None:
-    value = tier_of(text, settings.tiers) if name == "tier" else _amount(text) if name in AMOUNTS else text[:10] if name == "renewal_date" else text
+    value = settings.tier(text) if name == "tier" else _amount(text) if name in AMOUNTS else text[:10] if name == "renewal_date" else text
     if value is None:
         log.warning("SAP: a value for %s is not understood%s", name, "; map it in crm.tiers" if name == "tier" else "")
     return value

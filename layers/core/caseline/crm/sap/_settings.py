@@ -9,7 +9,8 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm.sap._shape import ACCOUNT_FIELDS, C4C, CASE_FIELDS, CONTACT_FIELDS, PENDING, V2, Settings, named
+from caseline.crm._words import PENDING
+from caseline.crm.sap._shape import ACCOUNT_FIELDS, C4C, CASE_FIELDS, CONTACT_FIELDS, V2, Settings, named
 from caseline.errors import ConfigError
 
 _COLUMN = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,3}\Z")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._words import PENDING, Words, status_of
 
 FIRST_NOTES = "notes"  # of V2 alone, where a note of its own is a call of its own
 CASE_FIELDS = ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
@@ -17,7 +18,6 @@ PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", 
 CONTACT_FIELDS = ("handles", "customer_key", *PROFILE)
 ACCOUNT_FIELDS = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
 V2, C4C = "v2", "c4c"
-PENDING = "pending"
 
 
 def named(pattern: str, *keys: str) -> dict[str, str]:
@@ -30,7 +30,7 @@ def _extension(*keys: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml; these are the defaults of Sales and Service Cloud V2.
 
     `own_user` is the name that SAP shows as the last changer of what Caseline wrote: without it our own writes to contacts and accounts come back as changes.
@@ -111,16 +111,7 @@ class Settings:
         return self.product == C4C
 
     def status(self, code: str) -> str:
-        """open, pending or closed; a code that is not known is open."""
-        if code in (self.statuses[CLOSED], *self.closed_statuses):
-            return CLOSED
-        return PENDING if code == self.statuses[PENDING] else OPEN
+        return status_of(code, (self.statuses[CLOSED], *self.closed_statuses), (self.statuses[PENDING],))
 
     def shown_status(self, code: str) -> str:
         return CLOSED if self.status(code) == CLOSED else OPEN
-
-    def hand_band(self, priority: str, band: str) -> str | None:
-        """The band of a priority that a person set; None where it is the one of our own band, or none of ours."""
-        if not priority or self.priorities.get(band) == priority:
-            return None
-        return next((name for name, code in self.priorities.items() if code == priority), None)

@@ -78,7 +78,7 @@ class Store:
     def shared(self, band: str, queue: str, owner: str) -> dict[str, str]:
         settings, columns = self._settings, self._columns
         return {
-            columns["priority"]: settings.priorities.get(band, ""), columns["team"]: settings.queues.get(queue, ""),
+            columns["priority"]: settings.priority(band), columns["team"]: settings.queues.get(queue, ""),
             columns["owner"]: settings.owners.get(owner, ""),
         }  # fmt: skip
 

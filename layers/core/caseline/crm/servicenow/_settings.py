@@ -6,12 +6,12 @@ States, priorities and resolution codes are an instance's own data: the defaults
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._words import Words
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"u_cx_{name}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
@@ -72,13 +72,8 @@ class Settings(Words):
     phone_country_code: str = ""
     overlap: int = 120
 
-    @property
-    def closed_words(self) -> Sequence[str]:
-        return (*self.closed_states, self.states["closed"])
-
-    @property
-    def pending_word(self) -> str:
-        return self.states["pending"]
+    def status(self, state: str) -> str:
+        return status_of(state, (*self.closed_states, self.states["closed"]), (self.states["pending"],))
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

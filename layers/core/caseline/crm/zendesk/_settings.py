@@ -8,7 +8,7 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._settings import read_settings as read_fields
-from caseline.crm._value import tier_of
+from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 # Fields of tickets, which Zendesk knows by number; the case key is the ticket's own external_id.
@@ -22,7 +22,7 @@ ACCOUNT_FIELDS = {name: f"cx_{name}" for name in (
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Words):
     """As under `crm:` in config.yaml.
 
     `case_fields` are the numbers of the ticket fields by Caseline's words; what is not named is looked up by its title, at one call at each start; "" is
@@ -55,12 +55,10 @@ class Settings:
     overlap_seconds: int = 120
 
     def status(self, status: str) -> str:
-        """open, pending or closed; a status that is not known is open."""
-        return CLOSED if status in self.closed_statuses else "pending" if status in self.pending_statuses else OPEN
+        return status_of(status, self.closed_statuses, self.pending_statuses)
 
     def tier(self, value: str) -> str | None:
-        """The account's value as one of TIERS; None where it is neither mapped nor one already."""
-        return tier_of(value, self.tiers) or tier_of(value.casefold().removeprefix("cx_tier_"), self.tiers)
+        return super().tier(value) or super().tier(value.casefold().removeprefix("cx_tier_"))
 
 
 def option_of(key: str, value: str) -> str:
