@@ -73,7 +73,7 @@ def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     if old["kind"] == POINTER:
         return dict.fromkeys((*CONTENT, "not_completed")) | _filled(row)
     if fingerprint(old) != fingerprint(row) and row["rank"] > old["rank"]:
-        return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old)} | _born(old, row)
+        return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old, row)} | _born(old, row)
     return _born(old, row) or None
 
 
@@ -118,8 +118,10 @@ def _born(old: Item, row: Item) -> dict[str, Any]:
     return moved | ({"at": f"{row['occurred_at']}#{row['signal_id']}"} if "at" in old else {})
 
 
-def _previous(old: Item) -> list[Mapping[str, Any]]:
-    return [*old.get("previous", []), {"revision": old.get("revision", ""), "text": read_text(old) or ""}][-KEPT_VERSIONS:]
+def _previous(old: Item, row: Item) -> list[Mapping[str, Any]]:
+    """The versions that stood before, each with what it called for, until it was replaced."""
+    version = {"revision": old.get("revision", ""), "text": read_text(old) or "", "until": row["received_at"]}
+    return [*old.get("previous", []), version | {name: old.get(name) for name in ("need", "category")}][-KEPT_VERSIONS:]
 
 
 def _write(table: Table, old: Item, row: Item, changes: Mapping[str, Any]) -> None:

@@ -12,19 +12,21 @@ from datetime import datetime
 from functools import cached_property
 
 from caseline.cases.chasers import is_chaser
+from caseline.cases.edits import says_anew
 from caseline.cases.folding import seniority, standing
 from caseline.cases.ledger import CLOSED
 from caseline.cases.reopening import goes_round, why_not
 from caseline.cases.threads import linked_names
 from caseline.policy import Policy
 from caseline.signals import parse_time
-from caseline.storms.fingerprints import sketch_of
+from caseline.storms.fingerprints import likeness, sketch_of
 from caseline.table import Item
 from caseline.timeline import read_text
 
 UNKNOWN, ANY = "unknown", "any"
 OPENED = "opened"
 ROUND = "round"  # it would open a case again that has been opened too often by the same words, and does not
+CHANGED = "changed"  # what was in it says something new since it was closed
 WAITING = "service"  # the category of those whom nobody answers
 LOOKED_AT = 4000  # characters of a text in which a number may be quoted
 _WORD = r"case|ticket|request|reference|ref|incident|complaint|fall|vorgang|anfrage|dossier|demande|caso|chamado|pratica|zaak|melding"
@@ -85,6 +87,15 @@ class Shelf:
                 follows = follows or (case, reason or "another case of it is open")
         return _open_new(ask, follows)
 
+    def find_again(self, row: Item, category: str, case: Item) -> Home | None:
+        """Of a signal that its author changed after `case`, which it was in, was closed: that case again, where it may open; None where nothing is new."""
+        if not says_anew(self.policy, row, case):
+            return None
+        may_open = Ask(self.policy, row, category, self.recent, self.now).may_join(case) and not self._is_taken(case)
+        if case["status"] == CLOSED and may_open and not why_not(self.policy, case | {"closed_by": ""}, self.now):
+            return Home(CHANGED, "its author changed what it says", case)
+        return self.find_home(row, category)
+
     def _survivor(self, case: Item) -> Item | None:
         """The open case into which a closed one went."""
         return next((other for other in self.open if other["case_key"] == case.get("joined")), None)
@@ -136,14 +147,18 @@ class Ask:
         sketch = sketch_of(self.text)
         if len(sketch) < self.policy.storms.min_words:
             return frozenset()
-        others = [row for row in self.recent if row.get("case_key") and self.is_fresh(str(row["occurred_at"]))]
-        return frozenset(str(row["signal_id"]) for row in others if _likeness(sketch, sketch_of(read_text(row))) >= self.policy.storms.similarity)
+        others = [row for row in self._others if self.is_fresh(str(row["occurred_at"]))]
+        return frozenset(str(row["signal_id"]) for row in others if likeness(sketch, sketch_of(read_text(row))) >= self.policy.storms.similarity)
+
+    @property
+    def _others(self) -> list[Item]:
+        return [row for row in self.recent if row.get("case_key") and row["signal_id"] != self.row["signal_id"]]
 
     @cached_property
     def is_again(self) -> bool:
         """Nearly the same words as before, about nothing grave."""
         said = self.text.split()
-        return self.category not in self.policy.join.alone and bool(self.near or any(said == _words(row) for row in self.recent if row.get("case_key")))
+        return self.category not in self.policy.join.alone and bool(self.near or any(said == _words(row) for row in self._others))
 
     def is_fresh(self, moment: str) -> bool:
         return abs(self.now - parse_time(moment)) <= self.policy.join_window
@@ -225,7 +240,3 @@ def _plain(number: str) -> str:
 
 def _words(row: Item) -> list[str]:
     return (read_text(row) or "")[:LOOKED_AT].casefold().split()
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one | other else 0.0

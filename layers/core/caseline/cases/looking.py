@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.cases.evidence import WEIGHED, Scene, read_recent
 from caseline.cases.joining import Home, Shelf
-from caseline.cases.ledger import CLOSED, OPEN, PAST, is_past, load_cases, load_shelf
+from caseline.cases.ledger import CLOSED, PAST, is_past, load_case, load_cases, load_shelf
 from caseline.cases.threads import MAIL, read_references
 from caseline.crm import Account
 from caseline.customers import load_customer
@@ -102,16 +102,22 @@ class Outlook:
 
     def _find_home(self, view: View, row: Item, far: bool) -> Home | None:
         shelf = view.shelf
-        for case in (*shelf.open, *shelf.closed):
-            if row["signal_id"] in case["signal_ids"]:
-                return Home(REVISED, "", case) if case["status"] == OPEN else None
-        if row.get("case_key") or row["need"] != "due" or row["state"] != LIVE:
+        if case := next((case for case in shelf.open if row["signal_id"] in case["signal_ids"]), None):
+            return Home(REVISED, "", case)
+        if row["need"] != "due" or row["state"] != LIVE:
             return None
+        if (case := self._closed_with(shelf, row)) or row.get("case_key"):
+            return shelf.find_again(row, view.run.category, case) if case and view.run.category == row["category"] else None
         home = shelf.find_home(row, view.run.category)
         if home.rule in SURE or "thread" in self.policy.join.off or not far:
             return home
         linked, strange = self._refer(view, row)
         return replace(shelf, closed=[*shelf.closed, *linked]).find_home(row, view.run.category, strange) if linked or strange else home
+
+    def _closed_with(self, shelf: Shelf, row: Item) -> Item | None:
+        """The case that it was in; beyond those last closed, one is read for what was changed since."""
+        held = next((case for case in shelf.closed if row["signal_id"] in case["signal_ids"]), None)
+        return held or (load_case(self.table, row["case_key"]) if row.get("case_key") and row.get("revisions") else None)
 
     def _refer(self, view: View, row: Item) -> tuple[list[Item], bool]:
         """Closed cases of this customer to whose signals a mail refers, however long ago, and whether it refers to somebody else's."""

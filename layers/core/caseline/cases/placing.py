@@ -148,7 +148,8 @@ class Placer:
         again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case)}
         again |= opened_again(case, view.scene.now)
         rows = self.rows_of(again, group.rows)
-        changed = next_version(self.policy, view.run, again, rows, group.rows, view.beside(again))
+        fresh = [row for row in group.rows if row["signal_id"] not in case["signal_ids"]]
+        changed = next_version(self.policy, view.run, again, rows, fresh, view.beside(again))
         told = _tell(changed, "status", f"reopened: {group.why}")
         claim = self.table.put_write(ledger.held_by(self._claim(view, case), case), "attribute_not_exists(PK)")
         still = ledger.stand_still(self.table, view.customer["customer_id"], view.customer["version"])

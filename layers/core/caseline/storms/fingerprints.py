@@ -38,6 +38,11 @@ def sketch_of(text: str | None) -> Sketch:
     return frozenset(_hash(word) for word in [*dict.fromkeys(words), *_shingles(cleaned)][:MOST_WORDS])
 
 
+def likeness(one: Sketch, other: Sketch) -> float:
+    """The share of words that two texts have in common."""
+    return len(one & other) / len(one | other) if one | other else 0.0
+
+
 def issue_keys(row: Mapping[str, Any], rules: StormRules) -> list[str]:
     """The issues a signal may be about. A link or a thread names one only with the category: a thread has many subjects."""
     sketch = sketch_of(read_text(row))

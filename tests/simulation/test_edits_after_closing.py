@@ -1,0 +1,123 @@
+"""A signal that its author changes after its case was closed: what it says anew is heard, and a corrected word opens nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from caseline.cases.changes import work_case
+from caseline.cases.inbound import Inbound
+from caseline.crm import Change
+from caseline.signals import DELETED, UPDATED, Rating, Signal, isoformat
+
+from tests.kit.memory_cloud import MemoryCloud
+from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
+from tests.simulation.test_joining import IssueAnalyser, entries, told_of
+
+LATE = "The parcel is late, and nobody can tell me where it is."
+
+
+class Mild(IssueAnalyser):
+    """Nothing bad is said where it is fine."""
+
+    def _assess(self, text: str) -> Any:
+        return super()._assess("thanks" if "fine" in text else text)
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline(MemoryCloud(), FakeCrm(), Mild())
+
+
+def tell(pipeline: Pipeline, text: str | None, minutes: float = 5, **more: Any) -> Signal:
+    """The one signal, as it is from now on."""
+    pipeline.now += timedelta(minutes=minutes)
+    facts = {"occurred_at": pipeline.now, "received_at": pipeline.now, "revision": isoformat(pipeline.now), **more}
+    signal = a_signal(text=text, **{"action": UPDATED if pipeline.accepted else "created", **facts})
+    pipeline.send(signal)
+    pipeline.settle()
+    return signal
+
+
+def close(pipeline: Pipeline) -> None:
+    (case,) = pipeline.cases("open")
+    work_case(pipeline.raw_table, case["case_key"], {"status": "closed"}, "ana", pipeline.now)
+    pipeline.settle()
+
+
+def standing(pipeline: Pipeline) -> list[tuple[str, str, int]]:
+    return [(case["status"], case["category"], case["signal_count"]) for case in sorted(pipeline.cases(), key=lambda case: case["opened_at"])]
+
+
+def test_a_review_that_is_revised_to_praise_and_back_has_its_case_again(pipeline):
+    tell(pipeline, LATE, kind="review", rating=Rating("stars", 1, 1, 5))
+    tell(pipeline, "All is fine now.", kind="review", rating=Rating("stars", 5, 1, 5))
+    assert standing(pipeline) == [("closed", "delivery", 1)]
+    tell(pipeline, LATE, kind="review", rating=Rating("stars", 1, 1, 5))
+    assert standing(pipeline) == [("open", "delivery", 1)]
+    (case,) = pipeline.cases()
+    assert case["reopened"] == 1 and any(text.startswith("reopened: its author changed what it says") for text in told_of(pipeline, case))
+    tell(pipeline, None, action=DELETED)
+    assert standing(pipeline) == [("closed", "delivery", 1)]
+
+
+def test_stars_alone_go_up_and_down_as_well(pipeline):
+    for stars, status in ((1, "open"), (5, "closed"), (1, "open")):
+        tell(pipeline, None, kind="review", rating=Rating("stars", stars, 1, 5))
+        assert [case["status"] for case in pipeline.cases()] == [status]
+
+
+@pytest.mark.parametrize(
+    ("words", "after"),
+    [
+        (LATE.replace("late", "late!"), [("closed", "delivery", 1)]),
+        (LATE.replace("nobody", "noboby"), [("closed", "delivery", 1)]),
+        (LATE + " Edit: three weeks later still the same, what a shameful company this has become.", [("open", "delivery", 1)]),
+        ("Smoke comes out of it, and it is black now.", [("closed", "delivery", 1), ("open", "safety", 1)]),
+    ],
+)
+def test_what_is_said_anew_after_an_agent_closed_the_case_is_heard_and_a_corrected_word_is_not(pipeline, words, after):
+    tell(pipeline, LATE)
+    close(pipeline)
+    tell(pipeline, words)
+    assert standing(pipeline) == after
+    pipeline.requeue({**pipeline.send(a_signal("other", "Thanks, fine.")).envelope})
+    pipeline.settle()
+    assert standing(pipeline) == after
+
+
+def test_it_is_told_by_what_stood_when_the_case_was_closed(pipeline):
+    tell(pipeline, LATE)
+    tell(pipeline, "Where does my parcel stay, please tell me the day.")
+    close(pipeline)
+    tell(pipeline, "Where does my parcel stay, please tell me the day!")
+    assert standing(pipeline) == [("closed", "delivery", 1)]
+    pipeline.now += timedelta(minutes=5)
+    for minute, words in enumerate(("The driver threw the parcel over our fence into the pond.", "The driver threw the parcel over our fence into the pond!")):
+        pipeline.now += timedelta(seconds=minute)
+        pipeline.send(a_signal(text=words, action=UPDATED, revision=isoformat(pipeline.now), received_at=pipeline.now))
+    pipeline.settle()
+    assert standing(pipeline) == [("open", "delivery", 1)]
+
+
+def test_a_case_that_may_not_open_again_is_followed_by_a_new_one_each_time(pipeline):
+    tell(pipeline, LATE)
+    for number in range(2):
+        (case,) = pipeline.cases("open")
+        Inbound(pipeline.table, "fake", ("",), pipeline.clock).apply(Change("case", case["crm"]["id"], pipeline.now, case["case_key"], {"status": "closed"}))
+        pipeline.settle()
+        tell(pipeline, ("The driver threw my parcel into the pond and laughed.", "Somebody else opened the parcel, shoes are missing.")[number])
+        assert [status for status, _, _ in standing(pipeline)] == ["closed"] * (number + 1) + ["open"]
+    assert pipeline.cases("open")[0]["follows"] and entries(pipeline)["p-1"][0] == "opened"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_at_any_call_it_ends_alike(after):
+    for call in range(1, 40, 3):
+        pipeline = Pipeline(MemoryCloud(), FakeCrm(), Mild())
+        tell(pipeline, LATE)
+        tell(pipeline, "All is fine now.")
+        pipeline.kill_at(call, after)
+        tell(pipeline, LATE)
+        assert standing(pipeline) == [("open", "delivery", 1)], call
