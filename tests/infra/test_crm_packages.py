@@ -7,8 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from caseline.crm._schema import SchemaField
-from caseline.crm.dynamics._settings import ACCOUNT_FIELDS, BANDS, CASE_FIELDS, CONTACT_FIELDS, OUTCOMES
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS, OUTCOMES, SchemaField
+from caseline.crm.dynamics._settings import ACCOUNT_FIELDS, BANDS, CASE_FIELDS, CONTACT_FIELDS
 from caseline.crm.dynamics._settings import Settings as DynamicsSettings
 
 from infra.crm.packages import ROOT, __main__, drift, dynamics, load_schema, render, write
@@ -20,6 +20,12 @@ TABLES = {"account": "Account", "contact": "Contact", "case": "Incident"}
 
 def test_the_packages_are_as_the_schema_says() -> None:
     assert drift() == {}, "run `make crm-packages`"
+
+
+def test_the_schema_describes_what_the_code_writes_and_reads() -> None:
+    keys = {entity: {field.key for field in SCHEMA if field.entity == entity} for entity in ("case", "contact", "account")}
+    assert keys["case"] == set(OF_CASES) and keys["contact"] == {*OF_CONTACTS, "handles", "customer_key"} and keys["account"] >= set(OF_ACCOUNTS)
+    assert [field.values for field in SCHEMA if field.key == "outcome"] == [list(OUTCOMES)]
 
 
 def test_drift_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from caseline.crm import dynamics as adapter
 from caseline.crm._http import Limits
-from caseline.crm.dynamics._settings import BANDS, OUTCOMES, TRENDS
+from caseline.crm._schema import OUTCOMES
+from caseline.crm.dynamics._settings import BANDS, TRENDS
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from caseline.crm.freshdesk._settings import ACCOUNT_FIELDS, ACCOUNT_PROFILE, CASE_FIELDS, NATIVE, PROFILE
+from caseline.crm._schema import OF_ACCOUNTS, OF_CONTACTS
+from caseline.crm.freshdesk._settings import ACCOUNT_FIELDS, CASE_FIELDS, NATIVE
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -32,7 +33,7 @@ WEBHOOK_SECRET, WEBHOOK_URL = "freshdesk-rule-token-of-ours", "https://hooks.exa
 
 
 def set_up(desk: Desk) -> None:
-    for kind, names in (("ticket", CASE_FIELDS.values()), ("contact", [*PROFILE, "saved_at"]), ("company", [*ACCOUNT_PROFILE, "saved_at"])):
+    for kind, names in (("ticket", CASE_FIELDS.values()), ("contact", [*OF_CONTACTS, "saved_at"]), ("company", [*OF_ACCOUNTS, "saved_at"])):
         for name in names:
             add_field(desk, kind, name)
     for name in ACCOUNT_FIELDS.values():
@@ -164,7 +165,7 @@ class FreshdeskWorld(HttpWorld):
 
 
 def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row["custom_fields"][f"cx_{name}"] for name in PROFILE if row["custom_fields"].get(f"cx_{name}") is not None}
+    return {name: row["custom_fields"][f"cx_{name}"] for name in OF_CONTACTS if row["custom_fields"].get(f"cx_{name}") is not None}
 
 
 def pushed(now: datetime, ticket: Any, **settings: Any) -> tuple[WebhookRequest, Source]:

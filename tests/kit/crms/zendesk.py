@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from caseline.crm.zendesk._settings import ACCOUNT_FIELDS, ACCOUNT_PROFILE, CASE_FIELDS, PROFILE, option_of, title_of
+from caseline.crm._schema import OF_ACCOUNTS, OF_CONTACTS
+from caseline.crm.zendesk._settings import ACCOUNT_FIELDS, CASE_FIELDS, option_of, title_of
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 
@@ -39,9 +40,9 @@ WEBHOOK_SECRET, WEBHOOK_URL = "zendesk-webhook-signing-secret", "https://hooks.e
 def set_up(desk: Desk) -> None:
     for name in CASE_FIELDS:
         add_field(desk, "ticket_field", name, "tagger")
-    for name in ("handles", *PROFILE):
+    for name in ("handles", *OF_CONTACTS):
         add_field(desk, "user_field", name, "dropdown")
-    for name, key in {**ACCOUNT_FIELDS, **{name: f"cx_{name}" for name in ACCOUNT_PROFILE}}.items():
+    for name, key in {**ACCOUNT_FIELDS, **{name: f"cx_{name}" for name in OF_ACCOUNTS}}.items():
         add_field(desk, "organization_field", name, "dropdown", key)
 
 
@@ -177,7 +178,7 @@ class ZendeskWorld(HttpWorld):
 
 
 def _profile(values: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: values[f"cx_{name}"] for name in PROFILE if values.get(f"cx_{name}") is not None}
+    found = {name: values[f"cx_{name}"] for name in OF_CONTACTS if values.get(f"cx_{name}") is not None}
     return {name: value.removeprefix(f"cx_{name}_") if name == "sentiment_trend" else value for name, value in found.items()}
 
 

@@ -10,14 +10,13 @@ from typing import Any
 from caseline.crm import Account, NewContact, Profile, ProfileEvent
 from caseline.crm._builtin_accounts import Accounts
 from caseline.crm._builtin_rows import Row, account_key, contact_key, identity_key, is_id, keyed
+from caseline.crm._schema import OF_ACCOUNTS, OF_CONTACTS
 from caseline.crm._text import fit_text
 from caseline.errors import CrmNotFoundError, CrmRejectedError
 from caseline.identity import normalise_identities
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Table
 
-OF_ACCOUNTS = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
-OF_CONTACTS = (*OF_ACCOUNTS, "last_nps", "last_csat", "last_ces", "channels")
 PROFILE = "profile_"  # before the names of such values in a row: a file's own columns never meet them
 NAME_LIMIT = 255
 

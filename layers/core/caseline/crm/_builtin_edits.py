@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from caseline.crm._schema import OUTCOMES
 from caseline.errors import CrmRejectedError
 
 Edit = str | None
 STATUSES = ("open", "pending", "closed")
 BANDS = ("P1", "P2", "P3", "P4")
-OUTCOMES = ("valid", "not_an_issue")
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:

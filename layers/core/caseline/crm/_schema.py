@@ -1,4 +1,4 @@
-"""The fields that Caseline keeps in a CRM, as infra/crm/schema.yaml lists them."""
+"""The fields that Caseline keeps in a CRM: Caseline's words for them, and reading infra/crm/schema.yaml, which describes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from caseline.errors import ConfigError
 
-ENTITIES = ("case", "contact", "account")
+OF_CASES = ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
+OF_ACCOUNTS = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")  # how their people feel: keys of `Profile.values`
+OF_CONTACTS = (*OF_ACCOUNTS, "last_nps", "last_csat", "last_ces", "channels")
+OUTCOMES = ("valid", "not_an_issue")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import Any
 from caseline.crm._mapped._mapping import KINDS, Cases, Changes, Mapped, Request, Webhook
 from caseline.crm._mapped._reading import MappingError, Place, read
 from caseline.crm._mapped._template import Path
+from caseline.crm._schema import OF_CASES, OF_CONTACTS
 
 PEOPLE = frozenset("emails phones phone_digits handles handle_names customer_key".split())
-OURS = frozenset("version score band headline reasons category queue link".split())
+OURS = frozenset(OF_CASES) - {"case_key", "outcome"}
 CHANGED = OURS | frozenset("crm_id case_key priority group owner status resolution notes answers".split())
 MADE = CHANGED | frozenset("subject description account_id contact_id brand channels signal_count opened_at".split()) - {"crm_id"}
-PROFILE = frozenset("sentiment sentiment_trend last_nps last_csat last_ces unanswered channels last_contact health".split())
+PROFILE = frozenset(OF_CONTACTS)
 KEYSET = frozenset("after after_id limit".split())
 NAMES: Mapping[str, frozenset[str]] = {
     "people.find": PEOPLE, "people.profile": PROFILE | {"contact_id", "account_id", "events"}, "accounts.profile": PROFILE | {"contact_id", "account_id"},

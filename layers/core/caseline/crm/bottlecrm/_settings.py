@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
-CASE_FIELDS = {name: f"cx_{name}" for name in ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-ACCOUNT_PROFILE = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
+CASE_FIELDS = {name: f"cx_{name}" for name in OF_CASES}
 # Facts that BottleCRM has no field of its own for.
 ACCOUNT_FIELDS = {
     "tier": "cx_tier", "product_tier": "cx_product_tier", "lifecycle_stage": "cx_lifecycle", "renewal_date": "cx_renewal_date",
@@ -39,8 +38,8 @@ class Settings(Words):
     instance_url: str = ""
     app_url: str = ""
     case_fields: Mapping[str, str] = field(default_factory=lambda: dict(CASE_FIELDS))
-    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ("handles", "customer_key", *PROFILE)})
-    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ACCOUNT_PROFILE})
+    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ("handles", "customer_key", *OF_CONTACTS)})
+    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in OF_ACCOUNTS})
     account_fields: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_FIELDS))
     handle_fields: Mapping[str, str] = field(default_factory=lambda: dict(HANDLE_FIELDS))
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"})

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Change
+from caseline.crm._schema import OUTCOMES
 from caseline.crm.dynamics._accounts import Accounts
 from caseline.crm.dynamics._api import Row, label_of
 from caseline.crm.dynamics._records import Records, status_of
-from caseline.crm.dynamics._settings import BANDS, OUTCOMES, Settings
+from caseline.crm.dynamics._settings import BANDS, Settings
 from caseline.markup import strip_tags
 from caseline.payloads import read_time
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_typed
 from caseline.errors import ConfigError
 
 BANDS = ("P1", "P2", "P3", "P4")
 TRENDS = ("rising", "steady", "falling")
-OUTCOMES = ("valid", "not_an_issue")
 
 
 def _columns(*keys: str) -> dict[str, str]:
@@ -23,9 +23,9 @@ def _columns(*keys: str) -> dict[str, str]:
     return {key: f"cx_{key.replace('_', '')}" for key in keys}
 
 
-CASE_FIELDS = _columns("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
-ACCOUNT_FIELDS = _columns("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
-CONTACT_FIELDS = {**ACCOUNT_FIELDS, **_columns("handles", "customer_key", "last_nps", "last_csat", "last_ces", "channels")}
+CASE_FIELDS = _columns(*OF_CASES)
+ACCOUNT_FIELDS = _columns(*OF_ACCOUNTS)
+CONTACT_FIELDS = _columns(*OF_CONTACTS, "handles", "customer_key")
 FACT_FIELDS = {"tier": "cx_tier", "product_tier": "cx_producttier", "lifecycle_stage": "cx_lifecycle", "annual_revenue": "revenue", "owner": "_ownerid_value"}
 # Collections of an account that value is read from; "" where the organisation does not use one.
 RELATIONS = {"opportunities": "opportunity_customer_accounts", "contracts": "account_entitlement_Customer", "cases": "incident_customer_accounts"}

@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN, Change
+from caseline.crm._schema import OUTCOMES
 from caseline.crm._settings import read_known, read_settings
 from caseline.crm.dynamics._identities import identities_of
-from caseline.crm.dynamics._settings import BANDS, OUTCOMES, Settings
+from caseline.crm.dynamics._settings import BANDS, Settings
 from caseline.payloads import Field, read_json
 from caseline.signatures import read_header
 from caseline.signatures.tokens import read_url_token, verify_token

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
-CASE_FIELDS = {name: f"cf_cx_{name}" for name in (
-    "case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome", "saved_at",
-)}  # fmt: skip
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-ACCOUNT_PROFILE = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
+CASE_FIELDS = {name: f"cf_cx_{name}" for name in (*OF_CASES, "saved_at")}
 # Of a company; what Freshdesk has itself stands beside its custom fields.
 NATIVE = frozenset({"account_tier", "health_score", "industry", "renewal_date"})
 ACCOUNT_FIELDS = {
@@ -43,8 +40,8 @@ class Settings(Words):
 
     instance_url: str = ""
     case_fields: Mapping[str, str] = field(default_factory=lambda: dict(CASE_FIELDS))
-    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in (*PROFILE, "saved_at")})
-    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in (*ACCOUNT_PROFILE, "saved_at")})
+    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in (*OF_CONTACTS, "saved_at")})
+    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in (*OF_ACCOUNTS, "saved_at")})
     account_fields: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_FIELDS))
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "4", "P2": "3", "P3": "2", "P4": "1"})
     statuses: Mapping[str, int] = field(default_factory=lambda: {OPEN: 2, CLOSED: 4})

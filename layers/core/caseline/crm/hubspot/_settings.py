@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
-CASE_FIELDS = {name: f"cx_{name}" for name in ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome", "notes")}
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-CONTACT_FIELDS = {name: f"cx_{name}" for name in ("handles", "customer_key", *PROFILE)}
-COMPANY_FIELDS = {name: f"cx_{name}" for name in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
+CASE_FIELDS = {name: f"cx_{name}" for name in (*OF_CASES, "notes")}
+CONTACT_FIELDS = {name: f"cx_{name}" for name in ("handles", "customer_key", *OF_CONTACTS)}
+COMPANY_FIELDS = {name: f"cx_{name}" for name in OF_ACCOUNTS}
 # Company properties that facts are read from. total_revenue is HubSpot's own sum of the won deals, annualrevenue the customer's turnover.
 ACCOUNT_FIELDS = {
     "name": "name", "tier": "cx_tier", "product_tier": "cx_product_tier", "lifecycle_stage": "lifecyclestage", "deal_value": "total_revenue",

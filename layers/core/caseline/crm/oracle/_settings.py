@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
@@ -20,9 +21,9 @@ def _names(*keys: str) -> dict[str, str]:
     return {key: f"CX{key.title().replace('_', '')}_c" for key in keys}
 
 
-CASE_FIELDS = _names("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome", "notes")
-ACCOUNT_PROFILE = _names("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
-CONTACT_PROFILE = {**ACCOUNT_PROFILE, **_names("last_nps", "last_csat", "last_ces", "channels")}
+CASE_FIELDS = _names(*OF_CASES, "notes")
+ACCOUNT_PROFILE = _names(*OF_ACCOUNTS)
+CONTACT_PROFILE = _names(*OF_CONTACTS)
 FACT_FIELDS = {
     "name": "OrganizationName", **_names("tier", "product_tier"), "lifecycle_stage": "CXLifecycle_c",
     "annual_revenue": "CurrentFiscalYearPotentialRevenueAmount", "owner": "OwnerName",

@@ -7,24 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_typed
 from caseline.crm._words import Words, status_of
 from caseline.crm.salesforce._soql import is_name
 from caseline.errors import ConfigError
 
+
+def _names(*keys: str) -> dict[str, str]:
+    """As the package names them: CX_Case_Key__c."""
+    return {key: f"CX_{key.title()}__c" for key in keys}
+
+
 # Case fields that Caseline writes; case_key is the external id and must exist, the others may be absent. `outcome` is read only.
-CASE_FIELDS = {
-    "case_key": "CX_Case_Key__c",
-    "version": "CX_Version__c",
-    "score": "CX_Score__c",
-    "band": "CX_Band__c",
-    "headline": "CX_Headline__c",
-    "reasons": "CX_Reasons__c",
-    "category": "CX_Category__c",
-    "queue": "CX_Queue__c",
-    "link": "CX_Link__c",
-    "outcome": "CX_Outcome__c",
-}
+CASE_FIELDS = _names(*OF_CASES)
 # Account fields that facts are read from; Owner.Name and the like work too.
 ACCOUNT_FIELDS = {
     "tier": "CX_Tier__c",
@@ -34,18 +30,8 @@ ACCOUNT_FIELDS = {
     "owner": "Owner.Name",
 }
 # Where a customer's profile is written, by the keys of `Profile.values`.
-CONTACT_PROFILE = {
-    "sentiment": "CX_Sentiment__c",
-    "sentiment_trend": "CX_Sentiment_Trend__c",
-    "last_nps": "CX_Last_Nps__c",
-    "last_csat": "CX_Last_Csat__c",
-    "last_ces": "CX_Last_Ces__c",
-    "unanswered": "CX_Unanswered__c",
-    "channels": "CX_Channels__c",
-    "last_contact": "CX_Last_Contact__c",
-    "health": "CX_Health__c",
-}
-ACCOUNT_PROFILE = {name: CONTACT_PROFILE[name] for name in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
+CONTACT_PROFILE = _names(*OF_CONTACTS)
+ACCOUNT_PROFILE = _names(*OF_ACCOUNTS)
 
 
 @dataclass(frozen=True)

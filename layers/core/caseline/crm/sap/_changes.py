@@ -13,6 +13,7 @@ from typing import Any
 
 from caseline.crm import Change, StandingCase
 from caseline.crm._keyset import Position
+from caseline.crm._schema import OUTCOMES
 from caseline.crm._streams import Streams
 from caseline.crm._words import PENDING
 from caseline.crm.sap._accounts import ALONE, Accounts
@@ -24,7 +25,6 @@ from caseline.payloads import read_time
 
 RECORDS = ("case", "contact", "account")
 CATCHING_UP, MOST = timedelta(days=1), 50_000  # rows of one instant: no import is larger
-OUTCOMES = ("valid", "not_an_issue")
 
 
 class Changes:

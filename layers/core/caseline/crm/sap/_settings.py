@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import PENDING
-from caseline.crm.sap._shape import ACCOUNT_FIELDS, C4C, CASE_FIELDS, CONTACT_FIELDS, V2, Settings, named
+from caseline.crm.sap._shape import C4C, CONTACT_FIELDS, V2, Settings, named
 from caseline.errors import ConfigError
 
 _COLUMN = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,3}\Z")
@@ -51,9 +52,9 @@ class C4cSettings(Settings):
         "id": "ObjectID", "text": "Text", "type": "TypeCode", "case": "ParentObjectID", "changed_at": "UpdatedOn", "changed_by": "CreatedBy",
     })  # fmt: skip
     searched_phones: tuple[str, ...] = ("NormalisedPhone", "NormalisedMobile")
-    case_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*CASE_FIELDS))
+    case_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*OF_CASES))
     contact_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*CONTACT_FIELDS))
-    account_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*ACCOUNT_FIELDS))
+    account_fields: Mapping[str, str] = field(default_factory=lambda: _kut(*OF_ACCOUNTS))
     lead_fields: Mapping[str, str] = field(default_factory=lambda: _kut("customer_key"))
     fact_fields: Mapping[str, str] = field(default_factory=lambda: {
         "tier": "CXTier_KUT", "product_tier": "CXProductTier_KUT", "lifecycle_stage": "CXLifecycle_KUT", "owner": "OwnerName",

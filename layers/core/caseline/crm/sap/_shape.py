@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._words import PENDING, Words, status_of
 
 FIRST_NOTES = "notes"  # of V2 alone, where a note of its own is a call of its own
-CASE_FIELDS = ("case_key", "version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-CONTACT_FIELDS = ("handles", "customer_key", *PROFILE)
-ACCOUNT_FIELDS = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
+CONTACT_FIELDS = ("handles", "customer_key", *OF_CONTACTS)
 V2, C4C = "v2", "c4c"
 
 
@@ -76,9 +74,9 @@ class Settings(Words):
         "id": "id", "text": "content", "type": "noteTypeCode", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
     })  # fmt: skip
     searched_phones: tuple[str, ...] = ("normalizedPhone", "normalizedMobile")
-    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CASE_FIELDS, FIRST_NOTES))
+    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*OF_CASES, FIRST_NOTES))
     contact_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CONTACT_FIELDS))
-    account_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*ACCOUNT_FIELDS))
+    account_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*OF_ACCOUNTS))
     lead_fields: Mapping[str, str] = field(default_factory=lambda: _extension("customer_key"))
     fact_fields: Mapping[str, str] = field(default_factory=lambda: {
         "tier": "extensions.CXTier", "product_tier": "extensions.CXProductTier", "lifecycle_stage": "extensions.CXLifecycle",

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
-CASE_FIELDS = {name: f"u_cx_{name}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome")}
-ACCOUNT_PROFILE = {name: f"u_cx_{name}" for name in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
-CONTACT_PROFILE = {**ACCOUNT_PROFILE, **{name: f"u_cx_{name}" for name in ("last_nps", "last_csat", "last_ces", "channels")}}
+CASE_FIELDS = {name: f"u_cx_{name}" for name in OF_CASES if name != "case_key"}
+ACCOUNT_PROFILE = {name: f"u_cx_{name}" for name in OF_ACCOUNTS}
+CONTACT_PROFILE = {name: f"u_cx_{name}" for name in OF_CONTACTS}
 # Of the account; dots walk along references.
 FACT_FIELDS = {
     "name": "name", "tier": "u_cx_tier", "product_tier": "u_cx_product_tier", "lifecycle_stage": "u_cx_lifecycle", "annual_revenue": "revenue_per_year",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from caseline.crm._schema import OF_ACCOUNTS, OF_CONTACTS
+
 OWN = {name: f"{{{name}}}" for name in ("version", "score", "band", "headline", "reasons", "category", "queue", "link")}
 SHARED = {"status": "{status}", "priority": "{priority}", "owner": "{owner}", "note": "{notes}", "answer": "{answers}", "caseline": OWN}
-MOOD = {name: f"{{{name}}}" for name in ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")}
+MOOD = {name: f"{{{name}}}" for name in OF_ACCOUNTS}
 SINCE = {"after": "{after}", "after_id": "{after_id}", "limit": "{limit}"}
 CASE = {
     "id": "id", "key": "case_key", "status": "status", "url": "url", "version": "caseline.version", "band": "caseline.band", "queue": "caseline.queue",
@@ -38,7 +40,7 @@ def mapping_of(user: str, words: Mapping[str, Any]) -> dict[str, Any]:
             "create": {"method": "POST", "path": "/people", "body": NEW_PERSON},
             "profile": {
                 "method": "POST", "path": "/people/{contact_id}",
-                "body": MOOD | {name: f"{{{name}}}" for name in ("last_nps", "last_csat", "last_ces", "channels")},
+                "body": {name: f"{{{name}}}" for name in OF_CONTACTS},
             },
         },
         "accounts": {

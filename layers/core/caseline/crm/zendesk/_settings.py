@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm import CLOSED, OPEN
+from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
 
 # Fields of tickets, which Zendesk knows by number; the case key is the ticket's own external_id.
-CASE_FIELDS = ("version", "score", "band", "headline", "reasons", "category", "queue", "link", "outcome", "noted")
-PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
-ACCOUNT_PROFILE = ("sentiment", "sentiment_trend", "unanswered", "last_contact", "health")
+CASE_FIELDS = (*(name for name in OF_CASES if name != "case_key"), "noted")
 # Zendesk has neither deals nor contracts: account value stands in fields of the organization.
 ACCOUNT_FIELDS = {name: f"cx_{name}" for name in (
     "tier", "product_tier", "lifecycle_stage", "deal_value", "currency", "renewal_date", "contract_status", "purchases", "annual_revenue", "owner",
@@ -36,8 +35,8 @@ class Settings(Words):
 
     instance_url: str = ""
     case_fields: Mapping[str, str] = field(default_factory=dict)
-    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ("handles", *PROFILE)})
-    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ACCOUNT_PROFILE})
+    contact_fields: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in ("handles", *OF_CONTACTS)})
+    account_profile: Mapping[str, str] = field(default_factory=lambda: {name: f"cx_{name}" for name in OF_ACCOUNTS})
     account_fields: Mapping[str, str] = field(default_factory=lambda: dict(ACCOUNT_FIELDS))
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"})
     statuses: Mapping[str, str] = field(default_factory=lambda: {OPEN: "open", CLOSED: "solved"})

@@ -10,9 +10,10 @@ from typing import Any
 
 from caseline.crm import Change
 from caseline.crm._marks import MARK
+from caseline.crm._schema import OF_CONTACTS
 from caseline.crm._settings import read_known
 from caseline.crm.zendesk._events import key_of_field, tell, tell_field
-from caseline.crm.zendesk._settings import ACCOUNT_PROFILE, PROFILE, Settings, read_settings, title_of
+from caseline.crm.zendesk._settings import Settings, read_settings, title_of
 from caseline.payloads import Field, read_json, settle_time
 from caseline.signatures.hmacs import verify_dated
 from caseline.sources import Source
@@ -27,7 +28,7 @@ PROPERTIES = {
 DELETIONS = frozenset({"ticket.soft_deleted", "ticket.permanently_deleted", "user.deleted", "organization.deleted"})
 ENTITIES = {"ticket": "case", "user": "contact", "organization": "account"}
 # Fields that Caseline itself writes to users and organizations: no news.
-OWN_TITLES = frozenset(map(title_of, (*PROFILE, *ACCOUNT_PROFILE)))
+OWN_TITLES = frozenset(map(title_of, OF_CONTACTS))
 Told = tuple[str, dict[str, Any]]
 
 
