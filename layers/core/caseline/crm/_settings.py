@@ -8,20 +8,23 @@ can be changed alone; a text set to "" is switched off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from caseline.errors import ConfigError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 # Names of `crm:` that are no adapter's own.
 COMMON = frozenset({"name"})
 
 
 def read_settings(kind: type[T], crm: str, given: Mapping[str, Any]) -> T:
     """ConfigError for a setting that does not exist or cannot be what it should be; the text says what to write."""
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    known = {field.name: field for field in fields(kind)}
     for name in set(given) - COMMON - set(known):
         raise ConfigError(f"crm.{name} is no setting of {crm}; write one of {', '.join(known)}")
     types = get_type_hints(kind)
@@ -30,11 +33,28 @@ def read_settings(kind: type[T], crm: str, given: Mapping[str, Any]) -> T:
 
 def read_known(kind: type[T], read: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
     """Of a webhook's source, which has settings of its own besides. What is wrong with them is said where the adapter is made."""
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    known = {field.name for field in fields(kind)}
     try:
         return read({name: value for name, value in given.items() if name in known})
     except ConfigError:
         return kind()
+
+
+def check_names(names: Iterable[str], is_name: Callable[[str], object], hint: str) -> None:
+    """ConfigError for a name that the CRM cannot have; "" switches a field off. `hint` goes on from "'x' is"."""
+    for name in filter(None, names):
+        if not is_name(name):
+            raise ConfigError(f"crm: {name!r} is {hint}")
+
+
+def check_case_key(case_fields: Mapping[str, str]) -> None:
+    if not case_fields.get("case_key"):
+        raise ConfigError("crm.case_fields.case_key: without it no case is found again")
+
+
+def check_choice(name: str, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"crm.{name}: write {' or '.join(allowed)}")
 
 
 def _read(name: str, value: Any, kind: Any, field: Field[Any]) -> Any:
@@ -47,15 +67,11 @@ def _read(name: str, value: Any, kind: Any, field: Field[Any]) -> Any:
 
 
 def _read_texts(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, Mapping):
-        raise ConfigError(f"{name}: write a list")
-    return (value,) if isinstance(value, str) else tuple(_read_text(name, each) for each in _listed(name, value))
-
-
-def _listed(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{name}: write a list")
-    return value
+    return tuple(_read_text(name, each) for each in value)
 
 
 def _read_mapping(name: str, value: Any, kind: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_case_key, check_choice, check_names
 from caseline.crm._settings import read_settings as read_typed
 from caseline.errors import ConfigError
 
@@ -102,17 +103,13 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     for name, value in settings.queues.items():
         if not _GUID.fullmatch(value):
             raise ConfigError(f"crm.queues.{name}: write the queue's guid")
-    for name, value, allowed in (("key", settings.key, ("alternate", "primary")), ("changes", settings.changes, ("modified", "delta"))):
-        if value not in allowed:
-            raise ConfigError(f"crm.{name}: write {' or '.join(allowed)}")
+    check_choice("key", settings.key, ("alternate", "primary"))
+    check_choice("changes", settings.changes, ("modified", "delta"))
     return settings
 
 
 def _check_names(settings: Settings) -> None:
     mappings = (settings.case_fields, settings.contact_fields, settings.account_fields, settings.fact_fields, settings.relations)
     names = [*(name for mapping in mappings for name in mapping.values()), *settings.email_fields, *settings.phone_fields]
-    for name in filter(None, names):
-        if not _NAME.fullmatch(name):
-            raise ConfigError(f"crm: {name!r} is no column; write a logical name such as cx_tier")
-    if not settings.case_fields.get("case_key"):
-        raise ConfigError("crm.case_fields.case_key: write the column of the case key")
+    check_names(names, _NAME.fullmatch, "no column; write a logical name such as cx_tier")
+    check_case_key(settings.case_fields)

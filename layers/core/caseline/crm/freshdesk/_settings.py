@@ -9,9 +9,9 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_case_key, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
-from caseline.errors import ConfigError
 
 CASE_FIELDS = {name: f"cf_cx_{name}" for name in (*OF_CASES, "saved_at")}
 # Of a company; what Freshdesk has itself stands beside its custom fields.
@@ -73,10 +73,7 @@ class Settings(Words):
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """ConfigError for a setting that does not exist or cannot be what it should be."""
     settings = read_fields(Settings, "freshdesk", given)
-    for names in (settings.case_fields, settings.contact_fields, settings.account_profile, settings.account_fields):
-        for name in filter(None, names.values()):
-            if not _NAME.match(name):
-                raise ConfigError(f"crm: {name!r} is no field; write its name, such as cf_cx_score")
-    if not settings.case_fields["case_key"]:
-        raise ConfigError("crm.case_fields.case_key: without it no case is found again")
+    groups = (settings.case_fields, settings.contact_fields, settings.account_profile, settings.account_fields)
+    check_names((name for group in groups for name in group.values()), _NAME.match, "no field; write its name, such as cf_cx_score")
+    check_case_key(settings.case_fields)
     return settings

@@ -9,6 +9,7 @@ from typing import Any
 
 from caseline.crm import CLOSED
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_case_key, check_choice, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
@@ -83,14 +84,11 @@ class Settings(Words):
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """ConfigError for a setting that does not exist or cannot be what it should be."""
     settings = read_fields(Settings, "hubspot", given)
-    for names in (settings.case_fields, settings.contact_fields, settings.company_fields, settings.account_fields, settings.copies):
-        for name in filter(None, names.values()):
-            if not _NAME.match(name):
-                raise ConfigError(f"crm: {name!r} is no property; write its internal name, such as cx_tier")
-    if not settings.case_fields["case_key"]:
-        raise ConfigError("crm.case_fields.case_key: without it no case is found again")
-    if settings.notes not in ("field", "activity"):
-        raise ConfigError("crm.notes: write field or activity")
+    groups = (settings.case_fields, settings.contact_fields, settings.company_fields, settings.account_fields, settings.copies)
+    names = (name for group in groups for name in group.values())
+    check_names(names, _NAME.match, "no property; write its internal name, such as cx_tier")
+    check_case_key(settings.case_fields)
+    check_choice("notes", settings.notes, ("field", "activity"))
     if not set(settings.comments) <= {"notes", "emails"}:
         raise ConfigError("crm.comments: write notes, emails or both")
     return settings

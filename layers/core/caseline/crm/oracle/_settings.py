@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_case_key, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
@@ -96,12 +97,10 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         settings.case_fields, settings.contact_profile, settings.account_profile, settings.fact_fields, settings.deal_fields, settings.contract_fields,
     )  # fmt: skip
     single = (settings.handles_field, settings.customer_key_field, settings.phone_field, settings.deal_resource, settings.contract_resource)
-    for name in filter(None, [*(name for group in groups for name in group.values()), *settings.closing, *settings.phone_fields, *single]):
-        if not _NAME.match(name):
-            raise ConfigError(f"crm: {name!r} is no attribute; write its API name, such as CXTier_c")
+    names = [*(name for group in groups for name in group.values()), *settings.closing, *settings.phone_fields, *single]
+    check_names(names, _NAME.match, "no attribute; write its API name, such as CXTier_c")
     for number in filter(None, [*settings.queues.values(), *settings.owners.values()]):
         if not number.isdecimal():
             raise ConfigError("crm.queues and crm.owners: write ids, which are numbers")
-    if not settings.case_fields["case_key"]:
-        raise ConfigError("crm.case_fields.case_key: without it no case is found again")
+    check_case_key(settings.case_fields)
     return settings

@@ -8,10 +8,10 @@ from typing import Any
 
 from caseline.crm import CLOSED
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_names
 from caseline.crm._settings import read_settings as read_typed
 from caseline.crm._words import Words, status_of
 from caseline.crm.salesforce._soql import is_name
-from caseline.errors import ConfigError
 
 
 def _names(*keys: str) -> dict[str, str]:
@@ -95,11 +95,6 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     settings = read_typed(Settings, "salesforce", given)
     groups = (settings.case_fields, settings.account_fields, settings.contact_profile, settings.account_profile)
     names = [name for group in groups for name in group.values()]
-    _check_names([*names, *settings.closing, settings.handles_field, settings.customer_key_field])
+    names += [*settings.closing, settings.handles_field, settings.customer_key_field]
+    check_names(names, is_name, "no field name; write an API name such as CX_Tier__c")
     return settings
-
-
-def _check_names(names: list[str]) -> None:
-    for name in filter(None, names):
-        if not is_name(name):
-            raise ConfigError(f"crm: {name!r} is no field name; write an API name such as CX_Tier__c")

@@ -9,6 +9,7 @@ from typing import Any
 
 from caseline.crm import CLOSED, OPEN
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES
+from caseline.crm._settings import check_case_key, check_choice, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import PENDING
 from caseline.crm.sap._shape import C4C, CONTACT_FIELDS, V2, Settings, named
@@ -81,13 +82,10 @@ class C4cSettings(Settings):
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """ConfigError for a setting that does not exist or cannot be what it should be."""
     product = given.get("product", V2)
-    if product not in (V2, C4C):
-        raise ConfigError("crm.product: write v2 or c4c")
+    check_choice("product", product, (V2, C4C))
     settings = read_fields(C4cSettings if product == C4C else Settings, "sap", given)
     _check_columns(settings)
-    for name, value, allowed in (("csrf", settings.csrf, ("basic", "always")),):
-        if value not in allowed:
-            raise ConfigError(f"crm.{name}: write {' or '.join(allowed)}")
+    check_choice("csrf", settings.csrf, ("basic", "always"))
     if not 1 <= settings.page <= 1_000:
         raise ConfigError("crm.page: write a number from 1 to 1000")
     return settings
@@ -99,8 +97,5 @@ def _check_columns(settings: Settings) -> None:
         settings.contact_fields, settings.account_fields, settings.lead_fields, settings.fact_fields, settings.new_case,
     )  # fmt: skip
     names = [*settings.new_case, *settings.searched_phones, *(name for mapping in mappings[:-1] for name in mapping.values())]
-    for name in filter(None, names):
-        if not _COLUMN.match(name):
-            raise ConfigError(f"crm: {name!r} is no column; write it as it stands in a record, such as extensions.CXTier")
-    if not settings.case_fields["case_key"]:
-        raise ConfigError("crm.case_fields.case_key: without it no case is found again")
+    check_names(names, _COLUMN.match, "no column; write it as it stands in a record, such as extensions.CXTier")
+    check_case_key(settings.case_fields)

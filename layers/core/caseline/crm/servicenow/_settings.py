@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
+from caseline.crm._settings import check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 from caseline.errors import ConfigError
@@ -84,9 +85,7 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     tables = (settings.case_table, settings.contact_table, settings.account_table, settings.contract_table, settings.purchase_table)
     single = (settings.case_key, settings.contact_reference, settings.handles_field, settings.customer_key_field)
     names = [*(name for group in groups for name in group.values()), *tables, *settings.closing, *settings.phone_fields, *single]
-    for name in filter(None, names):
-        if not _NAME.match(name):
-            raise ConfigError(f"crm: {name!r} is no name of a table or field; write it as in the dictionary, such as u_cx_tier")
+    check_names(names, _NAME.match, "no name of a table or field; write it as in the dictionary, such as u_cx_tier")
     if not (settings.case_key and settings.case_table and settings.contact_table and settings.phone_fields):
         raise ConfigError("crm: case_key, case_table, contact_table and phone_fields cannot be left out")
     return settings
