@@ -12,7 +12,7 @@ from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.responses import DynamoHandler
 from werkzeug.exceptions import HTTPException
 
-from caseline_local.cloud.patches import run_atomically
+from caseline_local.cloud.patches.dynamodb import run_atomically
 
 _HEADERS = {"Content-Type": "application/x-amz-json-1.0"}
 
