@@ -211,11 +211,12 @@ def _free_write(table: Table, customer_id: str) -> Mapping[str, Any]:
 
 
 def _loser_write(table: Table, claimed: Claimed, loser: Item, winner: Item) -> Mapping[str, Any]:
-    """`lacked` is what the winner did not know of itself: after a split it does not know it again."""
+    """`lacked` is what the winner did not know of itself: after a split it does not know it again. `known_by` is what the loser itself rested on."""
     said = {name: value for name, value in (("linked_by", claimed.by), ("why", claimed.why)) if value}
     values: dict[str, Any] = said | {
         "merged_into": winner["customer_id"], "provenance": claimed.provenance, "trust": claimed.trust, "linked_at": claimed.at,
         "at": f"{claimed.at}#link#{loser['customer_id']}", "lacked": [name for name in ("name", "contact") if not winner.get(name)],
+        "known_by": {name: loser.get(name) for name in ("provenance", "trust")},
     }  # fmt: skip
     return table.update_write(
         f"CUSTOMER#{loser['customer_id']}", "CUSTOMER", "SET " + ", ".join(f"{name} = :{name}" for name in values) + ", version = :next",

@@ -13,7 +13,7 @@ from caseline.errors import ConflictError, NotFoundError
 from caseline.table import ConditionFailed, Item, Table, key
 
 ATTEMPTS = 8
-UNDONE = "REMOVE merged_into, linked_at, at, lacked, linked_by, why"
+UNDONE = "REMOVE merged_into, linked_at, at, lacked, linked_by, why, known_by"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Unions:
     def _split_writes(self, root: Item, nodes: Mapping[str, Item], node_id: str, why: str) -> list[Mapping[str, Any]]:
         node, path = nodes[node_id], chain(nodes, node_id)[1:]
         going = [identity for identity in root["identities"] if node_id in (row["customer_id"] for row in chain(nodes, _node_of(root, identity)))]
-        marks = {"parting": [f"{root['customer_id']}>{node_id}"], "version": node["version"] + 1}
+        marks = {"parting": [f"{root['customer_id']}>{node_id}"], "version": node["version"] + 1, **node.get("known_by", {})}
         writes = [
             self._update(node, {"identities": going, "apart": _with_pair(node, node_id, root["customer_id"], set(going)), **marks}, UNDONE + ", account_as_of")
         ]
@@ -174,9 +174,9 @@ def read_splits(table: Table, root: Item) -> list[Item]:
 
 
 def _check(winner: Item, loser: Item) -> None:
-    contacts = {row["contact"] for row in (winner, loser) if row.get("contact")}
+    contacts = sorted({str(row["contact"]) for row in (winner, loser) if row.get("contact")})
     if len(contacts) > 1:
-        raise ConflictError("the CRM knows these as two contacts; merge them there first")
+        raise ConflictError(f"the CRM knows these as two contacts, {' and '.join(contacts)}; merge them there first")
     if winner.get("scope", "") != loser.get("scope", ""):
         raise ConflictError("these are customers of two brands, which this installation keeps apart")
     if len({*winner["identities"], *loser["identities"]}) > FAN_IN_CAP:
