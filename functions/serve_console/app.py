@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSuchRoute
 from caseline.console.pages import Console, Frame, read_static
 from caseline.errors import ConflictError, ForbiddenError, NotFoundError, QueryError, UnavailableError
+from caseline.identity import guess_identity
 from caseline.people import check_writer, read_person
 from caseline.wiring import wiring
 
@@ -148,14 +149,6 @@ def read_changes(typed: dict[str, str], me: str) -> dict[str, Any]:
     if typed.get("seen", "").isdecimal() and {"status", "band"} & set(wanted):
         wanted["version"] = int(typed["seen"])
     return wanted
-
-
-def guess_identity(typed: str) -> str:
-    """What people type: an address, a number or a handle goes without its namespace."""
-    if ":" in typed or not typed:
-        return typed
-    kind = "x" if typed.startswith("@") else "email" if "@" in typed else "phone"
-    return f"{kind}:{typed}"
 
 
 def console() -> Console:

@@ -1,13 +1,14 @@
 """The commands without a product: help, exit codes, findings."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import boto3
 import pytest
-from caseline_local.cli import COMMANDS, main
+from caseline_local.cli import COMMANDS, main, policy_trial
 from caseline_local.cli.crm import split
 from caseline_local.cli.terminal import clean
 from click.testing import CliRunner
@@ -89,6 +90,57 @@ def test_two_policies_are_compared_and_a_policy_is_tried_on_a_home_at_rest(tmp_p
     done = run("policy", "simulate", tmp_path / "new.yaml", "--home", tmp_path, "--fail-on", "band=0", "--json")
     assert done.exit_code == 0 and '"judged": 0' in done.output
     assert run("policy", "simulate", tmp_path / "new.yaml", "--home", tmp_path, "--fail-on", "bands=0").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("config", "validate", "BIN"), ("policy", "validate", "BIN"), ("policy", "diff", "BIN", "BIN"), ("policy", "simulate", "BIN"),
+              ("replay", "BIN", "--map", "MAP"), ("replay", "LINES", "--map", "MAP"), ("replay", "ROWS", "--map", "BIN"), ("doctor", "--home", "HOME"),
+              ("crm", "check", "--home", "HOME"), ("trigger", "x", "--home", "HOME")],
+)  # fmt: skip
+def test_a_file_that_is_no_text_is_told_by_its_name(words, tmp_path):
+    names = {"BIN": "wrong.csv", "LINES": "wrong.jsonl", "ROWS": "rows.csv", "MAP": "map.yaml", "HOME": "."}
+    for name in ("wrong.csv", "wrong.jsonl", "config.yaml"):
+        (tmp_path / name).write_bytes(b"\x84\xff\x00text")
+    (tmp_path / "map.yaml").write_text("{id: no, occurred_at: when, author: {id: who}, text: words}")
+    (tmp_path / "rows.csv").write_text("no,when,who,words\n")
+    done = run(*[tmp_path / names[word] if word in names else word for word in words])
+    assert done.exit_code == 1 and re.search(r"(wrong|config)\.\w+ is not UTF-8 text; save it as UTF-8", done.output)
+
+
+def test_a_file_without_rows_and_a_quotation_mark_that_is_never_closed_are_told(tmp_path):
+    (tmp_path / "map.yaml").write_text("{id: no, occurred_at: when, author: {id: who}, text: words}")
+    for text, said in (("", "rows.csv has no rows"), ("no,when,who,words\n", "rows.csv has no rows"), ('no\n"' + "x" * 200_000, "never closed")):
+        (tmp_path / "rows.csv").write_text(text)
+        done = run("replay", tmp_path / "rows.csv", "--map", tmp_path / "map.yaml", "--dry-run")
+        assert done.exit_code == 1 and said in done.output
+
+
+def test_a_trial_names_what_it_did_not_judge_and_why_a_case_changes():
+    verdict = {"score": 80, "band": "P1", "queue": "care", "category": "billing"}
+    fallen, moved = verdict | {"band": "P2"}, verdict | {"queue": "desk"}
+    sides = [(verdict, fallen), (verdict, moved), (verdict, verdict), (None, None)]
+    cases = [{"case_key": f"c-{n}", "standing": one, "proposed": other, "why": []} for n, (one, other) in enumerate(sides)]
+    page = {"standing": "1", "proposed": "2", "cases": cases, "uncased": [], "next": "more"}
+    report = policy_trial.gather(lambda wanted: page, {}, ("open",), 4)
+    assert (report["judged"], report["gone"], report["more"]) == (3, 1, True) and report["counts"]["band"] == 1
+    assert [policy_trial._say_why(case) for case in report["cases"]] == ["another band for the same score", "another queue"]
+
+
+def test_files_for_the_built_in_crm_are_refused_where_another_is_configured(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG + "crm: {name: salesforce, instance_url: https://acme.my.salesforce.com}\n")
+    (tmp_path / "rows.csv").write_text("account_id\n")
+    done = run("crm", "import", tmp_path / "rows.csv", "--home", tmp_path)
+    assert done.exit_code == 1 and "is salesforce, which has its own accounts" in done.output
+
+
+def test_a_stack_whose_region_nobody_knows_is_wrong_usage(tmp_path, monkeypatch):
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for words in (("crm", "check"), ("analysis", "report"), ("policy", "simulate", tmp_path / "policy.yaml")):
+        (tmp_path / "policy.yaml").write_text("version: 1")
+        done = run(*words, "--stack", "s")
+        assert done.exit_code == 2 and "--region" in done.output
 
 
 def test_a_doctor_without_a_patient(tmp_path):

@@ -107,10 +107,7 @@ def test_replay_posts_the_example_and_again_changes_nothing(running):
     words = ("replay", ROOT / "events/scenarios/posts.csv", "--map", ROOT / "events/scenarios/posts_map.yaml", "--home", home)
     assert "accepted 12 in" in run(*words).output and "accepted 12 in" in run(*words).output
     api = Api(home)
-    deadline = time.monotonic() + 30
-    while (total := api.get("stats")["total"])["in_flight"] or total["pending"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    settle(api)
     counts = api.get("stats")["sources"]["standard_webhooks/default"]
     assert counts["accepted"] == counts["recorded"] + counts["duplicates"] + counts["revised"] and counts["duplicates"] + counts["revised"] == 12
     [customer] = api.get("customers", identity="x:@lena_rides")["customers"]
@@ -134,13 +131,81 @@ def test_quarantine_is_listed_shown_and_dropped(running):
     assert healthy.exit_code == 0, healthy.output
 
 
+@pytest.fixture(scope="module")
+def two(running, tmp_path_factory):
+    """Two customers with a complaint each about one issue."""
+    home, folder = running[0], tmp_path_factory.mktemp("two")
+    (folder / "rows.csv").write_text("no,when,who,mail,words\n" + "".join(
+        f"t-{who},2026-01-0{n}T09:00:00Z,{who},{who}@birch.example,You charged me twice and nobody refunds me. {who}\n" for n, who in ((1, "ada"), (2, "bo"))
+    ))  # fmt: skip
+    (folder / "map.yaml").write_text('{id: no, occurred_at: when, author: {id: who, identities: ["email:{mail}"]}, text: words}')
+    assert run("replay", folder / "rows.csv", "--map", folder / "map.yaml", "--home", home).exit_code == 0
+    settle(Api(home))
+    return home
+
+
+def settle(api):
+    deadline = time.monotonic() + 30
+    while (total := api.get("stats")["total"])["in_flight"] or total["pending"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_customers_are_joined_split_and_erased_by_hand(two):
+    def do(*words):
+        return run("customers", *words, "--home", two)
+
+    ada, bo = (do("show", f"{who}@birch.example").stdout.split()[0] for who in ("ada", "bo"))
+    joined = do("merge", "email:ada@birch.example", "bo@birch.example", "--why", "the same voice")
+    assert joined.exit_code == 0 and f"undone by: caseline customers split {bo}" in joined.stderr
+    assert "nothing was changed" in do("merge", ada, bo).stderr
+    explained = run("explain", *(case["case_key"] for case in Api(two).get("cases", status="closed")["cases"] if case["joined"]), "--home", two).stdout
+    assert "closed 20" in explained and "it goes on in case-" in explained and f"  {ada}" in explained and "needs a case: the customer complains" in explained
+    assert do("split", "email:nobody@birch.example").output == "Error: no customer has email:nobody@birch.example\n"
+    parted = do("split", bo)
+    assert parted.stdout.split() == [ada, bo] and f"undone by: caseline customers merge {ada} {bo}" in parted.stderr
+    assert f"{bo} is standard_webhooks:bo, email:bo@birch.example" in parted.stderr and "from a signal that named it" in do("show", bo).stdout
+    assert json.loads(do("export", bo).stdout)["customer_id"] == bo
+    erased = do("erase", bo, "--yes")
+    assert erased.stdout.startswith("erased signals: 1, ") and "entries of cases: " in erased.stdout
+    for again in (do("erase", bo, "--yes"), do("show", bo)):
+        assert again.exit_code == 1 and again.output == f"Error: no customer {bo}; write an id (cus_...) or an identity such as email:ann@example.com\n"
+    [left] = [case for case in Api(two).get("cases", status="closed")["cases"] if "(erased)" in case["headline"]]
+    assert "Customer: erased" in run("explain", left["case_key"], "--home", two).stdout
+
+
+def test_a_report_of_a_brand_that_nobody_has_says_so(running):
+    wrong = run("report", "--brand", "acmee", "--home", running[0])
+    assert wrong.exit_code == 1 and wrong.output == "Error: brand: nothing is known of a brand 'acmee'; did you mean 'acme'?\n"
+    assert run("report", "--brand", "acme", "--home", running[0]).exit_code == 0
+    for words in (("--from", "yesterday"), ("--to", "2026-31-12")):
+        done = run("report", *words, "--home", running[0])
+        assert done.exit_code == 1 and done.output.startswith(f"Error: {words[0][2:]}: write a date or a time")
+
+
+def test_labels_that_cannot_be_read_are_told_by_line(running, tmp_path):
+    file = tmp_path / "labels.csv"
+    wrong = {
+        b"\x84\xff": "is not UTF-8 text", b"words\n": "labels.csv:1: write a header", b"text,sentiment\nhi,angry\n": "labels.csv:2: sentiment: no 'angry'",
+        b'text,sentiment\n"' + b"x" * 200_000: "a quotation mark that is never closed",
+    }  # fmt: skip
+    for data, said in wrong.items():
+        file.write_bytes(data)
+        done = run("analysis", "train", "--from", file, "--home", running[0])
+        assert done.exit_code == 1 and said in done.output
+    assert run("analysis", "train", "--no-crm", "--home", running[0]).exit_code == 2
+
+
 def test_what_is_not_there_is_said(running):
     home, _ = running
+    for words in (("explain", ""), ("customers", "show", ""), ("quarantine", "show", " "), ("quarantine", "drop", "")):
+        done = run(*words, "--home", home)
+        assert done.exit_code == 1 and "an id is needed" in done.output
     assert run("explain", "C-999999", "--home", home).exit_code == 1
     assert run("trigger", "nowhere", "--home", home).exit_code == 1
     assert run("quarantine", "drop", "--home", home).exit_code == 2
     second = start(home)
-    assert "is in use" in second.stdout.read() and second.wait(30) == 1
+    assert re.search(r"is in use by another caseline dev \(process \d+, port \d+\); stop it", second.stdout.read()) and second.wait(30) == 1
 
 
 def test_an_import_while_nothing_runs_is_kept(tmp_path):

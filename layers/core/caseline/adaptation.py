@@ -153,7 +153,7 @@ def read_labels(text: str, name: str, policy: Policy) -> list[Label]:
         raise ConfigError(f"{name}:1: write a header with `text` and at least one of sentiment, category, outcome")
     reader.fieldnames = columns
     labels, problems = [], []
-    for row in reader:
+    for row in _rows(reader, name):
         known = {column: (row.get(column) or "").strip() for column in COLUMNS}
         if problem := _find_problem(known, policy):
             problems.append(f"{name}:{reader.line_num}: {problem}")
@@ -162,6 +162,13 @@ def read_labels(text: str, name: str, policy: Policy) -> list[Label]:
     if problems:
         raise ConfigError("\n".join(problems[:20] + ([f"and {len(problems) - 20} more"] if len(problems) > 20 else [])))
     return labels
+
+
+def _rows(reader: csv.DictReader[str], name: str) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ConfigError(f"{name}:{reader.line_num}: {error}; a quotation mark that is never closed looks so, too") from None
 
 
 def _find_problem(row: Mapping[str, str], policy: Policy) -> str:

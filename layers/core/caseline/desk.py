@@ -15,7 +15,7 @@ from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
-from caseline.identity import normalise_identity
+from caseline.identity import guess_identity, is_identity, normalise_identity
 from caseline.outside import Outside
 from caseline.personal import Personal
 from caseline.policy import Policy, shipped_policy
@@ -52,7 +52,7 @@ class Desk:
     outside: Outside | None = None
 
     def find_customers(self, identity: str | None) -> dict[str, Any]:
-        return views.find_customers(self.table, identity, self.scopes)
+        return views.find_customers(self.table, guess_identity((identity or "").strip()), self.scopes)
 
     def show_customer(self, customer_id: str) -> dict[str, Any]:
         return views.show_customer(self.table, customer_id, self.policy(), self.clock())
@@ -64,7 +64,7 @@ class Desk:
 
     def _known(self, named: str) -> str:
         """A customer's id, also for one of its identities."""
-        if ":" not in named:
+        if not is_identity(named):
             return named
         found = self.find_customers(named)["customers"]
         if len(found) != 1:
@@ -73,7 +73,7 @@ class Desk:
 
     def split_customer(self, customer_id: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """`{"stayed", "left"}`, the ids of both: the customer of the id, or of its one `identity`, is again who it was."""
-        identity = _text(wanted, "identity")
+        identity = guess_identity(_text(wanted, "identity"))
         stayed, left = self._unions(by).split(customer_id, normalise_identity(identity) or identity, _text(wanted, "why"))
         return {"stayed": stayed, "left": left}
 
@@ -218,7 +218,7 @@ def read_body(text: str | None) -> dict[str, Any]:
 def _text(wanted: Mapping[str, Any], name: str, required: bool = False) -> str:
     value = wanted.get(name, "")
     if not isinstance(value, str) or len(value) > LONGEST or (required and not value.strip()):
-        raise QueryError(name, f"write up to {LONGEST} characters" if not required else "write the id of the other customer")
+        raise QueryError(name, "write the id of the other customer, or one of their identities" if required else f"write text of up to {LONGEST} characters")
     return value.strip()
 
 

@@ -35,6 +35,19 @@ def is_own(identity: str, own_ids: Collection[str]) -> bool:
     return identity in own_ids or (namespace == "email" and f"domain:{value.rpartition('@')[2]}" in own_ids)
 
 
+def is_identity(typed: str) -> bool:
+    """Whether people mean an identity rather than a customer's id: an address or a number is one without its namespace, too."""
+    return ":" in typed or "@" in typed or typed.startswith("+")
+
+
+def guess_identity(typed: str) -> str:
+    """What people type: an address, a number or a handle goes without its namespace."""
+    if ":" in typed or not typed:
+        return typed
+    kind = "x" if typed.startswith("@") else "email" if "@" in typed else "phone"
+    return f"{kind}:{typed}"
+
+
 def normalise_email(value: str) -> str | None:
     value = _MAILTO.sub("", value.lower()).rstrip(".")
     return value if _EMAIL.match(value) and value.isprintable() else None

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from caseline.errors import ConfigError, ConflictError, UnavailableError
 
-from caseline_local.cli.terminal import FindingsError, UnreachableError, clean, count_words, home_option, json_option, say, show, show_json
+from caseline_local.cli.terminal import FindingsError, UnreachableError, clean, count_words, home_option, json_option, read_file, say, show, show_json
 from caseline_local.cli.validate import region_option
 
 _TASKS = {"sentiment": "sentiment", "category": "issue category"}
@@ -37,7 +37,7 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     @region_option
     @wraps(command)
     def run(*args: Any, home: Path, stack: str | None, region: str | None, **options: Any) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
         try:
             command(*args, place=_find_stack(stack, region) if stack else _find_home(home), **options)
@@ -45,6 +45,8 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
             raise FindingsError(str(error)) from None
         except ClientError as error:
             raise FindingsError(f"AWS refused: {error.response['Error']['Message']}") from None
+        except NoRegionError:
+            raise click.UsageError("say with --region where the stack is; the AWS profile has none") from None
         except (BotoCoreError, UnavailableError) as error:
             raise UnreachableError(f"a service does not answer: {error}") from None
 
@@ -72,8 +74,10 @@ def train(file: Path | None, no_crm: bool, as_json: bool, place: Place) -> None:
     from caseline.adaptation import labels_of_cases, read_labels
     from caseline.table import Table
 
+    if no_crm and not file:
+        raise click.UsageError("--no-crm alone leaves nothing to learn from; bring a file with --from")
     policy = _read_policy(place)
-    labels = read_labels(file.read_text(encoding="utf-8-sig"), file.name, policy) if file else []
+    labels = read_labels(read_file(file), file.name, policy) if file else []
     if not no_crm:
         labels += labels_of_cases(Table(place.client("dynamodb"), place.table), policy)
     if not labels:
@@ -101,7 +105,7 @@ def report(as_json: bool, place: Place) -> None:
     show(f"{current['version']}, of {current['labels']} labels, {current['at'][:19]}Z" if current else "the shipped model")
     if found["refused"]:
         show(f"refused, so the shipped model judges: {found['refused']}")
-    say(f"{len(found['earlier'])} earlier ones can be put back")
+    say(f"{count_words(len(found['earlier']), 'earlier model')} can be put back")
     if found["last"]:
         _show_training(found["last"])
 
@@ -134,7 +138,7 @@ def explain(text: str, language: str | None, channel: str | None, as_json: bool)
         return
     strength = f", strength {said.strength:.2f}" if said.strength else ""
     show(f"sentiment  {said.sentiment}{strength} (confidence {said.confidence:.2f})" if said.sentiment else f"sentiment  unscored, {said.unscored}")
-    show(f"about      {said.category}, urgency {said.urgency}, language {said.language}")
+    show(f"about      {said.category}, urgency {said.urgency}, language {said.language or 'not known'}")
     show(f"feels      {felt or 'not told: English alone is read so finely'}")
 
 
@@ -147,7 +151,7 @@ def _show_training(report: dict[str, Any]) -> None:
             show(f"  macro-F1 {before['macro_f1']:.3f} -> {after['macro_f1']:.3f}, right {before['accuracy']:.3f} -> {after['accuracy']:.3f}, of {after['n']}")
             for label, row in after["labels"].items():
                 show(f"    {clean(label, 30):30} P {row['precision']:.2f} R {row['recall']:.2f} F1 {row['f1']:.2f} of {row['n']}")
-    if bar := report.get("bars", {}).get("complaint"):
+    if (bar := report.get("bars", {}).get("complaint")) and report["verdicts"]["sentiment"] == "better":  # the two are installed together
         asked = "; enquiries of calm customers in public are none" if "question" in report["bars"] else ""
         show(f"a case from strength {bar:g} on{asked}")
     show("installed" if report["installed"] else "not installed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from caseline_local.cli.terminal import FindingsError, UnreachableError
+from caseline_local.cli.terminal import FindingsError, RefusedError, UnreachableError
 
 _PATIENCE = 60.0
 
@@ -52,6 +53,8 @@ class Api:
                 return
 
     def _call(self, method: str, path: tuple[str, ...], query: str = "", body: bytes | None = None, content_type: str = "") -> Any:
+        if not all(part.strip() for part in path):
+            raise FindingsError("an id is needed; nothing but blanks was given")
         address = f"{self.url}/api/v1/" + "/".join(quote(part, safe="") for part in path) + query
         headers = {"Authorization": f"Bearer {self._token}", **({"Content-Type": content_type} if content_type else {})}
         request = urllib.request.Request(address, body, headers, method=method)  # noqa: S310 - http to this machine
@@ -61,8 +64,8 @@ class Api:
         except urllib.error.HTTPError as error:
             if error.code == 503:
                 raise UnreachableError(f"{self.url} is starting, stopping or without a service it needs; try again in a moment") from None
-            raise FindingsError(_refusal(error, address, self.home)) from None
-        except OSError as error:
+            raise RefusedError(_refusal(error, address, self.home), error.code) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:  # nobody, or somebody else who listens there by now
             raise UnreachableError(f"{self.url} does not answer ({error}); start it with `caseline dev --home {self.home}`") from None
 
 
@@ -94,10 +97,13 @@ def _read_token(home: Path) -> str:
 
 
 def _refusal(error: urllib.error.HTTPError, address: str, home: Path) -> str:
+    """What the API says is plain enough to stand by itself, after the field that it is about."""
     try:
         body = json.load(error)
-        message = (body.get("error") or {}).get("message") or body.get("message") or ""
-    except ValueError:
-        message = ""
+        refused, message = body.get("error") or {}, body.get("message") or ""
+    except (ValueError, AttributeError):
+        refused, message = {}, ""
+    if refused.get("message"):
+        return f"{refused['field']}: {refused['message']}" if refused.get("field") else str(refused["message"])
     hint = f"; is {home}/api-token the token of the product that runs there?" if error.code in (401, 403) else ""
     return f"{address.partition('?')[0]} answered {error.code}: {message or error.reason}{hint}"

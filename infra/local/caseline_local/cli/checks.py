@@ -18,7 +18,7 @@ from typing import Any
 from caseline.errors import ConfigError
 
 from caseline_local.cli.api import Api, is_running
-from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words
+from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words, read_file
 
 ROOT = Path(__file__).resolve().parents[4]
 _PACKAGES = ("boto3", "moto", "chalice", "aws-lambda-powertools", "pydantic", "aws-sam-translator", "jinja2", "ruamel.yaml")
@@ -66,7 +66,9 @@ class Patient:
 
     def read(self, name: str) -> str:
         try:
-            return (self.home / name).read_text(encoding="utf-8")
+            return read_file(self.home / name)
+        except FindingsError as error:
+            raise Bad(error.message, f"edit {self.home}/{name}") from None
         except OSError as error:
             raise Bad(f"{self.home}/{name}: {error.strerror}", f"caseline dev --home {self.home}   (writes what is missing)") from None
 
@@ -115,7 +117,7 @@ def check_config(patient: Patient) -> str:
         sources = patient.config["sources"]
     except ConfigError as error:
         raise Bad(str(error), f"edit {patient.home}/config.yaml; caseline config validate {patient.home}/config.yaml checks it") from None
-    return f"{len(sources)} sources"
+    return count_words(len(sources), "source")
 
 
 def check_policy(patient: Patient) -> str:
@@ -142,7 +144,7 @@ def check_secrets(patient: Patient) -> str:
         raise Bad(f"none for {login}: no case can be saved there", f'add "{login}": {{...}} to {file}; the CRM\'s README says what it holds')
     if missing:
         raise Bad(f"none for {', '.join(missing)}: their requests are refused", f'add "{missing[0]}": ["..."] to {file}, with the secret that the platform has')
-    return f"one for each of {len(config['sources'])} sources"
+    return f"one for each of {count_words(len(config['sources']), 'source')}"
 
 
 def check_private(patient: Patient) -> str:
@@ -168,7 +170,7 @@ def check_balance(patient: Patient) -> str:
     known = sum(total[name] for name in ("recorded", "revised", "duplicates", "quarantined", "in_flight"))
     if total["in_flight"] < 0 or known != total["accepted"]:
         raise Bad(f"{total['accepted']} accepted, but {known} accounted for", f"look into {patient.home}/logs for record_signals and publish_events")
-    parts = {"recorded": "recorded", "revised": "revised", "duplicates": "duplicates", "quarantined": "in quarantine", "in_flight": "on their way"}
+    parts = {"recorded": "recorded", "revised": "revised", "duplicates": "duplicates", "quarantined": "quarantined", "in_flight": "on their way"}
     return f"{total['accepted']} accepted = " + " + ".join(f"{total[name]} {words}" for name, words in parts.items())
 
 

@@ -128,6 +128,7 @@ def _import_offline(data: bytes, home: Path) -> Report:
     from datetime import UTC, datetime
 
     from caseline.cases.rescoring import rescore_cases
+    from caseline.crm._pace import BUILTIN
     from caseline.crm.builtin import create
     from caseline.signals import isoformat
 
@@ -135,6 +136,9 @@ def _import_offline(data: bytes, home: Path) -> Report:
     from caseline_local.engine.home import HomeInUseError
     from caseline_local.engine.offline import open_table
 
+    named = (read_home_config(home).get("crm") or {}).get("name") or BUILTIN if (home / "config.yaml").exists() else BUILTIN
+    if named != BUILTIN:
+        raise FindingsError(f"the CRM of {home} is {named}, which has its own accounts; files go into the built-in one: `crm: {{name: builtin}}`")
     try:
         with open_table(home) as table:
             report = create(table=table, clock=lambda: datetime.now(UTC)).import_accounts(data)

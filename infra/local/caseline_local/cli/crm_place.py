@@ -15,7 +15,7 @@ import click
 from caseline.errors import ConfigError, CrmAuthError, CrmError, CrmRateLimitError, CrmUnavailableError
 
 from caseline_local.cli.api import Api
-from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, json_option
+from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, json_option, read_file
 
 ROOT = Path(__file__).resolve().parents[4]
 _WAIT = 600.0  # seconds for a count of both sides
@@ -69,7 +69,7 @@ class HomePlace:
 
     def _read(self, name: str) -> str:
         try:
-            return (self.home / name).read_text(encoding="utf-8")
+            return read_file(self.home / name)
         except OSError as error:
             raise FindingsError(f"{self.home}/{name} cannot be read ({error.strerror}); `caseline dev --home {self.home}` writes one to begin with") from None
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from caseline_local.cli.api import Api
-from caseline_local.cli.terminal import FindingsError, band, clean, home_option, json_option, show, show_json
+from caseline_local.cli.terminal import FindingsError, RefusedError, band, clean, home_option, json_option, show, show_json
 
 _FACT_WIDTH, _QUOTE = 18, 90
 
@@ -25,7 +25,7 @@ def explain(case: str, home: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    for line in explain_case(found, api.get("customers", found["customer_id"])):
+    for line in explain_case(found, find_owner(api, found)):
         show(line)
 
 
@@ -34,8 +34,8 @@ def find_case(api: Api, name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = api.get("cases", name)
         return found
-    except FindingsError as error:
-        if "answered 404" not in error.message:
+    except RefusedError as error:
+        if error.status != 404:
             raise
     for status in ("open", "closed"):
         for case in api.pages("cases", "after", status=status, limit=200):
@@ -44,15 +44,29 @@ def find_case(api: Api, name: str) -> dict[str, Any]:
     raise FindingsError(f"no case {name}; the console and GET /api/v1/cases list them")
 
 
+def find_owner(api: Api, case: Mapping[str, Any]) -> dict[str, Any]:
+    """The customer of a case; nothing of one who was erased."""
+    try:
+        found: dict[str, Any] = api.get("customers", case["customer_id"])
+        return found
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        return {}
+
+
 def explain_case(case: Mapping[str, Any], customer: Mapping[str, Any]) -> Iterator[str]:
-    """The priority's lines with their sum, the account's facts with source and time, the signals."""
+    """The priority's lines with their sum, how the case stands, the account's facts with source and time, the signals with what was made of each."""
     priority, account = case["priority"], customer.get("account") or {}
     yield headline(case, customer)
     yield from priority_lines(priority)
     yield f"  = {priority['score']} {priority['band']} -> queue {case['queue']}{_override(priority)}"
     yield f"  {describe_crm(case['crm'])}"
+    for line in state_lines(case):
+        yield f"  {line}"
     yield ""
-    yield f"Account: {clean(account.get('name') or 'not known')} (match: {account.get('match')})"
+    yield f"Customer: {clean(customer.get('name') or 'no name', 80)}  {customer['customer_id']}" if customer else "Customer: erased"
+    yield f"Account: {clean(account.get('name') or 'not known')} (match: {account.get('match') or 'none'})"
     for name, fact in (account.get("facts") or {}).items():
         yield f"  {name:<{_FACT_WIDTH}} {clean(fact.get('value'))}  ({_origin(fact)})"
     yield ""
@@ -60,6 +74,19 @@ def explain_case(case: Mapping[str, Any], customer: Mapping[str, Any]) -> Iterat
     for signal in case["signals"]:
         said = clean(signal.get("text") or "(no text)", _QUOTE)
         yield f"  {signal['occurred_at'][:19]}Z {signal['channel']} {signal['direction']} {_sentiment(signal)}: {said}"
+        if why := "; ".join(filter(None, (signal.get("need_text"), signal.get("case_why")))):
+            yield f"      {clean(why, 200)}"
+
+
+def state_lines(case: Mapping[str, Any]) -> Iterator[str]:
+    """Whether it is open, who has it, what was missed, what it belongs to, and what comes next."""
+    stands = f"closed {case['closed_at'][:16]}Z" if case.get("closed_at") else f"open since {case['opened_at'][:16]}Z"
+    waits = f", the customer waits since {case['waiting_since'][:16]}Z" if case.get("waiting_since") and not case.get("closed_at") else ""
+    yield f"{stands}, owner {clean(case.get('owner') or 'nobody', 80)}{waits}"
+    if case.get("joined"):
+        yield f"it goes on in {case['joined']}, which is of the same issue"
+    told = [*(miss["text"] for miss in case.get("missed") or ()), (case.get("incident") or {}).get("text"), case.get("outlook")]
+    yield from (clean(text, 300) for text in told if text)
 
 
 def headline(case: Mapping[str, Any], customer: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from caseline.policy import BANDS, Policy, load_policy
 
 from caseline_local.cli.api import Api, is_running
 from caseline_local.cli.crm_place import StackPlace
-from caseline_local.cli.terminal import FindingsError, band, clean, home_option, json_option, say, show, show_json
+from caseline_local.cli.terminal import FindingsError, band, clean, count_words, home_option, json_option, read_file, say, show, show_json
 
 KINDS = ("band", "raised", "lowered", "queue", "dropped", "added")
 _SHOWN = 40
@@ -58,8 +59,10 @@ def simulate(
     signals that would need a case and have none (`added`).
     """
     allowed = dict(map(_read_limit, limits))
-    _load(file)
-    wanted = {"policy": file.read_text(encoding="utf-8")} | ({"against": against.read_text(encoding="utf-8")} if against else {})
+    files = {"policy": file} | ({"against": against} if against else {})
+    for each in files.values():
+        _load(each)
+    wanted = {name: read_file(each) for name, each in files.items()}
     with _open(home, stack, region) as ask:
         report = gather(ask, wanted, ("open", "closed") if status == "all" else (status,), limit)
     if as_json:
@@ -79,12 +82,18 @@ def compare(old: Policy, new: Policy) -> list[dict[str, Any]]:
 
 
 def gather(ask: Ask, wanted: Mapping[str, Any], statuses: tuple[str, ...], limit: int) -> dict[str, Any]:
-    """All pages as one report: `{"standing", "proposed", "counts", "bands", "cases", "uncased"}`; `cases` are those that change."""
-    pages = [page for status in statuses for page in _pages(ask, {**wanted, "status": status}, limit)]
-    cases = [case for page in pages for case in page["cases"]]
+    """All pages as one report: `{"standing", "proposed", "judged", "gone", "more", "counts", "bands", "cases", "uncased"}`.
+
+    `cases` are those that change, `gone` how many have no signals left to judge by, `more` says whether there are more than `limit` of a status.
+    """
+    read = [list(_pages(ask, {**wanted, "status": status}, limit)) for status in statuses]
+    pages = list(chain.from_iterable(read))
+    found = [case for page in pages for case in page["cases"]]
+    cases = [case for case in found if case["standing"] or case["proposed"]]
     uncased = sorted({signal_id for page in pages for signal_id in page["uncased"]})
     return {
-        "standing": pages[0]["standing"], "proposed": pages[0]["proposed"], "judged": len(cases), "counts": count(cases) | {"added": len(uncased)},
+        "standing": pages[0]["standing"], "proposed": pages[0]["proposed"], "judged": len(cases), "gone": len(found) - len(cases),
+        "more": any(each[-1]["next"] for each in read), "counts": count(cases) | {"added": len(uncased)},
         "bands": {name: [_in_band(cases, side, name) for side in ("standing", "proposed")] for name in BANDS},
         "cases": [case for case in cases if case["standing"] != case["proposed"]], "uncased": uncased,
     }  # fmt: skip
@@ -165,18 +174,30 @@ def _ask_stack(place: StackPlace) -> Ask:
 
 
 def _show(report: Mapping[str, Any]) -> None:
-    show(f"{report['judged']} cases under {report['standing']} and {report['proposed']}")
+    show(f"{count_words(report['judged'], 'case')} under {report['standing']} and {report['proposed']}")
     for name, (before, after) in report["bands"].items():
         show(f"  {band(name)}  {before:>6} -> {after}")
     show("  " + ", ".join(f"{kind} {number}" for kind, number in report["counts"].items()))
     for case in report["cases"][:_SHOWN]:
-        show(f"{case['case_key']}  {_say(case['standing'])} -> {_say(case['proposed'])}  {clean('; '.join(case['why']), 160)}")
+        show(f"{case['case_key']}  {_say(case['standing'])} -> {_say(case['proposed'])}  {clean(_say_why(case), 160)}")
     if len(report["cases"]) > _SHOWN:
         say(f"... and {len(report['cases']) - _SHOWN} more; --json has them all")
+    if report["gone"]:
+        say(f"not judged: {count_words(report['gone'], 'case')} of which no signal is left (deleted, erased or expired)")
+    if report["more"]:
+        say("there are more cases; --limit N judges more of each status")
 
 
 def _say(verdict: Mapping[str, Any] | None) -> str:
     return f"{verdict['band']} {verdict['score']} {verdict['queue']}" if verdict else "no case"
+
+
+def _say_why(case: Mapping[str, Any]) -> str:
+    """The lines that weigh otherwise; or what differs though they do not."""
+    before, after = case["standing"], case["proposed"]
+    if case["why"] or not before or not after:
+        return "; ".join(case["why"]) or "a signal of it would need a case"
+    return "another band for the same score" if before["band"] != after["band"] else "another queue"
 
 
 def _read_limit(text: str) -> tuple[str, int]:
@@ -188,8 +209,8 @@ def _read_limit(text: str) -> tuple[str, int]:
 
 def _load(file: Path) -> Policy:
     try:
-        return load_policy(file.read_text(encoding="utf-8"), file.name)
-    except (ConfigError, UnicodeDecodeError) as error:
+        return load_policy(read_file(file), file.name)
+    except ConfigError as error:
         raise FindingsError(str(error)) from None
 
 

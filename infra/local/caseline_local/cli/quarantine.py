@@ -19,7 +19,7 @@ def quarantine() -> None:
 @quarantine.command("list")
 @home_option
 @json_option
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many.")
 def list_items(home: Path, as_json: bool, limit: int) -> None:
     """What waits for a decision, newest first."""
     items = list(islice(Api(home).pages("quarantine", "before", limit=min(limit, 200)), limit))
@@ -62,6 +62,9 @@ def _decide(api: Api, item_ids: tuple[str, ...], everything: bool, verb: str) ->
     if bool(item_ids) == everything:
         raise click.UsageError("write the ids, or --all")
     wanted = [item["id"] for item in api.pages("quarantine", "before")] if everything else list(item_ids)
+    if not wanted:
+        say("nothing is in quarantine")
+        return
     refused = [refusal for item_id in wanted if (refusal := _decide_one(api, item_id, verb))]
     if refused:
         raise FindingsError("\n".join(refused))

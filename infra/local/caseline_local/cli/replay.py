@@ -23,7 +23,7 @@ from caseline.signals import isoformat, parse_time
 
 from caseline_local.cli.mapping import MappingError, check_mapping, columns_of, map_row, shift_times
 from caseline_local.cli.sources import Sender, find_sender
-from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, say, show
+from caseline_local.cli.terminal import FindingsError, UnreachableError, home_option, read_file, say, show
 from caseline_local.world import world_of
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries when the product does not take it
@@ -51,6 +51,8 @@ def replay(
     The map has the shape of the signal; events/scenarios/posts_map.yaml is an example.
     """
     signals, faults = load_signals(file, read_mapping(map_file), limit)
+    if not signals and not faults:
+        raise FindingsError(f"{file.name} has no rows")
     for fault in faults[:_SHOWN]:
         say(f"{file.name}:{fault}", fg="red")
     if len(faults) > _SHOWN:
@@ -71,8 +73,8 @@ def replay(
 
 def read_mapping(file: Path) -> Mapping[str, Any]:
     try:
-        return check_mapping(read_yaml(file.read_text(encoding="utf-8"), file.name))
-    except (ConfigError, MappingError, UnicodeDecodeError) as error:
+        return check_mapping(read_yaml(read_file(file), file.name))
+    except (ConfigError, MappingError) as error:
         raise FindingsError(str(error) if isinstance(error, ConfigError) else f"{file.name}: {error}") from None
 
 
@@ -96,14 +98,12 @@ def load_signals(file: Path, mapping: Mapping[str, Any], limit: int | None = Non
 def read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """(line, row); in place of a row what is wrong with the line."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        if file.suffix.lower() in (".jsonl", ".ndjson"):
-            yield from _read_json_lines(lines)
-            return
-        reader = csv.DictReader(lines)
-        line = 1 if reader.fieldnames is None else reader.line_num
-        for row in reader:
-            yield line + 1, {name: value for name, value in row.items() if name is not None}
-            line = reader.line_num
+        try:
+            yield from _read_json_lines(lines) if file.suffix.lower() in (".jsonl", ".ndjson") else _read_csv(lines)
+        except UnicodeDecodeError:
+            raise FindingsError(f"{file.name} is not UTF-8 text; save it as UTF-8") from None
+        except csv.Error as error:
+            raise FindingsError(f"{file.name} is no CSV ({error}); a quotation mark that is never closed looks so, too") from None
 
 
 def check_columns(file: Path, mapping: Mapping[str, Any], row: Mapping[str, Any]) -> None:
@@ -213,6 +213,14 @@ def _reason(answer: str) -> str:
         return f"{error['field']}: {error['message']}"
     except (ValueError, LookupError, TypeError):
         return answer[:100]
+
+
+def _read_csv(lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(lines)
+    line = 1 if reader.fieldnames is None else reader.line_num
+    for row in reader:
+        yield line + 1, {name: value for name, value in row.items() if name is not None}
+        line = reader.line_num
 
 
 def _read_json_lines(lines: Any) -> Iterator[tuple[int, dict[str, Any] | str]]:

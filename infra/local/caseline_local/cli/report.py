@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from caseline.reports.asking import find_slip
 from caseline.reports.reading import Window
 from caseline.reports.report import make_report
 from caseline.signals import parse_time
 
 from caseline_local.cli.api import Api
-from caseline_local.cli.terminal import clean, home_option, json_option, show, show_json
+from caseline_local.cli.terminal import FindingsError, clean, count_words, home_option, json_option, show, show_json
 
 
 @click.command()
@@ -38,6 +39,8 @@ def read_report(api: Api, asked: Mapping[str, str | None]) -> dict[str, Any]:
     while page["next"]:
         page = api.get("metrics", "facts", **fixed, after=page["next"])
         facts += page["facts"]
+    if problem := find_slip(asked["brand"], page["known_brands"], facts):
+        raise FindingsError(f"brand: {problem}")
     return make_report(window, facts, as_of, policy)
 
 
@@ -58,7 +61,7 @@ def say_report(found: Mapping[str, Any]) -> Iterator[str]:
         share = f"{_number(row['adherence'])} %" if row["due"] else "none due"
         yield f"SLA {row['clock']:<11} {row['level']:<9} {share} ({row['met']} met, {row['missed']} missed, {row['open']} open)"
     for row in found["repeat_contacts"]["categories"]:
-        rates = f"{_number(row['rate'])} % of {row['contacts']} contacts repeat, {_number(row['contacts_per_case'])} a case"
+        rates = f"{_number(row['rate'])} % of {count_words(row['contacts'], 'contact')} repeat, {_number(row['contacts_per_case'])} a case"
         at_once = f"{_number(row['first_contact_resolution'])} % of {row['resolved']} resolved at once" if row["resolved"] else "none resolved"
         yield f"{clean(row['category']):<12} {rates}; {at_once}"
 

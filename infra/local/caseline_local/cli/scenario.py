@@ -45,7 +45,7 @@ def run(names: tuple[str, ...], everything: bool, stay: bool, home: Path | None)
         raise click.UsageError("name a story, or write --all; `caseline scenario list` lists them")
     if len(chosen) > 1 and (stay or home):
         raise click.UsageError("--stay and --home are for one story")
-    failed = [name for name in chosen if not _run(_load(name), home, stay)]
+    failed = [story.name for story in [_load(name) for name in chosen] if not _run(story, home, stay)]  # all are read before one is played
     if len(chosen) > 1:
         show(f"{len(chosen) - len(failed)} of {count_words(len(chosen), 'story').replace('storys', 'stories')} came out as told")
     if failed:

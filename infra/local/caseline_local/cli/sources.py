@@ -19,7 +19,7 @@ from caseline.web import WebhookRequest
 
 from caseline_local.cli.api import find_url
 from caseline_local.cli.samples import signing_setting
-from caseline_local.cli.terminal import FindingsError, UnreachableError
+from caseline_local.cli.terminal import FindingsError, UnreachableError, read_file
 from caseline_local.world import world_of
 
 _PATIENCE = 30.0
@@ -82,7 +82,7 @@ class Sender:
 def read_home_config(home: Path) -> dict[str, Any]:
     """The configuration as plain data."""
     try:
-        return dict(read_yaml((home / "config.yaml").read_text(), "config.yaml") or {})
+        return dict(read_yaml(read_file(home / "config.yaml"), "config.yaml") or {})
     except OSError:
         raise FindingsError(f"{home}/config.yaml is missing; `caseline dev --home {home}` writes one to begin with") from None
     except ConfigError as error:
@@ -91,7 +91,7 @@ def read_home_config(home: Path) -> dict[str, Any]:
 
 def read_home_secrets(home: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((home / "secrets.json").read_text() or "{}"))
+        return dict(json.loads(read_file(home / "secrets.json") or "{}"))
     except (OSError, ValueError) as error:
         raise FindingsError(f'{home}/secrets.json cannot be read ({error}); write {{"<channel>/<source>": ["newest", "older"]}}') from None
 

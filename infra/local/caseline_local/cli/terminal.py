@@ -23,10 +23,26 @@ class FindingsError(click.ClickException):
     exit_code = 1
 
 
+class RefusedError(FindingsError):
+    """The product refused what was asked; `status` is its answer's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class UnreachableError(click.ClickException):
     """The product does not answer; the text says what to do."""
 
     exit_code = 3
+
+
+def read_file(file: Path) -> str:
+    """The text of a file that people wrote."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise FindingsError(f"{file.name} is not UTF-8 text; save it as UTF-8") from None
 
 
 def say(text: str = "", **style: Any) -> None:

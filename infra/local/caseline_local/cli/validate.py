@@ -12,7 +12,7 @@ from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
 
 from caseline_local.cli.policy_trial import diff, simulate
-from caseline_local.cli.terminal import FindingsError, UnreachableError, say, show
+from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words, read_file, say, show
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 stack_option = click.option("--stack", required=True, help="The stack's name.")
@@ -29,7 +29,7 @@ def config() -> None:
 def validate_config(file: Path) -> None:
     """Check a config.yaml."""
     found = _read_config(file)
-    show(f"{file.name}: {len(found['sources'])} sources of {len(found['brands'])} brands; nothing wrong")
+    show(f"{file.name}: {count_words(len(found['sources']), 'source')} of {count_words(len(found['brands']), 'brand')}; nothing wrong")
 
 
 @config.command("put")
@@ -48,7 +48,7 @@ def put_config(file: Path, stack: str, region: str | None, secrets_file: Path | 
     for name, value in secrets.items():
         call_aws(region, "secretsmanager", lambda store, name=name, value=value: put_secret(store, f"{stack}/{name}", json.dumps(value)))
     _put_parameter(region, f"/{stack}/config", json.dumps(found, ensure_ascii=False))
-    say(f"put: {len(found['sources'])} sources, {len(secrets)} secrets")
+    say(f"put: {count_words(len(found['sources']), 'source')}, {count_words(len(secrets), 'secret')}")
 
 
 @click.group()
@@ -74,34 +74,34 @@ def validate_policy(file: Path) -> None:
 def put_policy(file: Path, stack: str, region: str | None) -> None:
     """Check a policy and put it where a deployed stack reads it: taken up within a minute."""
     found = _read_policy(file)
-    _put_parameter(region, f"/{stack}/policy", json.dumps(read_yaml(file.read_text(encoding="utf-8"), file.name), default=str))
+    _put_parameter(region, f"/{stack}/policy", json.dumps(read_yaml(read_file(file), file.name), default=str))
     say(f"put: policy of version {found.version}")
 
 
 def _read_config(file: Path) -> dict[str, Any]:
     from caseline.configuration import read_config
 
-    found: dict[str, Any] = _checked(lambda: read_config(file.read_text(encoding="utf-8"), file.name))
+    found: dict[str, Any] = _checked(lambda: read_config(read_file(file), file.name))
     return found
 
 
 def _read_secrets(file: Path, found: dict[str, Any]) -> dict[str, Any]:
     from caseline.configuration import read_secrets
 
-    secrets: dict[str, Any] = _checked(lambda: read_secrets(file.read_text(encoding="utf-8"), found, file.name))
+    secrets: dict[str, Any] = _checked(lambda: read_secrets(read_file(file), found, file.name))
     return secrets
 
 
 def _read_policy(file: Path) -> Any:
     from caseline.policy import load_policy
 
-    return _checked(lambda: load_policy(file.read_text(encoding="utf-8"), file.name))
+    return _checked(lambda: load_policy(read_file(file), file.name))
 
 
 def _checked(read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except (ConfigError, UnicodeDecodeError) as error:
+    except ConfigError as error:
         raise FindingsError(str(error)) from None
 
 
@@ -124,11 +124,13 @@ def put_secret(store: Any, name: str, text: str) -> None:
 
 def call_aws(region: str | None, service: str, use: Callable[[Any], Any]) -> Any:
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
     try:
         return use(boto3.Session(region_name=region).client(service))
     except ClientError as error:
         raise FindingsError(f"{service} refused: {error.response['Error']['Message']}") from None
+    except NoRegionError:
+        raise click.UsageError("say with --region where the stack is; the AWS profile has none") from None
     except BotoCoreError as error:
         raise UnreachableError(f"{service} cannot be reached: {error}") from None

@@ -49,10 +49,7 @@ class Home:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
-            raise HomeInUseError(
-                f"{self.path} is in use by another caseline dev ({file.read().strip() or 'starting'}); stop it, or choose another --home"
-            ) from None
+            raise HomeInUseError(f"{self.path} is in use by another caseline dev ({_who_runs(file)}); stop it, or choose another --home") from None
         self._lock = file
         self.note_port(port)
 
@@ -89,6 +86,15 @@ class Home:
         """Changes whenever a file that people edit does."""
         edited = [self.config_file, self.secrets_file, *sorted(self.path.glob("*.y*ml"))]
         return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in edited)
+
+
+def _who_runs(lock: IO[str]) -> str:
+    try:
+        lock.seek(0)
+        found = json.load(lock)
+        return f"process {found['pid']}, port {found['port']}" if found.get("port") else f"process {found['pid']}, starting"
+    except (ValueError, LookupError, AttributeError):
+        return "starting"
 
 
 def _make_secrets() -> dict[str, list[str]]:

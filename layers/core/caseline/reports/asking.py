@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.config_text import suggest
 from caseline.errors import QueryError
 from caseline.policy import Policy
 from caseline.reports.reading import Facts, Reader, Window
@@ -21,25 +22,35 @@ CURSOR = "metrics"
 
 def read_report(table: Table, policy: Policy, brands: Iterable[str], scopes: Iterable[str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """QueryError where there is too much for one answer."""
-    window, reader = read_window(query, brands, now), _reader(table, policy, scopes, now)
+    known = set(brands)
+    window, reader = read_window(query, known, now), _reader(table, policy, scopes, now)
     facts: Facts = []
     after = ""
     for _ in range(PAGES):
         page, after = reader.read(window, after)
         facts += page
         if not after:
+            if problem := find_slip(query.get("brand"), known, facts):
+                raise QueryError("brand", problem)
             return make_report(window, facts, isoformat(now), _rules(policy))
     raise QueryError("from", "there is too much for one answer; `caseline report` reads it page by page, or write a shorter window")
 
 
 def read_facts(table: Table, policy: Policy, brands: Iterable[str], scopes: Iterable[str], query: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    window = read_window(query, brands, now)
+    known = set(brands)
+    window = read_window(query, known, now)
     after = read_cursor("after", query.get("after"), CURSOR) or ""
     if after and after.partition("|")[0] not in window.lists:
         raise QueryError("after", "this is not a cursor of this window; use the value of `next` as it was given")
     facts, following = _reader(table, policy, scopes, now).read(window, after)
     told = {"from": isoformat(window.since), "to": isoformat(window.until), "brands": list(window.brands), "as_of": isoformat(now), "policy": _rules(policy)}
+    told |= {"known_brands": sorted(known)}
     return {"facts": facts, "next": write_cursor(CURSOR, following) if following else None} | told
+
+
+def find_slip(brand: str | None, known: Collection[str], facts: Facts) -> str:
+    """A brand that no source has any more may still have facts; one that has neither is a slip."""
+    return f"nothing is known of a brand {brand!r}{suggest(brand, sorted(known))}" if brand and brand not in known and not facts else ""
 
 
 def read_window(query: Mapping[str, str], brands: Iterable[str], now: datetime) -> Window:
