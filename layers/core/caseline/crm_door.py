@@ -10,7 +10,7 @@ from typing import Any
 
 from caseline.crm import Change, open_crm
 from caseline.crm._pace import BUILTIN
-from caseline.crm_messages import write_changes
+from caseline.crm_messages import write_changes, write_messages
 from caseline.door import JSON, RETRY_SECONDS, Log, RefusedError, public_url, read_body, read_headers
 from caseline.errors import ConfigError, PayloadError, SignatureError, UnavailableError
 from caseline.metrics import emit
@@ -18,7 +18,6 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest, WebhookResponse
 
 BODY_LIMIT = 1_000_000  # bytes; a batch of a hundred records
-MESSAGE = 200  # changes in a queue message
 _open = cache(open_crm)
 
 
@@ -69,6 +68,6 @@ class CrmDoor:
             emit({"NotUnderstood": 1}, label, request.received_at, self._wiring.stack)
             self._wiring.send_changes(write_changes([], poll=True))
             return []
-        for start in range(0, len(changes), MESSAGE):
-            self._wiring.send_changes(write_changes(changes[start : start + MESSAGE]))
+        for message in write_messages(changes, request.received_at):
+            self._wiring.send_changes(message)
         return changes

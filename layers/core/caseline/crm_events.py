@@ -9,7 +9,7 @@ from typing import Any
 
 from caseline.crm import Change, open_crm
 from caseline.crm._pace import BUILTIN
-from caseline.crm_messages import write_changes
+from caseline.crm_messages import write_changes, write_messages
 from caseline.errors import PayloadError
 from caseline.sources import Source
 
@@ -37,6 +37,6 @@ class CrmEvents:
             self._log.error("not understood, polling instead", extra={"source": f"crm/{name}", "field": error.field})
             self._wiring.send_changes(write_changes([], poll=True))
             return 0
-        if changes:
-            self._wiring.send_changes(write_changes(changes))
+        for message in write_messages(changes, now):
+            self._wiring.send_changes(message)
         return len(changes)

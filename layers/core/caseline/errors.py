@@ -56,6 +56,10 @@ class CrmAuthError(CrmError):
     """Wrong or expired credentials; refreshed once, then never retried."""
 
 
+class CrmForbiddenError(CrmAuthError):
+    """The login is right, but its user may not do this one thing."""
+
+
 class CrmNotFoundError(CrmError):
     """The record does not exist (any more)."""
 

@@ -46,9 +46,9 @@ class CrmSync:
     def take(self, body: str) -> None:
         """A message of changes that came by a webhook. One that says no more than that something changed is read by a poll."""
         changes, poll = read_message(body)
-        for change in changes:
-            self.inbound.apply(change)
-        if poll or any(not change.fields for change in changes):
+        for change, dated in changes:
+            self.inbound.apply(change, dated)
+        if poll or any(not change.fields for change, _ in changes):
             self.poll()
 
     def poll_if_due(self, minutes: float) -> int:

@@ -12,7 +12,8 @@ from caseline.storms.counting import Heard, Storms
 from caseline.table import Item, Table, deserialise
 from caseline.timeline import read_text
 
-JUDGED = "state need category rank identity reposts freed".split()  # `freed`: out of a case, as its customer was split from another
+# `freed`: out of a case, as its customer was split from another, or as it came after people had closed it.
+JUDGED = "state need category rank identity reposts freed".split()
 
 
 def triage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,18 +12,24 @@ from caseline.customers import load_customer
 from caseline.errors import ConflictError, NotFoundError, QueryError
 from caseline.signals import isoformat
 from caseline.table import Item, Table, key
+from caseline.timeline import LIVE, load_signals
 
 BANDS, AUTOMATIC = ("P1", "P2", "P3", "P4"), "auto"
 _LONGEST = {"owner": 120, "reason": 500, "note": 5_000}
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-OF_CLOSING = ("closed_at", "closed_by", "closed_in", "joined")  # what a case that is open has not
+LATE = 20  # signals of a case, the newest, of which some may have come after it was closed
+OF_CLOSING = ("closed_at", "closed_by", "closed_in", "joined", "deleted_there")  # what a case that is open has not
 Step = Callable[[Item, Mapping[str, Any]], tuple[Item, str]]
 
 
-def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime, from_crm: bool = False) -> Item:
+def work_case(
+    table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime, from_crm: bool = False, heard: Mapping[str, Any] | None = None,
+    seen: str = "",
+) -> Item:  # fmt: skip
     """Apply `wanted` (status, band with reason, owner, queue, note) and return the case, to be pushed unless the CRM is where it was done.
 
     `version` in `wanted` is the one the person saw: ConflictError if the case has changed since. Without it the change applies to what stands.
+    `heard` is what of it the CRM told, each with its time: kept with the version that it made. Who closes it has seen what came up to `seen`, and no more.
     """
     check_changes(wanted)
     for _ in range(8):
@@ -37,11 +43,20 @@ def work_case(table: Table, case_key: str, wanted: Mapping[str, Any], by: str, n
         changed, rows = _apply(case, {**wanted, "there": case["crm"]["name"] if from_crm else ""}, by, isoformat(now))
         if not rows:
             return case
+        late = _late(table, case, seen) if changed["status"] == CLOSED != case["status"] and seen else []
+        changed = _without(changed, late)
+        changed |= {"heard": {**case.get("heard", {}), **{name: [*said, changed["version"]] for name, said in heard.items()}}} if heard else {}
         pushed = _pushed(case, changed) if from_crm else {}
         kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} | _kept(changed) if pushed else changed
-        if change_case(table, case, kept, *rows, writes=claim_writes(table, case, changed), pushed=pushed):
+        writes = [*claim_writes(table, case, changed), *(_release(table, row, isoformat(now)) for row in late)]
+        if change_case(table, case, kept, *rows, writes=writes, pushed=pushed):
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
+
+
+def has_place(name: str, value: Any) -> bool:
+    """Whether a case can have that value there."""
+    return _CHECKS[name](value)
 
 
 def check_changes(wanted: Mapping[str, Any]) -> None:
@@ -70,14 +85,34 @@ def _apply(case: Item, wanted: Mapping[str, Any], by: str, now: str) -> tuple[It
     return changed | {"version": version, "updated_at": now, **noted, **due(now)}, [*told, *notes]
 
 
+def _late(table: Table, case: Item, seen: str) -> list[Item]:
+    """Signals of the case that came when it was closed already, and nobody knew: they find their place anew."""
+    if case.get("updated_at", "") <= seen:
+        return []
+    rows = load_signals(table, case["signal_ids"][-LATE:])
+    return [row for row in rows.values() if row["state"] == LIVE and row["need"] == "due" and row["received_at"] > seen]
+
+
+def _without(case: Item, late: Sequence[Item]) -> Item:
+    """They are its last, so that notes in the CRM keep their numbers; what it was told of them stands there as noted."""
+    gone = {row["signal_id"] for row in late}
+    kept = [signal_id for signal_id in case["signal_ids"] if signal_id not in gone]
+    return case | {"signal_ids": kept, "signal_count": case["signal_count"] - len(gone)} if gone else case
+
+
+def _release(table: Table, row: Item, at: str) -> Mapping[str, Any]:
+    return table.update_write(row["PK"], row["SK"], "SET freed = :at REMOVE case_key, case_rule, case_why", "attribute_exists(PK)", at=at)
+
+
 def _kept(changed: Item) -> Item:
     """A case that was closed in the CRM rests like any other closed one."""
     return rest(changed) if changed["status"] == CLOSED else {}
 
 
 def _pushed(case: Item, changed: Item) -> dict[str, Any]:
-    """What the outbox would note after a push, where the CRM was up to date before and so is now; nothing where it has to be told more."""
-    if case["pushed_version"] != case["version"]:
+    """What the outbox would note after a push, where the CRM was up to date before and so is now; nothing where it has to be told more. A record that is
+    gone is told nothing more."""
+    if case["pushed_version"] != case["version"] and not case.get("deleted_there"):
         return {}
     sent = {"status": changed["status"], "band": changed["priority"]["band"], "queue": changed["queue"], "owner": changed.get("owner", "")}
     return {"pushed_version": changed["version"], "sent": sent, "noted_version": changed["version"]}

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.changes import BANDS, check_changes, work_case
+from caseline.cases.changes import BANDS, check_changes, has_place, work_case
 from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, load_case
 from caseline.cases.merging import settle_merges
 from caseline.cases.rescoring import rescore_case, rescore_cases, rescore_customers
 from caseline.crm import Change
+from caseline.crm._text import fit_text
+from caseline.crm_messages import NOTE_LIMIT
 from caseline.customers import Claimed, customer_id_of, link, load_customers
 from caseline.errors import ConflictError, NotFoundError, QueryError
 from caseline.identity import normalise_identities
@@ -20,7 +22,7 @@ from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table, key
 
 WORKED = ("status", "band", "owner", "queue")
-NOTE_LIMIT = 5_000
+OWNER_LIMIT = 120  # characters
 OUTCOMES = ("valid", "not_an_issue")
 
 
@@ -38,27 +40,28 @@ class Inbound:
     scopes: Iterable[str]
     clock: Callable[[], datetime]
 
-    def apply(self, change: Change) -> bool:
-        """Whether it changed anything here."""
-        return _STEPS[change.kind](self, change)
+    def apply(self, change: Change, dated: bool = True) -> bool:
+        """Whether it changed anything here. `dated`: its time is when it was done, by the CRM's clock; without it, when we were told."""
+        return self._work(change, dated) if change.kind == "case" else _STEPS[change.kind](self, change)
 
-    def _work(self, change: Change) -> bool:
+    def _work(self, change: Change, dated: bool) -> bool:
         case = self._find(change)
         if case is None or case.get("erased"):
             return False
-        wanted = {name: change.fields[name] for name in WORKED if change.fields.get(name) not in (None, "", _standing(case, name))}
-        if wanted.get("status") not in (None, OPEN, CLOSED) or wanted.get("status") == case["status"]:
-            wanted.pop("status")  # pending is a way of being open
-        if wanted.get("band") in BANDS:
+        at = isoformat(change.at) if dated else ""
+        told = {name: value for name in WORKED if (value := _told(change, name))}
+        wanted = {name: value for name, value in told.items() if value != _standing(case, name) and _is_news(case, name, value, at)}
+        heard = {name: [value, at] for name, value in wanted.items()}
+        if "band" in wanted:
             wanted["reason"] = f"set in {self.crm}"
-        return bool(self._change(case, wanted, change)) | self._learn(case, change)
+        return bool(self._change(case, wanted, change, heard, at)) | self._learn(case, change)
 
-    def _change(self, case: Item, wanted: Mapping[str, Any], change: Change) -> bool:
+    def _change(self, case: Item, wanted: Mapping[str, Any], change: Change, heard: Mapping[str, Any] | None = None, seen: str = "") -> bool:
         try:
             check_changes(wanted)
-            return bool(wanted) and bool(work_case(self.table, case["case_key"], wanted, change.by or self.crm, self.clock(), from_crm=True))
+            return bool(wanted) and bool(work_case(self.table, case["case_key"], wanted, change.by or self.crm, self.clock(), True, heard, seen))
         except (QueryError, ConflictError, NotFoundError):
-            return False  # a value of theirs that has no place here, or a claim that another case has taken over
+            return False  # a claim that another case has taken over
 
     def _learn(self, case: Item, change: Change) -> bool:
         """What an agent says a case was stays on it, for whoever learns from it."""
@@ -73,7 +76,7 @@ class Inbound:
 
     def _comment(self, change: Change) -> bool:
         """A comment stands on the timeline, once; one that the customer sees is an answer and stops the clock."""
-        case, text = self._find(change), str(change.fields.get("text") or "").strip()[:NOTE_LIMIT]
+        case, text = self._find(change), fit_text(str(change.fields.get("text") or "").strip(), NOTE_LIMIT)
         comment_id = str(change.fields.get("comment_id") or change.event_id)
         if case is None or case.get("erased") or not text or not comment_id:
             return False
@@ -126,16 +129,17 @@ class Inbound:
         into, case = str(change.fields.get("into") or ""), self._find(change)
         if change.fields.get("entity") != "case":
             return self._forget_account(change.crm_id)
-        if case is None or not into or case["crm"].get("id") == into:
+        if case is None or not into or into == change.crm_id or case["crm"].get("id") not in (None, "", change.crm_id):
             return False
         survivor = self._row_of(into)
         if survivor and survivor["case_key"] != case["case_key"]:
             if case["status"] == OPEN:
                 self._note(case, joined=survivor["case_key"])
             return self._change(case, {"status": CLOSED, "note": f"Merged into case {survivor['case_key']} in {self.crm}."}, change)
-        with suppress(ConditionFailed):
-            self.table.update(case["PK"], case["SK"], "SET crm = :crm", "version = :same", crm={**case["crm"], "id": into}, same=case["version"])
-            self.table.put(crm_case_key(self.crm, into) | {"type": "crm_case", "case_key": case["case_key"]})
+        self.table.put(crm_case_key(self.crm, into) | {"type": "crm_case", "case_key": case["case_key"]})
+        with suppress(ConditionFailed):  # a push has found the survivor meanwhile
+            condition = "attribute_not_exists(crm.#id) OR crm.#id = :gone"
+            self.table.update(case["PK"], case["SK"], "SET crm.#id = :into", condition, {"#id": "id"}, into=into, gone=change.crm_id)
         return True
 
     def _note(self, case: Item, **facts: Any) -> None:
@@ -156,7 +160,24 @@ def _standing(case: Item, name: str) -> Any:
     return case["priority"]["band"] if name == "band" else case.get(name, "")
 
 
+def _told(change: Change, name: str) -> Any:
+    """What has a place here; None for anything else. Pending is a way of being open, and an owner's name is cut."""
+    value = change.fields.get(name)
+    value = value[:OWNER_LIMIT] if name == "owner" and isinstance(value, str) else OPEN if (name, value) == ("status", "pending") else value
+    return value if value not in (None, "") and has_place(name, value) and (name != "band" or value in BANDS) else None
+
+
+def _is_news(case: Item, name: str, value: Any, at: str) -> bool:
+    """What people do comes twice, late and in any order, and a record tells of all its fields when one was changed: of what we are about to change there
+    it still tells what stood before, which nobody has set now."""
+    known, heard_at, version = (*case.get("heard", {}).get(name, ("", "")), 0)[:3]
+    if at and heard_at and (at < heard_at or (at, value) == (heard_at, known)):
+        return False
+    there = [known] if version > case.get("wrote", 0) else [case.get("sent", {}).get(name, "")]
+    return value not in (*there, case.get("sending", {}).get(name, ""))
+
+
 _STEPS: dict[str, Callable[[Inbound, Change], bool]] = {
-    "case": Inbound._work, "comment": Inbound._comment, "contact": Inbound._contact, "account": Inbound._account,
+    "comment": Inbound._comment, "contact": Inbound._contact, "account": Inbound._account,
     "deleted": Inbound._deleted, "merged": Inbound._merged,
 }  # fmt: skip

@@ -155,9 +155,10 @@ class Outbox:
         )  # fmt: skip
 
     def _close(self, case: Item) -> None:
-        """A person closed it over there before the change came back by itself."""
+        """A person closed it over there before the change came back by itself, and has not seen what this push told."""
+        now, seen = self.clock(), case.get("pushed_at", "")
         try:
-            work_case(self.table, case["case_key"], {"status": CLOSED}, self.crm.name, self.clock(), from_crm=True)
+            work_case(self.table, case["case_key"], {"status": CLOSED}, self.crm.name, now, True, {"status": [CLOSED, isoformat(now)]}, seen)
         except ConflictError:
             return
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from caseline.crm import Account, CaseRecord, Change, Crm, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
 from caseline.crm._schema import SchemaField
-from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
+from caseline.errors import CrmAuthError, CrmError, CrmForbiddenError, CrmRateLimitError, CrmUnavailableError
 from caseline.signals import isoformat
 from caseline.table import ConditionFailed, Item, Table
 
@@ -114,16 +114,26 @@ class GuardedCrm:
         self._refuse(limits, spare)
         try:
             answer = call()
-        except CrmRateLimitError as error:
-            self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
-            raise
-        except (CrmUnavailableError, CrmAuthError) as error:
-            self._count_failure(type(error).__name__)
-            raise
-        if limits.failures:
-            self._set("SET failures = :none REMOVE probe_at, since, why", none=0)
+        except CrmError as error:
+            plain = _plain(error)
+            self._learn(limits, error, type(plain).__name__)
+            raise plain from (None if plain is error else error)
+        self._is_well(limits)
         self._note_usage(limits)
         return answer
+
+    def _learn(self, limits: Limits, error: CrmError, why: str) -> None:
+        """Who refuses one record, or one right, is up and has let us in."""
+        if isinstance(error, CrmRateLimitError):
+            self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
+        elif isinstance(error, CrmUnavailableError | CrmAuthError) and not isinstance(error, CrmForbiddenError):
+            self._count_failure(why)
+        else:
+            self._is_well(limits)
+
+    def _is_well(self, limits: Limits) -> None:
+        if limits.failures:
+            self._set("SET failures = :none REMOVE probe_at, since, why", none=0)
 
     def _refuse(self, limits: Limits, spare: bool) -> None:
         now = self._clock().timestamp()
@@ -160,3 +170,13 @@ class GuardedCrm:
 
     def _set(self, expression: str, condition: str | None = None, **values: Any) -> None:
         self._table.update(f"CRM#{self.name}", "LIMITS", expression, condition, **values)
+
+
+def _plain(error: CrmError) -> CrmError:
+    """An adapter's own kind of error as what it is a kind of: the state machine knows errors by the names of their classes, and no others."""
+    kind = next(kind for kind in type(error).__mro__ if kind in CrmError.__subclasses__())
+    if kind is type(error):
+        return error
+    plain: CrmError = kind.__new__(kind, *error.args)
+    plain.__dict__.update(vars(error))
+    return plain

@@ -22,6 +22,7 @@ from caseline.errors import (
     CrmAuthError,
     CrmConflictError,
     CrmError,
+    CrmForbiddenError,
     CrmNotFoundError,
     CrmRateLimitError,
     CrmRejectedError,
@@ -33,7 +34,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PIECE = 65_536
 _BY_STATUS: Mapping[int, type[CrmError]] = {
     401: CrmAuthError,
-    403: CrmAuthError,
+    403: CrmForbiddenError,
     404: CrmNotFoundError,
     408: CrmUnavailableError,
     409: CrmConflictError,

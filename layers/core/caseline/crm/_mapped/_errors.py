@@ -30,7 +30,7 @@ def error_of(answer: Answer, rules: Sequence[ErrorRule]) -> CrmError:
         if rule.status == answer.status and _fits(rule, body):
             name = _name(rule, body)
             return make_error(CLASSES[rule.is_], f"{answer.crm} answered {answer.status}: {rule.is_}", name, answer.retry_after)
-    return answer.error()
+    return CrmAuthError(f"{answer.crm} answered 403") if answer.status == 403 else answer.error()
 
 
 def _fits(rule: ErrorRule, body: Mapping[str, object]) -> bool:

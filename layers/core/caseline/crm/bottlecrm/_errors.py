@@ -8,7 +8,7 @@ from typing import Any
 
 from caseline.crm._http import Answer
 from caseline.crm._keeping import DuplicateError
-from caseline.errors import CrmError, CrmUnavailableError
+from caseline.errors import CrmAuthError, CrmError, CrmUnavailableError
 
 _TAKEN = re.compile(r"already exists")
 _FIELD = re.compile(r"\w{1,64}\Z")
@@ -20,6 +20,8 @@ def error_of(answer: Answer) -> CrmError:
     taken = [name for name, text in names.items() if _TAKEN.search(text)]
     if answer.status == 400 and taken:
         return DuplicateError(f"{answer.crm} has a record of that {taken[0]}")
+    if answer.status == 403:
+        return CrmAuthError(f"{answer.crm} answered 403")
     return answer.error("", next(iter(names), ""))
 
 

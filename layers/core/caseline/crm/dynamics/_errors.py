@@ -8,7 +8,16 @@ from typing import Any
 
 from caseline.crm._http import Answer, make_error
 from caseline.crm._optional import MissingFieldError
-from caseline.errors import CrmAuthError, CrmConflictError, CrmError, CrmNotFoundError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import (
+    CrmAuthError,
+    CrmConflictError,
+    CrmError,
+    CrmForbiddenError,
+    CrmNotFoundError,
+    CrmRateLimitError,
+    CrmRejectedError,
+    CrmUnavailableError,
+)
 
 _CODES: Mapping[str, type[CrmError]] = {
     "0x80072321": CrmRateLimitError,  # execution time
@@ -16,8 +25,8 @@ _CODES: Mapping[str, type[CrmError]] = {
     "0x80072326": CrmRateLimitError,  # concurrent requests
     "0x80040217": CrmNotFoundError,
     "0x80060891": CrmNotFoundError,  # no record with that alternate key
-    "0x80040220": CrmAuthError,  # a privilege is missing
-    "0x80048306": CrmAuthError,
+    "0x80040220": CrmForbiddenError,  # a privilege is missing
+    "0x80048306": CrmForbiddenError,
     "0x80072560": CrmAuthError,  # not a user of the organisation
     "0x80060882": CrmConflictError,  # changed since it was read
     "0x80040237": CrmConflictError,  # duplicate key

@@ -13,11 +13,10 @@ from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import MissingFieldError, OptionalFields
 from caseline.crm._value import read_renewal
 from caseline.crm.oracle._api import Api, Part, Row, list_path, rows_of
-from caseline.crm.oracle._errors import ForbiddenError
 from caseline.crm.oracle._query import any_of, contains, ends_with, equals, is_value, number_in, quote
 from caseline.crm.oracle._rows import ACCOUNTS, CASES, CONTACTS, STATUS, account_columns, contact_columns, own_fields, read_contact, text_of
 from caseline.crm.oracle._settings import Settings
-from caseline.errors import CrmNotFoundError, CrmRejectedError
+from caseline.errors import CrmForbiddenError, CrmNotFoundError, CrmRejectedError
 from caseline.identity import normalise_identities
 from caseline.signals import isoformat
 
@@ -77,7 +76,7 @@ class Accounts:
             return {resource: rows_of(answer) for resource, answer in zip(paths, answers, strict=True)}
         except MissingFieldError:
             raise
-        except (ForbiddenError, CrmNotFoundError, CrmRejectedError):
+        except (CrmForbiddenError, CrmNotFoundError, CrmRejectedError):
             return {resource: self._one(resource, path) for resource, path in paths.items()}
 
     def _one(self, resource: str, path: str) -> list[Row]:
@@ -85,7 +84,7 @@ class Accounts:
             return self._api.rows(path, self._own)
         except MissingFieldError:
             raise
-        except (ForbiddenError, CrmNotFoundError, CrmRejectedError):
+        except (CrmForbiddenError, CrmNotFoundError, CrmRejectedError):
             if resource == ACCOUNTS:
                 raise
             self._optional.lacks(resource)

@@ -9,17 +9,13 @@ from typing import Any
 from caseline.crm._http import Answer, make_error
 from caseline.crm._keeping import DuplicateError
 from caseline.crm._optional import MissingFieldError
-from caseline.errors import CrmAuthError, CrmConflictError, CrmError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmConflictError, CrmError, CrmForbiddenError, CrmRejectedError, CrmUnavailableError
 
 # Another user holds the row, or has changed it since it was read.
 _LOCKED = re.compile(r"JBO-(26030|25014|26061)")
 _UNIQUE = re.compile(r"JBO-(26048|25013|27024)|already exists|must be unique", re.IGNORECASE)
 _FINAL = re.compile(r"closed service request", re.IGNORECASE)
 Fields = Mapping[str, Iterable[str]]
-
-
-class ForbiddenError(CrmAuthError):
-    """Our user may not do this; the login itself is right."""
 
 
 class FinalError(CrmRejectedError):
@@ -36,7 +32,7 @@ def error_of(answer: Answer, own: Fields | None = None, missing: frozenset[str] 
     if answer.status == 400 and _FINAL.search(said):
         return FinalError("Oracle answered 400: the service request is closed")
     if answer.status == 403:
-        return ForbiddenError("Oracle answered 403: the integration user lacks a privilege")
+        return CrmForbiddenError("Oracle answered 403: the integration user lacks a privilege")
     return (_missing(said, own or {}, missing) if answer.status == 400 else None) or make_error(
         type(answer.error()), f"Oracle answered {answer.status}", retry_after=answer.retry_after
     )

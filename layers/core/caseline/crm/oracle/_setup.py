@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from caseline.crm import Finding, Step
 from caseline.crm._schema import SchemaField
 from caseline.crm.oracle._api import Api
-from caseline.crm.oracle._errors import ForbiddenError
 from caseline.crm.oracle._rows import ACCOUNTS, CASES, CONTACTS
 from caseline.crm.oracle._settings import Settings
-from caseline.errors import CrmNotFoundError, CrmUnavailableError
+from caseline.errors import CrmForbiddenError, CrmNotFoundError, CrmUnavailableError
 
 RESOURCES = {"case": CASES, "contact": CONTACTS, "account": ACCOUNTS}
 OBJECTS = {CASES: "Service Request", CONTACTS: "Contact", ACCOUNTS: "Account"}
@@ -45,7 +44,7 @@ class SetUp:
     def _check(self, resource: str, schema: Sequence[SchemaField]) -> list[Finding]:
         try:
             known = self._attributes(resource)
-        except ForbiddenError:
+        except CrmForbiddenError:
             fix = "give the integration user a role that may view and edit it"
             return [Finding("error" if resource != ACCOUNTS else "warning", resource, "the integration user may not read it", fix)]
         except CrmNotFoundError:

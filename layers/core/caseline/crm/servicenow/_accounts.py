@@ -14,10 +14,11 @@ from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import OptionalFields
 from caseline.crm._value import read_renewal
 from caseline.crm.servicenow._api import Api, Part, Row, checked, count_part, list_part, rows_of
-from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
+from caseline.crm.servicenow._errors import NoTableError, error_of
 from caseline.crm.servicenow._query import any_group, id_in, is_value
 from caseline.crm.servicenow._rows import contact_columns, read_contact, text_of
 from caseline.crm.servicenow._settings import Settings
+from caseline.errors import CrmForbiddenError
 from caseline.identity import normalise_identities
 from caseline.signals import isoformat
 
@@ -87,7 +88,7 @@ class Accounts:
     def _rows(self, part: Part, answer: Answer) -> list[Row]:
         """None of a table that the instance lacks, or that our user may not read; said once."""
         error = error_of(answer, part.table) if answer.status != 200 else None
-        if isinstance(error, ForbiddenError | NoTableError):
+        if isinstance(error, CrmForbiddenError | NoTableError):
             self._optional.lacks(part.table)
             return []
         return rows_of(checked(answer, part.table))

@@ -17,10 +17,11 @@ from caseline.crm._optional import OptionalFields
 from caseline.crm._streams import Streams
 from caseline.crm.servicenow._api import Api, Part, Row, checked, list_part, rows_of
 from caseline.crm.servicenow._cases import CaseStore
-from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
+from caseline.crm.servicenow._errors import NoTableError, error_of
 from caseline.crm.servicenow._query import after, id_in, in_order
 from caseline.crm.servicenow._rows import DELETIONS, INTERNAL, JOURNAL, PUBLIC, Teller, account_columns, case_columns, contact_columns, text_of, time_of
 from caseline.crm.servicenow._settings import Settings
+from caseline.errors import CrmForbiddenError
 
 PAGE, KEYS = 200, 500
 CREATED, UPDATED = "sys_created_on", "sys_updated_on"
@@ -71,7 +72,7 @@ class Changes:
 
     def _rows(self, part: Part, answer: Any) -> list[Row]:
         error = error_of(answer, part.table) if answer.status != 200 else None
-        if part.table in LOGS and isinstance(error, ForbiddenError | NoTableError):
+        if part.table in LOGS and isinstance(error, CrmForbiddenError | NoTableError):
             self._optional.lacks(part.table)
             return []
         return rows_of(checked(answer, part.table))

@@ -8,15 +8,11 @@ from typing import Any
 
 from caseline.crm._http import Answer, make_error
 from caseline.crm._keeping import DuplicateError
-from caseline.errors import CrmAuthError, CrmError, CrmRejectedError, CrmUnavailableError
+from caseline.errors import CrmError, CrmForbiddenError, CrmRejectedError, CrmUnavailableError
 
 _UNIQUE = re.compile(r"unique key violation|duplicate (entry|key)", re.IGNORECASE)
 _REFUSED = re.compile(r"data policy|business rule|mandatory|invalid (update|insert)", re.IGNORECASE)
 _TABLE = re.compile(r"invalid table", re.IGNORECASE)
-
-
-class ForbiddenError(CrmAuthError):
-    """Our user may not do this; the login itself is right."""
 
 
 class NoTableError(CrmRejectedError):
@@ -30,7 +26,7 @@ def error_of(answer: Answer, table: str = "") -> CrmError:
     if answer.status == 403 and _REFUSED.search(said):
         return CrmRejectedError(f"ServiceNow answered 403: a data policy or business rule of {table or 'the table'} refuses it")
     if answer.status == 403:
-        return ForbiddenError(f"ServiceNow answered 403: the integration user lacks a role for {table or 'this'}")
+        return CrmForbiddenError(f"ServiceNow answered 403: the integration user lacks a role for {table or 'this'}")
     if answer.status == 400 and _TABLE.search(said):
         return NoTableError(f"ServiceNow has no table {table}; activate its plugin, or set the table to \"\" in crm", table)
     return make_error(type(answer.error()), f"ServiceNow answered {answer.status}", table, answer.retry_after)

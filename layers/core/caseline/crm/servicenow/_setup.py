@@ -8,10 +8,11 @@ from typing import Any
 from caseline.crm import Finding, Step
 from caseline.crm._schema import SchemaField
 from caseline.crm.servicenow._api import Api, Part, checked, list_part, rows_of, table_path
-from caseline.crm.servicenow._errors import ForbiddenError, NoTableError, error_of
+from caseline.crm.servicenow._errors import NoTableError, error_of
 from caseline.crm.servicenow._query import is_value
 from caseline.crm.servicenow._rows import DELETIONS, JOURNAL, text_of
 from caseline.crm.servicenow._settings import Settings
+from caseline.errors import CrmForbiddenError
 
 DICTIONARY, CHOICES, USERS = "sys_dictionary", "sys_choice", "sys_user"
 # ServiceNow's type and length of ours.
@@ -101,7 +102,7 @@ class SetUp:
         found = []
         for name in (name for name in self._tables() if asked[name].status != 200):
             error = error_of(asked[name], name)
-            if not isinstance(error, ForbiddenError | NoTableError):
+            if not isinstance(error, CrmForbiddenError | NoTableError):
                 raise error
             needed = name in (self._settings.case_table, self._settings.contact_table)
             fix = "activate its plugin" if isinstance(error, NoTableError) else "give the integration user a role that reads it"

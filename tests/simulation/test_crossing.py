@@ -1,0 +1,269 @@
+"""What people do in the CRM and what happens here cross each other on the way; what the CRM refuses holds up nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from caseline import errors
+from caseline.cases.changes import work_case
+from caseline.crm import CaseRecord, Change, SavedCase
+from caseline.crm._guard import OPENS_AT, PROBE_SECONDS
+from caseline.crm._optional import MissingFieldError
+from caseline.crm_messages import read_message, write_changes, write_messages
+from caseline.errors import CrmAuthError, CrmError, CrmForbiddenError, CrmRejectedError, CrmUnavailableError
+from caseline.policy import load_policy
+
+from tests.kit.aws import aws
+from tests.kit.pipeline import a_signal
+from tests.simulation.test_crm_both_ways import NORTH, OtherCrm, Remote, speak, vip
+
+
+@dataclass
+class BusyCrm(OtherCrm):
+    """`closed`: whether the next saves after the first of a case find that somebody has closed it."""
+
+    closed: list[bool] = field(default_factory=list)
+
+    def save_case(self, record: CaseRecord) -> SavedCase:
+        saved = super().save_case(record)
+        return replace(saved, status="closed") if not saved.created and self.closed and self.closed.pop(0) else saved
+
+
+@pytest.fixture
+def remote() -> Iterator[Remote]:
+    with aws() as cloud:
+        yield Remote(cloud, BusyCrm({"x:100": vip()}))
+
+
+def the_case(remote: Remote) -> dict[str, Any]:
+    (case,) = remote.cases()
+    return case
+
+
+def work(remote: Remote, **wanted: Any) -> None:
+    work_case(remote.table, the_case(remote)["case_key"], wanted, "Mo", remote.now)
+
+
+def hear(remote: Remote, at: datetime | None = None, kind: str = "case", dated: bool = True, **fields: Any) -> bool:
+    case = the_case(remote)
+    return remote.inbound().apply(Change(kind, case["crm"]["id"], at or remote.now, case["case_key"], fields, "Zoe"), dated)
+
+
+def push(remote: Remote) -> None:
+    remote.outbox().push(the_case(remote)["case_key"])
+
+
+# ---- what stood there before comes while ours is on its way
+
+
+def test_a_case_closed_here_stays_closed_while_the_crm_has_not_heard(remote):
+    speak(remote, 1)
+    work(remote, status="closed")
+    assert hear(remote, status="open", owner="Zoe")
+    assert (the_case(remote)["status"], the_case(remote)["owner"]) == ("closed", "Zoe")
+    push(remote)
+    assert remote.crm.records[-1].status == "closed"
+
+
+def test_a_band_given_back_here_is_not_set_again_by_what_the_crm_still_shows(remote):
+    speak(remote, 1)
+    hear(remote, band="P3")
+    work(remote, band="auto")
+    remote.go_on(seconds=10)
+    assert not hear(remote, band="P3")
+    push(remote)
+    remote.go_on(minutes=5)
+    assert hear(remote, band="P3") and the_case(remote)["priority"]["override"]
+
+
+def test_an_owner_whom_somebody_here_replaced_does_not_come_back(remote):
+    speak(remote, 1)
+    hear(remote, owner="Ann")
+    work(remote, owner="Zoe")
+    remote.go_on(seconds=10)
+    assert not hear(remote, owner="Ann", status="open")
+
+
+def test_a_save_without_an_answer_is_no_persons_word(remote):
+    speak(remote, 1)
+    work(remote, status="closed")
+    remote.crm.lose = [CrmUnavailableError("lost")]
+    with pytest.raises(CrmUnavailableError):
+        push(remote)
+    work(remote, status="open")
+    assert not hear(remote, status="closed")
+
+
+def test_people_there_may_change_their_minds_while_something_waits(remote):
+    speak(remote, 1)
+    remote.crm.fail = [CrmUnavailableError("down")] * 3
+    speak(remote, 2)
+    assert the_case(remote)["version"] > the_case(remote)["pushed_version"]
+    for status in ("closed", "open", "closed", "pending"):
+        remote.go_on(seconds=20)
+        assert hear(remote, status=status)
+    assert the_case(remote)["status"] == "open"
+
+
+# ---- twice, late, in any order
+
+
+def test_what_comes_again_or_late_does_not_undo_what_came_after_it(remote):
+    speak(remote, 1)
+    closed, opened = remote.now, remote.now + timedelta(minutes=1)
+    remote.go_on(minutes=2)
+    assert hear(remote, closed, status="closed") and hear(remote, opened, status="open")
+    assert not hear(remote, closed, status="closed") and not hear(remote, opened - timedelta(seconds=1), status="closed")
+    assert hear(remote, opened, status="closed"), "the clock of a CRM may count whole seconds"
+
+
+def test_what_comes_again_does_not_undo_what_people_did_here(remote):
+    speak(remote, 1)
+    closed = remote.now
+    assert hear(remote, closed, status="closed")
+    remote.go_on(minutes=1)
+    work(remote, status="open")
+    push(remote)
+    assert not hear(remote, closed, status="closed")
+
+
+def test_what_has_no_time_is_never_too_late(remote):
+    speak(remote, 1)
+    assert hear(remote, remote.now + timedelta(minutes=9), dated=False, status="closed")
+    assert hear(remote, status="open") and hear(remote, dated=False, status="closed")
+    (told, dated), *_ = read_message(write_changes([Change("case", "1", remote.now, fields={"status": "closed"})], received_at=remote.now))[0]
+    assert (told.at, dated) == (remote.now, False)
+
+
+def test_many_long_comments_are_more_messages_than_one(remote):
+    """The queue refuses what is larger than its limit, and the CRM would send the same again and again."""
+    said = [Change("comment", "1", remote.now, fields={"comment_id": str(number), "text": "\U0001f600" * 9_000}) for number in range(30)]
+    messages = list(write_messages(said, remote.now))
+    assert max(map(len, messages)) < 262_144 and sum(len(read_message(message)[0]) for message in messages) == len(said)
+    (huge,) = write_messages([Change("contact", "1", remote.now, fields={"name": "x" * 500_000})], remote.now)
+    assert read_message(huge)[0][0][0].fields == {}, "and is asked for"
+
+
+def test_an_old_merge_does_not_lead_back_from_the_survivor(remote):
+    speak(remote, 1)
+    case = the_case(remote)
+    first = Change("merged", case["crm"]["id"], remote.now, case["case_key"], {"entity": "case", "into": "B"})
+    assert remote.inbound().apply(first) and hear(remote, kind="merged", entity="case", into="C")
+    assert not remote.inbound().apply(first)
+    assert the_case(remote)["crm"]["id"] == "C"
+
+
+# ---- what has no place here
+
+
+@pytest.mark.parametrize("odd", [{"queue": "Second level, Paris"}, {"owner": "x" * 300}, {"band": "P0"}, {"owner": 7}])
+def test_a_value_that_has_no_place_here_keeps_out_no_other(remote, odd):
+    speak(remote, 1)
+    assert hear(remote, status="closed", **odd) and the_case(remote)["status"] == "closed"
+
+
+# ---- what people deleted
+
+
+def test_a_case_that_people_deleted_is_not_made_again_by_what_was_waiting(remote):
+    speak(remote, 1)
+    remote.crm.fail = [CrmUnavailableError("down")] * 3
+    speak(remote, 2)
+    saves = len(remote.crm.records)
+    assert hear(remote, kind="deleted", entity="case")
+    remote.crm.fail = []
+    remote.live(remote.now + timedelta(hours=2))
+    assert len(remote.crm.records) == saves and the_case(remote)["pushed_version"] == the_case(remote)["version"]
+    work(remote, status="open")
+    push(remote)
+    assert remote.crm.records[-1].status == "open", "unless somebody here opens it again"
+
+
+# ---- what the CRM refuses
+
+
+@pytest.mark.parametrize("error", [CrmRejectedError("it wants a last name", "LastName"), CrmAuthError("no right to make contacts")])
+def test_a_contact_that_the_crm_refuses_holds_up_no_case(remote, error):
+    remote.crm.accounts, rules = {}, load_policy(None).crm.model_copy(update={"create": "contact", "create_from": "P4"})
+    remote.policy, remote.crm.lose = load_policy(None).model_copy(update={"crm": rules}), [error]
+    speak(remote, 1)
+    assert (remote.crm.created, len(remote.crm.newcomers), the_case(remote)["crm"]["sync"]) == (1, 1, "synced")
+    push(remote)
+    assert len(remote.crm.newcomers) == 1, "not tried at once again"
+    remote.go_on(hours=2)
+    speak(remote, 2)
+    push(remote)
+    assert remote.crm.records[-1].contact_id == NORTH.contact_id
+
+
+def test_whoever_answers_is_up_and_a_right_that_is_missing_is_no_outage(remote):
+    remote.crm.fail = [CrmForbiddenError("not this field")] * OPENS_AT
+    for _ in range(OPENS_AT):
+        with pytest.raises(CrmAuthError):
+            remote.guarded().find_account(["x:100"])
+    remote.crm.fail = [*[CrmUnavailableError("down")] * OPENS_AT, CrmRejectedError("no such field")]
+    for _ in range(OPENS_AT):
+        with pytest.raises(CrmUnavailableError):
+            remote.guarded().find_account(["x:100"])
+    remote.go_on(seconds=PROBE_SECONDS + 1)
+    with pytest.raises(CrmRejectedError):
+        remote.guarded().find_account(["x:100"])
+    assert remote.guarded().find_account(["x:100"]).kind == "exact"
+
+
+def test_the_state_machine_knows_every_error_by_its_name(remote):
+    """It retries and catches by the name of the class, and knows those of the contract alone."""
+    remote.crm.fail = [CrmForbiddenError("no"), MissingFieldError("case", "cx_band"), CrmRejectedError("no", "Name")]
+    raised = []
+    for _ in range(3):
+        with pytest.raises(CrmError) as caught:
+            remote.guarded().find_account(["x:100"])
+        raised.append(caught.value)
+    assert [type(error) for error in raised] == [CrmAuthError, CrmRejectedError, CrmRejectedError]
+    assert {type(error) for error in raised} <= set(errors.CrmError.__subclasses__())
+    assert [getattr(error, "field", "") for error in raised] == ["", "case.cx_band", "Name"] and "cx_band" in str(raised[1])
+
+
+# ---- closed there while the customer was writing
+
+
+REOPENING = {False: 2, True: 1}  # cases that come of it, by whether the policy opens again what was closed there
+
+
+@pytest.mark.parametrize("by", ["poll", "save"])
+@pytest.mark.parametrize("opens", REOPENING)
+def test_what_came_after_people_closed_the_case_is_not_closed_with_it(remote, opens, by):
+    """The CRM tells of it a minute later: until then the case gathers what the customer says."""
+    usual = load_policy(None)
+    remote.policy = usual.model_copy(update={"reopen": usual.reopen.model_copy(update={"closed_in_crm": opens})})
+    speak(remote, 1)
+    remote.go_on(minutes=70)
+    closed = remote.now
+    remote.go_on(seconds=30)
+    first, remote.crm.closed = the_case(remote), [by == "save"]
+    remote.send(a_signal("p-2", received_at=remote.now, occurred_at=remote.now))
+    remote.settle()
+    remote.go_on(seconds=20)
+    change = Change("case", first["crm"]["id"], closed, first["case_key"], {"status": "closed"}, "Zoe")
+    assert remote.inbound().apply(change) == (by == "poll")
+    remote.settle()
+    assert len(remote.cases()) == REOPENING[opens]
+    (case,) = remote.cases("open")
+    (signal,) = [row for row in remote.rows("signal") if row["native_id"] == "p-2"]
+    assert signal["case_key"] == case["case_key"] and signal["signal_id"] in case["signal_ids"]
+    assert case.get("follows", first["case_key"]) == first["case_key"]
+    assert remote.crm.cases[case["case_key"]].status == "open"
+
+
+def test_what_people_had_seen_is_closed_with_the_case(remote):
+    speak(remote, 1)
+    remote.send(a_signal("p-2", received_at=remote.now, occurred_at=remote.now))
+    remote.settle()
+    remote.go_on(minutes=1)
+    assert hear(remote, status="closed")
+    remote.settle()
+    assert [case["signal_count"] for case in remote.cases()] == [2] and not remote.cases("open")
