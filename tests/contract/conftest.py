@@ -25,6 +25,21 @@ def remote(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture
+def there(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The CRM that the module is named after."""
+    with open_world(request.path.stem.split("_")[1]) as found:
+        yield found
+
+
+@pytest.fixture
+def ann(there: World) -> str:
+    """The account of a contact whom an address, a number and a handle find."""
+    account = there.add_account("Globex", tier="strategic")
+    there.add_contact(account, "Ann", "ann@example.com", "020 7946 0000", "x:12345;x:@ann")
+    return account
+
+
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     with run_platform() as platform:

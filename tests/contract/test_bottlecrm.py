@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,17 +17,11 @@ from caseline.web import WebhookRequest
 
 from tests.kit.bottlecrm import Member
 from tests.kit.crms import RECORD
-from tests.kit.crms.bottlecrm import BottleWorld, world
+from tests.kit.crms.bottlecrm import BottleWorld
 from tests.kit.saving import quick
 from tests.kit.scenes import SCHEMA, later, the_case, told
 
 SAMPLES = sorted((Path(__file__).parents[2] / "events" / "crm" / "bottlecrm").glob("*.json"))
-
-
-@pytest.fixture
-def there() -> Iterator[BottleWorld]:
-    with world() as found:
-        yield found
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

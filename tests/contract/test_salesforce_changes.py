@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,29 +12,21 @@ from typing import Any
 
 import pytest
 from caseline.crm import Change, Note, open_crm
-from caseline.crm._schema import read_schema
 from caseline.errors import CrmAuthError, CrmRejectedError, PayloadError, SignatureError
 from caseline.signals import isoformat, parse_time
 from caseline.sources import Source
 from caseline.web import WebhookRequest
-from ruamel.yaml import YAML
 
 from tests.kit.crms import RECORD
-from tests.kit.crms.salesforce import ORGANIZATION, WEBHOOK_SECRET, SalesforceWorld, world
+from tests.kit.crms.salesforce import ORGANIZATION, WEBHOOK_SECRET, SalesforceWorld
 from tests.kit.salesforce.errors import SalesforceError
+from tests.kit.scenes import SCHEMA
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "events/crm/salesforce").glob("*.json"))
-SCHEMA = read_schema(YAML(typ="safe", pure=True).load((ROOT / "infra/crm/schema.yaml").read_text()))
 MODULE = open_crm("salesforce")
 NOW = datetime(2026, 11, 21, 10, 0, 5, tzinfo=UTC)
 SOURCE = Source("salesforce", "acme", (), (WEBHOOK_SECRET,), {"organization_id": ORGANIZATION})
-
-
-@pytest.fixture
-def sf() -> Iterator[SalesforceWorld]:
-    with world() as found:
-        yield found
 
 
 # ---- outbound messages and change events
@@ -145,77 +136,77 @@ def test_the_door_loads_no_http_client() -> None:
 # ---- reading
 
 
-def test_a_poll_of_everything_is_one_call(sf: SalesforceWorld) -> None:
-    cursor = sf.adapter().read_changes()[1]
-    before = sf.calls()
-    assert sf.adapter().read_changes(cursor)[0] == [] and sf.calls() - before == 1
+def test_a_poll_of_everything_is_one_call(there: SalesforceWorld) -> None:
+    cursor = there.adapter().read_changes()[1]
+    before = there.calls()
+    assert there.adapter().read_changes(cursor)[0] == [] and there.calls() - before == 1
 
 
-def changes_of(sf: SalesforceWorld, cursor: str, **settings: Any) -> list[Change]:
-    found: list[Change] = sf.adapter(**settings).read_changes(cursor)[0]
+def changes_of(there: SalesforceWorld, cursor: str, **settings: Any) -> list[Change]:
+    found: list[Change] = there.adapter(**settings).read_changes(cursor)[0]
     return found
 
 
-def test_mails_and_posts_of_agents_are_comments(sf: SalesforceWorld) -> None:
-    crm, saved = sf.adapter(), sf.adapter().save_case(RECORD)
+def test_mails_and_posts_of_agents_are_comments(there: SalesforceWorld) -> None:
+    crm, saved = there.adapter(), there.adapter().save_case(RECORD)
     replies = ["CaseComment", "EmailMessage", "FeedItem"]
-    cursor = sf.adapter(replies=replies).read_changes()[1]
-    other = sf.org.add("Case", Subject="not ours")
-    with sf.org.by(sf.person()):
-        sf.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="We are sorry", Incoming=False)
-        sf.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="Thank you", Incoming=True)
-        sf.org.add("EmailMessage", ParentId=other, TextBody="not ours", Incoming=False)
-        sf.org.add("FeedItem", ParentId=saved.crm_id, Body="only for us", Visibility="InternalUsers")
-        sf.org.add("CaseComment", ParentId=other, CommentBody="not ours")
+    cursor = there.adapter(replies=replies).read_changes()[1]
+    other = there.org.add("Case", Subject="not ours")
+    with there.org.by(there.person()):
+        there.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="We are sorry", Incoming=False)
+        there.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="Thank you", Incoming=True)
+        there.org.add("EmailMessage", ParentId=other, TextBody="not ours", Incoming=False)
+        there.org.add("FeedItem", ParentId=saved.crm_id, Body="only for us", Visibility="InternalUsers")
+        there.org.add("CaseComment", ParentId=other, CommentBody="not ours")
     crm.add_note(saved.crm_id, "n-1", "our own")
-    found = {(change.fields["text"], change.fields["public"]) for change in changes_of(sf, cursor, replies=replies)}
+    found = {(change.fields["text"], change.fields["public"]) for change in changes_of(there, cursor, replies=replies)}
     assert found == {("We are sorry", True), ("only for us", False)}
 
 
-def test_an_org_without_mails_is_read_without_them(sf: SalesforceWorld) -> None:
-    saved = sf.adapter().save_case(RECORD)
-    cursor = sf.adapter().read_changes()[1]
-    sf.org.drop_entity("EmailMessage")
-    sf.comment(saved.crm_id, "called back")
-    crm = sf.adapter()
+def test_an_org_without_mails_is_read_without_them(there: SalesforceWorld) -> None:
+    saved = there.adapter().save_case(RECORD)
+    cursor = there.adapter().read_changes()[1]
+    there.org.drop_entity("EmailMessage")
+    there.comment(saved.crm_id, "called back")
+    crm = there.adapter()
     assert [change.kind for change in crm.read_changes(cursor)[0]] == ["comment"] and "emailmessage" in crm.missing_fields
 
 
-def test_a_queue_that_a_person_chose_has_caselines_name(sf: SalesforceWorld) -> None:
-    queues = {name: sf.org.add("Group", Name=name, Type="Queue") for name in ("senior-care", "tier-2")}
-    saved = sf.adapter(queues=queues).save_case(RECORD)
-    cursor = sf.adapter(queues=queues).read_changes()[1]
-    with sf.org.by(sf.person()):
-        sf.org.change("Case", saved.crm_id, OwnerId=queues["tier-2"])
-    assert [change.fields for change in changes_of(sf, cursor, queues=queues)] == [{"queue": "tier-2", "status": "open"}]
+def test_a_queue_that_a_person_chose_has_caselines_name(there: SalesforceWorld) -> None:
+    queues = {name: there.org.add("Group", Name=name, Type="Queue") for name in ("senior-care", "tier-2")}
+    saved = there.adapter(queues=queues).save_case(RECORD)
+    cursor = there.adapter(queues=queues).read_changes()[1]
+    with there.org.by(there.person()):
+        there.org.change("Case", saved.crm_id, OwnerId=queues["tier-2"])
+    assert [change.fields for change in changes_of(there, cursor, queues=queues)] == [{"queue": "tier-2", "status": "open"}]
 
 
-def test_what_people_set_is_told_though_we_wrote_last(sf: SalesforceWorld) -> None:
-    crm, saved = sf.adapter(), sf.adapter().save_case(RECORD)
+def test_what_people_set_is_told_though_we_wrote_last(there: SalesforceWorld) -> None:
+    crm, saved = there.adapter(), there.adapter().save_case(RECORD)
     cursor = crm.read_changes()[1]
-    sf.set_band(saved.crm_id, "P4")
-    sf.set_owner(saved.crm_id, "ann")
+    there.set_band(saved.crm_id, "P4")
+    there.set_owner(saved.crm_id, "ann")
     crm.save_case(replace(RECORD, version=2, notes=(Note("n-1", "words"),)))
-    assert [change.fields for change in changes_of(sf, cursor)] == [{"band": "P4", "owner": "ann"}]
+    assert [change.fields for change in changes_of(there, cursor)] == [{"band": "P4", "owner": "ann"}]
 
 
-def test_waiting_is_a_status_of_its_own(sf: SalesforceWorld) -> None:
-    saved = sf.adapter().save_case(RECORD)
-    cursor = sf.adapter().read_changes()[1]
-    with sf.org.by(sf.person()):
-        sf.org.change("Case", saved.crm_id, Status="On Hold")
-    assert changes_of(sf, cursor)[0].fields["status"] == "pending"
+def test_waiting_is_a_status_of_its_own(there: SalesforceWorld) -> None:
+    saved = there.adapter().save_case(RECORD)
+    cursor = there.adapter().read_changes()[1]
+    with there.org.by(there.person()):
+        there.org.change("Case", saved.crm_id, Status="On Hold")
+    assert changes_of(there, cursor)[0].fields["status"] == "pending"
 
 
-def test_contacts_that_are_merged_or_deleted(sf: SalesforceWorld) -> None:
-    first, second = (sf.add_contact(sf.add_account(name), name) for name in ("Ann", "Bob"))
-    sf.tick(600)
-    cursor = sf.adapter().read_changes()[1]
-    with sf.org.by(sf.person()):
-        sf.org.merge("Contact", first, second)
-    sf.tick(1)
-    sf.org.delete(sf.org.entities["Contact"], second)
-    assert [(change.kind, change.crm_id, change.fields) for change in changes_of(sf, cursor)] == [
+def test_contacts_that_are_merged_or_deleted(there: SalesforceWorld) -> None:
+    first, second = (there.add_contact(there.add_account(name), name) for name in ("Ann", "Bob"))
+    there.tick(600)
+    cursor = there.adapter().read_changes()[1]
+    with there.org.by(there.person()):
+        there.org.merge("Contact", first, second)
+    there.tick(1)
+    there.org.delete(there.org.entities["Contact"], second)
+    assert [(change.kind, change.crm_id, change.fields) for change in changes_of(there, cursor)] == [
         ("merged", first, {"entity": "contact", "into": second}), ("deleted", second, {"entity": "contact"}),
     ]  # fmt: skip
 
@@ -224,70 +215,70 @@ ODD = '{"Case": {"at": "x", "id": "", "newest": "x", "floor": "x", "marks": {}}}
 
 
 @pytest.mark.parametrize("cursor", ["x", "[]", "{}x", '{"Case": {}}', '{"Case": 1}', ODD])
-def test_a_cursor_that_is_not_ours_is_refused(sf: SalesforceWorld, cursor: str) -> None:
+def test_a_cursor_that_is_not_ours_is_refused(there: SalesforceWorld, cursor: str) -> None:
     with pytest.raises(CrmRejectedError, match="cursor"):
-        sf.adapter().read_changes(cursor)
+        there.adapter().read_changes(cursor)
 
 
 # ---- setting up
 
 
-def findings(sf: SalesforceWorld, **settings: Any) -> dict[str, str]:
-    return {finding.name: finding.severity for finding in sf.adapter(**settings).check(SCHEMA)}
+def findings(there: SalesforceWorld, **settings: Any) -> dict[str, str]:
+    return {finding.name: finding.severity for finding in there.adapter(**settings).check(SCHEMA)}
 
 
-def test_an_org_as_installed_lacks_nothing(sf: SalesforceWorld) -> None:
-    assert findings(sf) == {} and sf.adapter().plan(SCHEMA) == []
+def test_an_org_as_installed_lacks_nothing(there: SalesforceWorld) -> None:
+    assert findings(there) == {} and there.adapter().plan(SCHEMA) == []
 
 
-def test_what_is_wrong_is_named(sf: SalesforceWorld) -> None:
-    fields = sf.org.entities["Case"].fields
+def test_what_is_wrong_is_named(there: SalesforceWorld) -> None:
+    fields = there.org.entities["Case"].fields
     fields["CX_Case_Key__c"] = replace(fields["CX_Case_Key__c"], unique=False)
     fields["CX_Score__c"] = replace(fields["CX_Score__c"], writable=False)
-    sf.org.drop_entity("Contract")
-    queue = sf.org.add("Group", Name="First", Type="Queue")
-    found = findings(sf, priorities={"P1": "Urgent"}, status_reopened="Again", queues={"first": queue[:15], "gone": "00G5g000000Gone", "odd": "x'"})
+    there.org.drop_entity("Contract")
+    queue = there.org.add("Group", Name="First", Type="Queue")
+    found = findings(there, priorities={"P1": "Urgent"}, status_reopened="Again", queues={"first": queue[:15], "gone": "00G5g000000Gone", "odd": "x'"})
     assert found == {
         "Case.CX_Case_Key__c": "error", "Case.CX_Score__c": "warning", "Contract": "warning", "Case.Priority": "error", "Case.Status": "error",
         "crm.queues.gone": "error", "crm.queues.odd": "error",
     }  # fmt: skip
 
 
-def test_a_field_of_the_orgs_own_is_looked_for_and_never_made(sf: SalesforceWorld) -> None:
+def test_a_field_of_the_orgs_own_is_looked_for_and_never_made(there: SalesforceWorld) -> None:
     settings = {"account_fields": {"tier": "Platinum__c", "owner": "Owner.Name", "product_tier": ""}}
-    assert findings(sf, **settings) == {"Account.Platinum__c": "warning"}
-    assert sf.adapter(**settings).plan(SCHEMA) == []
+    assert findings(there, **settings) == {"Account.Platinum__c": "warning"}
+    assert there.adapter(**settings).plan(SCHEMA) == []
 
 
-def test_a_new_field_is_granted_as_it_is_made(sf: SalesforceWorld) -> None:
+def test_a_new_field_is_granted_as_it_is_made(there: SalesforceWorld) -> None:
     """A field that the Tooling API made is seen by nobody until a permission set says so."""
     for name in ("CX_Score__c", "CX_Band__c"):
-        sf.org.drop_field("Case", name)
-    sf.org.drop_field("Account", "CX_Tier__c")
-    sf.org.records["PermissionSet"].clear()
-    for step in sf.adapter().plan(SCHEMA):
-        sf.adapter().apply(step)
-    fields = sf.org.entities["Case"].fields
+        there.org.drop_field("Case", name)
+    there.org.drop_field("Account", "CX_Tier__c")
+    there.org.records["PermissionSet"].clear()
+    for step in there.adapter().plan(SCHEMA):
+        there.adapter().apply(step)
+    fields = there.org.entities["Case"].fields
     assert fields["CX_Band__c"].values == ("P1", "P2", "P3", "P4") and fields["CX_Score__c"].kind == "number"
-    assert not sf.org.entities["Account"].fields["CX_Tier__c"].writable, "people's own"
-    assert [row["AssigneeId"] for row in sf.org.all("PermissionSetAssignment")] == [sf.org.user]
+    assert not there.org.entities["Account"].fields["CX_Tier__c"].writable, "people's own"
+    assert [row["AssigneeId"] for row in there.org.all("PermissionSetAssignment")] == [there.org.user]
 
 
-def test_the_rule_that_a_version_never_falls_is_planned(sf: SalesforceWorld) -> None:
-    sf.org.records["ValidationRule"].clear()
-    [step] = sf.adapter().plan(SCHEMA)
+def test_the_rule_that_a_version_never_falls_is_planned(there: SalesforceWorld) -> None:
+    there.org.records["ValidationRule"].clear()
+    [step] = there.adapter().plan(SCHEMA)
     assert (step.by, step.name) == ("api", "Case.CX_Version_Never_Falls")
-    sf.adapter().apply(step)
-    assert sf.adapter().plan(SCHEMA) == []
+    there.adapter().apply(step)
+    assert there.adapter().plan(SCHEMA) == []
 
 
-def test_setting_up_needs_an_admin(sf: SalesforceWorld) -> None:
-    sf.org.drop_field("Case", "CX_Score__c")
-    [step] = sf.adapter().plan(SCHEMA)
+def test_setting_up_needs_an_admin(there: SalesforceWorld) -> None:
+    there.org.drop_field("Case", "CX_Score__c")
+    [step] = there.adapter().plan(SCHEMA)
 
     def refuse(*_: Any) -> None:
         raise SalesforceError(403, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id")
 
-    sf.org.create_field = refuse  # type: ignore[method-assign]
+    there.org.create_field = refuse  # type: ignore[method-assign]
     with pytest.raises(CrmAuthError):
-        sf.adapter().apply(step)
+        there.adapter().apply(step)

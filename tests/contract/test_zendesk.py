@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,13 @@ from caseline.sources import Source
 from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, RECORD
-from tests.kit.crms.zendesk import ZendeskWorld, signed, world
+from tests.kit.crms.zendesk import ZendeskWorld, signed
+from tests.kit.scenes import BEFORE, cost
 from tests.kit.simulated import Call, in_process
 from tests.kit.zendesk import AGENT, API_TOKEN, EMAIL
 
-BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
 FIRST = replace(RECORD, first=True)
 HOUR = 3_600
-
-
-@pytest.fixture
-def there() -> Iterator[ZendeskWorld]:
-    with world() as found:
-        yield found
-
-
-def cost(there: ZendeskWorld, act: Any) -> int:
-    before = there.calls()
-    act()
-    return there.calls() - before
 
 
 # ---- one ticket for a case

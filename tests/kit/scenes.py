@@ -68,6 +68,13 @@ def the_case(world: World, case_key: str = RECORD.case_key) -> StoredCase:
     return found
 
 
+def cost(world: World, act: Callable[[], Any]) -> int:
+    """Calls."""
+    before = world.calls()
+    act()
+    return world.calls() - before
+
+
 def told(case: StoredCase, text: str) -> int:
     """How often a note's text stands at the case, in however many notes."""
     return sum(note.count(text) for note in case.notes)

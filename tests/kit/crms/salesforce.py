@@ -73,6 +73,14 @@ class SalesforceWorld:
     def calls(self) -> int:
         return len(self.simulator.rest_calls())
 
+    def rest_paths(self) -> list[str]:
+        return [call.path.removeprefix("/services/data/v66.0") for call in self.simulator.rest_calls()]
+
+    def case(self) -> dict[str, Any]:
+        """The one that there is, as it is kept."""
+        [case] = self.org.all("Case")
+        return self.org.records["Case"][case["Id"]]
+
     def expire_login(self) -> None:
         self.simulator.expire_sessions()
 
