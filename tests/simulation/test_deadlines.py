@@ -11,7 +11,7 @@ import pytest
 from caseline.cases.changes import work_case
 from caseline.cases.inbound import Inbound
 from caseline.crm import Change
-from caseline.signals import AUTO_REPLY, OUTBOUND, isoformat
+from caseline.signals import AUTO_REPLY, OUTBOUND, UPDATED, isoformat
 
 from tests.kit.aws import FakeCloud, aws
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
@@ -89,6 +89,44 @@ def test_a_reply_that_came_late_is_a_miss_though_nobody_looked_in_between(pipeli
     pipeline.now += timedelta(minutes=90)
     reply(pipeline)
     live(pipeline, hours=24, minutes=10)
+    assert missed(pipeline) == [("first", isoformat(ASKED + timedelta(hours=1)))]
+
+
+def change(pipeline: Pipeline, text: str, **more: Any) -> None:
+    pipeline.send(a_signal(text=text, action=UPDATED, revision=isoformat(pipeline.now), received_at=pipeline.now, **more))
+    pipeline.settle()
+
+
+def test_praise_that_its_author_turns_into_a_complaint_weeks_later_asks_then(pipeline):
+    weeks = START - timedelta(days=20)
+    pipeline.send(a_signal(text="Thank you, all fine!", occurred_at=weeks))
+    pipeline.settle()
+    change(pipeline, "Really angry: it is down and nobody answers.", occurred_at=weeks)
+    live(pipeline, minutes=55)
+    assert missed(pipeline) == [] and pipeline.cases()[0]["waits_since"] == isoformat(START)
+    live(pipeline, minutes=10)
+    assert missed(pipeline) == [("first", isoformat(START + timedelta(hours=1)))]
+
+
+@pytest.mark.parametrize(
+    ("text", "clocks"),
+    [("The service is down again and nobody answers!! Really angry.", []), ("Angry: a week later still no refund, and your shop hung up on me.", ["next"])],
+)
+def test_what_an_author_adds_after_the_answer_asks_again_and_a_corrected_word_does_not(pipeline, text, clocks):
+    begin(pipeline)
+    live(pipeline, minutes=20)
+    reply(pipeline)
+    pipeline.now += timedelta(minutes=1)
+    change(pipeline, text)
+    live(pipeline, hours=3)
+    assert [clock for clock, _ in missed(pipeline)] == clocks
+
+
+def test_an_edit_puts_no_deadline_off(pipeline):
+    begin(pipeline)
+    live(pipeline, minutes=40)
+    change(pipeline, "Angry: a week later still no refund, and your shop hung up on me.")
+    live(pipeline, minutes=25)
     assert missed(pipeline) == [("first", isoformat(ASKED + timedelta(hours=1)))]
 
 

@@ -57,6 +57,7 @@ def test_a_review_that_is_revised_to_praise_and_back_has_its_case_again(pipeline
     tell(pipeline, LATE, kind="review", rating=Rating("stars", 1, 1, 5))
     assert standing(pipeline) == [("open", "delivery", 1)]
     (case,) = pipeline.cases()
+    assert case["pushed_version"] == case["version"] and pipeline.crm.cases[case["case_key"]].status == "open"
     assert case["reopened"] == 1 and any(text.startswith("reopened: its author changed what it says") for text in told_of(pipeline, case))
     tell(pipeline, None, action=DELETED)
     assert standing(pipeline) == [("closed", "delivery", 1)]
@@ -110,6 +111,18 @@ def test_a_case_that_may_not_open_again_is_followed_by_a_new_one_each_time(pipel
         tell(pipeline, ("The driver threw my parcel into the pond and laughed.", "Somebody else opened the parcel, shoes are missing.")[number])
         assert [status for status, _, _ in standing(pipeline)] == ["closed"] * (number + 1) + ["open"]
     assert pipeline.cases("open")[0]["follows"] and entries(pipeline)["p-1"][0] == "opened"
+    [row] = pipeline.rows("signal")
+    assert row["case_key"] == pipeline.cases("open")[0]["case_key"] and len(row["was_in"]) == 2
+    tell(pipeline, None, action=DELETED)
+    assert [len(case["gone"]) for case in pipeline.cases()] == [1, 1, 1], "what the CRM was told is taken back wherever it was told"
+
+
+def test_the_case_that_opens_again_is_about_what_its_post_says_now_and_waits_since_then(pipeline):
+    tell(pipeline, LATE)
+    close(pipeline)
+    tell(pipeline, "The invoice you sent is wrong by far.", occurred_at=pipeline.now - timedelta(days=2))
+    assert standing(pipeline) == [("open", "billing", 1)] and [row["SK"] for row in pipeline.rows("claim")] == ["acme#billing"]
+    assert pipeline.cases("open")[0]["waits_since"] == isoformat(pipeline.now)
 
 
 @pytest.mark.parametrize("after", [False, True])

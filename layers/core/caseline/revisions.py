@@ -12,10 +12,11 @@ from caseline.replies import release
 from caseline.signals import CREATED, DELETED, POINTER, UPDATED
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import ERASED, EXPECTED, GONE, fingerprint, listing, read_text
+from caseline.turns import asks_after
 
 CONTENT = (
     *("text", "text_z", "text_cut", "rating", "attributes", "need", "need_reason", "category", "assessment", "author_name", "engagement", "reach"),
-    *("url", "language", "revision", "rank", "previous", "deleted_at"),
+    *("url", "language", "revision", "rank", "previous", "asks", "deleted_at"),
 )
 STANDING = frozenset({"PK", "SK", "deliveries", "revisions", "more_duplicates", "expires"})
 KEPT_VERSIONS = 5
@@ -73,7 +74,7 @@ def _changes(old: Item, row: Item) -> dict[str, Any] | None:
     if old["kind"] == POINTER:
         return dict.fromkeys((*CONTENT, "not_completed")) | _filled(row)
     if fingerprint(old) != fingerprint(row) and row["rank"] > old["rank"]:
-        return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old, row)} | _born(old, row)
+        return {name: row.get(name) for name in CONTENT} | {"previous": _previous(old, row), "asks": asks_after(old, row)} | _born(old, row)
     return _born(old, row) or None
 
 

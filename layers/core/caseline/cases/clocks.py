@@ -14,6 +14,7 @@ from caseline.deadlines import FIRST, NEXT, RESOLUTION, Ways, add_time, find_tar
 from caseline.policy import Policy
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
+from caseline.turns import turns_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read_waits(case: Mapping[str, Any], live: Iterable[Item], answered_at: Itera
 
     A case that is closed waits no more; what the customer says after that is another turn.
     """
-    asks = sorted(filter(asks_for_reply, live), key=lambda row: str(row["occurred_at"]))
+    asks = sorted(turns_of(filter(asks_for_reply, live)), key=lambda row: str(row["occurred_at"]))
     said = set(answered_at)
     replies = sorted({*said, *rests_of(case)})
     answered, clock = "", FIRST

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import SequenceMatcher
 from typing import Any
 
 from caseline.cases.ledger import CLOSED
 from caseline.policy import Policy
-from caseline.storms.fingerprints import likeness, sketch_of
 from caseline.table import Item
 from caseline.timeline import LIVE, read_text
-
-SHORT = 300  # characters up to which texts are also compared letter by letter: of few words one that is corrected is many
-SAME_LETTERS = 0.8
+from caseline.turns import is_alike
 
 
 def says_anew(policy: Policy, row: Item, case: Mapping[str, Any]) -> bool:
@@ -23,7 +19,10 @@ def says_anew(policy: Policy, row: Item, case: Mapping[str, Any]) -> bool:
     if case["status"] == CLOSED and case.get("closed_by") == "caseline":
         return True  # nothing was left of the case
     before = _stood_at(row, str(case.get("closed_at") or ""))
-    return before is not None and (before["need"] != "due" or _is_graver(policy, row, before) or not _is_alike(policy, row, before))
+    if before is None:
+        return False
+    alike = is_alike(read_text(row) or "", str(before["text"]), policy.storms.similarity)
+    return before["need"] != "due" or _is_graver(policy, row, before) or not alike
 
 
 def _stood_at(row: Item, moment: str) -> Mapping[str, Any] | None:
@@ -33,10 +32,3 @@ def _stood_at(row: Item, moment: str) -> Mapping[str, Any] | None:
 
 def _is_graver(policy: Policy, row: Item, before: Mapping[str, Any]) -> bool:
     return policy.severity.get(str(row["category"]), 0) > policy.severity.get(str(before["category"]), 0)
-
-
-def _is_alike(policy: Policy, row: Item, before: Mapping[str, Any]) -> bool:
-    now, then = read_text(row) or "", str(before["text"])
-    if now == then or likeness(sketch_of(now), sketch_of(then)) >= policy.storms.similarity:
-        return True
-    return max(len(now), len(then)) <= SHORT and SequenceMatcher(None, now.casefold(), then.casefold()).ratio() >= SAME_LETTERS

@@ -22,6 +22,7 @@ from caseline.reposts import audience_of, engagement_of
 from caseline.signals import INBOUND, OWN_CHANNEL, parse_time
 from caseline.table import Item, Table
 from caseline.timeline import read_signal
+from caseline.turns import turns_of
 
 UNKNOWN = "unknown"
 LOOK_BACK = timedelta(days=30)
@@ -115,9 +116,9 @@ def _same_category(signals: Sequence[Item], category: str, scene: Scene) -> int:
 
 
 def oldest_ask(signals: Sequence[Item], scene: Scene) -> Item | None:
-    """The first of the signals that nobody has answered since, and whose case nobody has closed since."""
+    """The first of the signals that nobody has answered since, and whose case nobody has closed since; changed to ask anew, it is said then."""
     replied = max(["", *scene.rests, *scene.replies_to(signals)])
-    asks = [row for row in signals if asks_for_reply(row) and row["occurred_at"] > replied]
+    asks = [row for row in turns_of(filter(asks_for_reply, signals)) if row["occurred_at"] > replied]
     return min(asks, key=lambda row: str(row["occurred_at"]), default=None)
 
 

@@ -11,6 +11,7 @@ from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, change_case, change_writ
 from caseline.customers import customer_id_of, identity_key, load_customers
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import LIVE, load_signals
+from caseline.turns import asks_of
 
 
 def standing(case: Mapping[str, Any]) -> tuple[bool, tuple[str, str]]:
@@ -121,5 +122,5 @@ def _without(case: Item, strange: Mapping[str, Item], kept: Sequence[Item]) -> I
     """`parted` counts those that went: notes in the CRM are numbered by the count of all that were ever in it."""
     left = {"signal_ids": [each for each in case["signal_ids"] if each not in strange], "parted": case.get("parted", 0) + len(strange)}
     if case["signal_count"] - case.get("parted", 0) == len(case["signal_ids"]) and kept:
-        left |= {"channels": sorted({str(row["channel"]) for row in kept}), "first_signal_at": min(str(row["occurred_at"]) for row in kept)}
+        left |= {"channels": sorted({str(row["channel"]) for row in kept}), "first_signal_at": min(asks_of(row)[0] for row in kept)}
     return left | ({"weighs": ""} if case.get("weighs") in strange else {})

@@ -146,12 +146,13 @@ class Placer:
         """The closed case takes its claim back, in the same transaction; it alerts again if it is urgent again."""
         again = {name: value for name, value in case.items() if name not in (*OF_CLOSING, "alerted_by", "lower_since")}
         again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case)}
-        again |= opened_again(case, view.scene.now)
+        again |= opened_again(case, view.scene.now) | {"headline": ""}  # that it is open is news, though it may weigh what it weighed
         rows = self.rows_of(again, group.rows)
         fresh = [row for row in group.rows if row["signal_id"] not in case["signal_ids"]]
+        again["category"] = self._named_again(view, case, rows)
         changed = next_version(self.policy, view.run, again, rows, fresh, view.beside(again))
         told = _tell(changed, "status", f"reopened: {group.why}")
-        claim = self.table.put_write(ledger.held_by(self._claim(view, case), case), "attribute_not_exists(PK)")
+        claim = self.table.put_write(ledger.held_by(self._claim(view, again), case), "attribute_not_exists(PK)")
         still = ledger.stand_still(self.table, view.customer["customer_id"], view.customer["version"])
         return changed if change_case(self.table, case, changed, told, *missed_rows(case, changed), writes=[claim, still]) else None
 
@@ -182,6 +183,11 @@ class Placer:
         name = view.run.category if joined and case["category"] == UNKNOWN else names.pop() if edited and len(names) == 1 else str(case["category"])
         return str(case["category"]) if any(row["SK"] == _other(claim, name)["SK"] for row in view.claims if row is not claim) else name
 
+    def _named_again(self, view: View, case: Item, rows: Sequence[Item]) -> str:
+        """A case that opens again may be about something else by now, where all that is left of it was edited."""
+        claim = ledger.held_by(self._claim(view, case), case)
+        return self._named(view, claim, case, rows, joined=False)
+
     def _renamed(self, claim: Item, category: str) -> list[Mapping[str, Any]]:
         """The claim moves with the issue's name, in the same transaction; not where another case has that name already."""
         moved = _other(claim, category)
@@ -197,15 +203,18 @@ class Placer:
         return f"; about {category.replace('_', ' ')} now, as most of what the customer says is" if told else ""
 
     def _mark(self, case: Item, group: Group) -> None:
-        """Bookkeeping: the first case a signal fed stays on its row, with the rule that led there; an erased row stays erased."""
+        """Bookkeeping: the first case a signal fed stands on its row, or the one that it feeds since it was changed, with the rule that led there; an erased
+        row stays erased."""
         for row in group.rows:
-            if row.get("case_key"):
+            home, before = group.rules[row["signal_id"]], row.get("case_key")
+            if before and (home.rule == REVISED or before == case["case_key"]):
                 continue
-            home = group.rules[row["signal_id"]]
             facts = {"case_key": case["case_key"]} | ({"case_rule": home.rule, "case_why": home.why} if home.rule != REVISED else {})
+            facts |= {"was_in": [*row.get("was_in", ()), before]} if before else {}
             with suppress(ConditionFailed):
                 expression = "SET " + ", ".join(f"{name} = :{name}" for name in facts)
-                self.table.update(row["PK"], row["SK"], expression, "attribute_exists(PK) AND attribute_not_exists(case_key)", **facts)
+                condition = "case_key = :before" if before else "attribute_exists(PK) AND attribute_not_exists(case_key)"
+                self.table.update(row["PK"], row["SK"], expression, condition, **facts, **({"before": before} if before else {}))
 
 
 def _tell(case: Item, what: str, why: str) -> Item:

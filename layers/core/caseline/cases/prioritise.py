@@ -58,21 +58,23 @@ class Prioritiser:
             settle_merges(self.table, customer["customer_id"], isoformat(self.clock()))
         found = load_signals(self.table, [waits for waits in waiting if not waits.startswith(CASE_KEY)])
         signals = [row for row in found.values() if row["state"] == LIVE or row.get("case_key")]
-        self._take_back(signals)
         cases: list[Item | None] = [*self._placer.place(run, customer, signals, stale)] if customer and signals else []
+        self._take_back(signals, cases)
         for case_key in sorted(waits for waits in waiting if waits.startswith(CASE_KEY)):
             judged = self._judge_again(run, customer, case_key, stale) if customer else None
             cases = [judged, *cases] if judged else cases
         self.runs.handled(run, waiting, [case["case_key"] for case in cases if case])
         return cases
 
-    def _take_back(self, signals: Sequence[Item]) -> None:
-        """What the CRM was told of a signal that its author deleted goes there, too; the built-in one is told of none."""
+    def _take_back(self, signals: Sequence[Item], cases: Sequence[Item | None]) -> None:
+        """What the CRM was told of a signal that its author deleted goes there, too, in each case that it was in; the built-in one is told of none."""
         if self.crm_name == BUILTIN or not self.policy.crm.take_back_notes:
             return
         for row in signals:
             if row["state"] == GONE and row.get("case_key"):
-                take_back(self.table, row["case_key"], [row["signal_id"]], isoformat(self.clock()))
+                now_in = [case["case_key"] for case in cases if case and row["signal_id"] in case["signal_ids"]]
+                for case_key in dict.fromkeys([row["case_key"], *row.get("was_in", ()), *now_in]):
+                    take_back(self.table, case_key, [row["signal_id"]], isoformat(self.clock()))
 
     def _judge_again(self, run: Run, customer: Item, case_key: str, stale: bool) -> Item | None:
         """An open case that changed outside a run, about whose customer the CRM has learnt something, or whose time has come to be looked at."""

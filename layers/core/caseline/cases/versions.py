@@ -25,6 +25,7 @@ from caseline.runs import Run
 from caseline.signals import isoformat
 from caseline.table import Item
 from caseline.timeline import GONE, LIVE
+from caseline.turns import asks_of
 
 ALERT_BAND = "P1"
 KEPT = ("look_at", "lower_since", "lower_why", "waits_since")  # judgement's own notes, which are no news to anybody
@@ -37,7 +38,7 @@ def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, ope
     category = most_said(policy, fresh) or UNKNOWN if policy.join.by == "customer" else opener["category"]
     row: Item = {
         "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer_id, "brand": opener["brand"],
-        "category": category, "status": OPEN, "opened_at": isoformat(scene.now), "first_signal_at": opener["occurred_at"], "version": 1, "pushed_version": 0,
+        "category": category, "status": OPEN, "opened_at": isoformat(scene.now), "first_signal_at": asks_of(opener)[0], "version": 1, "pushed_version": 0,
         "identity": opener["identity"], "at": f"{opener['occurred_at']}#{case_key}", "author_name": opener.get("author_name") or "",
         "signal_ids": [], "signal_count": 0, "channels": [], "crm": {"name": crm_name, "sync": "pending"},
     }
@@ -106,7 +107,7 @@ def _judged(policy: Policy, run: Run, case: Item, priority: Priority, fresh: lis
 def _gathered(case: Item, fresh: list[Item]) -> Item:
     return {
         "signal_ids": [*case["signal_ids"], *(row["signal_id"] for row in fresh)][-KEPT_SIGNALS:], "signal_count": case["signal_count"] + len(fresh),
-        "channels": _channels(case, fresh), "first_signal_at": min([str(case["first_signal_at"]), *(str(row["occurred_at"]) for row in fresh)]),
+        "channels": _channels(case, fresh), "first_signal_at": min([str(case["first_signal_at"]), *(asks_of(row)[0] for row in fresh)]),
     }
 
 

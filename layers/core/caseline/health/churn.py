@@ -17,6 +17,7 @@ from caseline.reports.rows import first_of_turns
 from caseline.signals import parse_time
 from caseline.table import Item
 from caseline.timeline import read_text
+from caseline.turns import asks_of
 
 REPEATED, REPEATS = 30, 3  # days, contacts
 HOURS = 48  # that a public post may wait
@@ -51,8 +52,8 @@ def _unresolved(policy: Policy, history: History) -> Sign | None:
 
 
 def _unanswered(policy: Policy, history: History) -> Sign | None:
-    posts = [row for row in history.unanswered if row.get("public") and history.since <= row["occurred_at"] <= history.ago(HOURS / 24)]
-    return Sign(f"{_posts(len(posts))} unanswered for {history.days_since(posts[0]['occurred_at'])} days", _ids(posts)) if posts else None
+    posts = [row for row in history.unanswered if row.get("public") and history.since <= asks_of(row)[-1] <= history.ago(HOURS / 24)]
+    return Sign(f"{_posts(len(posts))} unanswered for {history.days_since(asks_of(posts[0])[-1])} days", _ids(posts)) if posts else None
 
 
 def _score_drop(policy: Policy, history: History) -> Sign | None:

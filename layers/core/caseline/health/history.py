@@ -17,6 +17,7 @@ from caseline.priority.scene import find_fact
 from caseline.reports.rows import feeling_of, is_contact, is_heard, moment_of, ratings_of
 from caseline.signals import Rating, isoformat, parse_time
 from caseline.table import Item, Table
+from caseline.turns import asks_of
 
 RECENT = 200  # rows: the same reads for a customer of ten signals and of a hundred thousand
 DAYS = 90  # what is older says nothing of how things stand
@@ -121,7 +122,7 @@ class History:
 
     def _is_answered(self, ask: Item) -> bool:
         """By a reply that came later, to it or to another ask of its case."""
-        return any(moment >= ask["occurred_at"] for moment in self.replies[self._key_of(ask)])
+        return any(moment >= asks_of(ask)[-1] for moment in self.replies[self._key_of(ask)])
 
     def fact(self, name: str) -> Any:
         found = find_fact(self.account, name)

@@ -15,6 +15,7 @@ from caseline.reports.rows import first_of_turns
 from caseline.reports.waits import MET, MISSED, clock_facts
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
+from caseline.turns import asks_of
 
 MOOD, OPINION = timedelta(days=7), timedelta(days=45)  # half-lives: of a sentiment, and of an answer to a survey
 REPEATED = 30  # days
@@ -146,7 +147,7 @@ def _repeats(policy: Policy, history: History) -> Part | None:
 
 def _unanswered(policy: Policy, history: History) -> Part:
     overdue = find_overdue(policy, history)
-    text = f"{_count(len(overdue), 'ask')} unanswered" + (f" for {_days(history, overdue[0]['occurred_at'])}" if overdue else "")
+    text = f"{_count(len(overdue), 'ask')} unanswered" + (f" for {_days(history, asks_of(overdue[0])[-1])}" if overdue else "")
     return Part(_worse(len(overdue)), text, _ids(overdue))
 
 
@@ -183,11 +184,11 @@ def find_clocks(policy: Policy, history: History) -> list[dict[str, Any]]:
 
 def find_overdue(policy: Policy, history: History) -> list[Item]:
     """Asks that nobody has answered for longer than the target of their channel: what was asked a minute ago is not unanswered."""
-    return [row for row in history.unanswered if row["occurred_at"] >= history.since and _due_at(policy, row) <= history.now]
+    return [row for row in history.unanswered if asks_of(row)[-1] >= history.since and _due_at(policy, row) <= history.now]
 
 
 def _due_at(policy: Policy, row: Item) -> datetime:
-    return due_at(policy, parse_time(row["occurred_at"]), ways=ways_of(row), brand=row["brand"])
+    return due_at(policy, parse_time(asks_of(row)[-1]), ways=ways_of(row), brand=row["brand"])
 
 
 def _worse(count: int) -> float:

@@ -14,6 +14,7 @@ from caseline.reports.rounding import mean, percent, round_away
 from caseline.reports.rows import UNSCORED, level_of
 from caseline.signals import isoformat, parse_time
 from caseline.table import Item
+from caseline.turns import turns_of
 
 Fact = Mapping[str, Any]
 CLOCKS = (FIRST, NEXT, RESOLUTION)
@@ -25,8 +26,9 @@ def clock_facts(policy: Policy, case: Item, asks: Sequence[Item], replies: Seque
     """Each clock of a case, by the asks that it has: a deleted one starts none."""
     if not asks:
         return
-    first = min(asks, key=lambda row: (str(row["occurred_at"]), str(row["signal_id"])))
-    by_time = {str(row["occurred_at"]): row for row in sorted(asks, key=lambda row: str(row["signal_id"]), reverse=True)}
+    turns = list(turns_of(asks))
+    first = min(turns, key=lambda row: (str(row["occurred_at"]), str(row["signal_id"])))
+    by_time = {str(row["occurred_at"]): row for row in sorted(turns, key=lambda row: str(row["signal_id"]), reverse=True)}
     for wait in read_waits({**case, "first_signal_at": first["occurred_at"]}, asks, replies):
         ask = first if wait.clock == RESOLUTION else by_time[wait.since]
         until = wait.until if wait.until and wait.until <= isoformat(now) else None
