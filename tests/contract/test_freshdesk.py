@@ -165,7 +165,9 @@ def test_what_the_customer_answers_is_no_comment_of_the_crm(there: FreshdeskWorl
     saved = there.adapter().save_case(FIRST)
     there.tick(HOUR)
     cursor = there.adapter().read_changes()[1]
-    there.desk.say(there.desk.tickets[int(saved.crm_id)], 5, "any news?", private=False, incoming=True)
+    ticket = there.desk.tickets[int(saved.crm_id)]
+    there.desk.say(ticket, 5, "any news?", private=False, incoming=True)
+    there.desk.say(ticket, ticket["requester_id"], "written in the portal", private=False)
     assert [change.kind for change in there.adapter().read_changes(cursor)[0]] == ["case"]
 
 

@@ -163,6 +163,16 @@ def test_mails_and_posts_of_agents_are_comments(there: SalesforceWorld) -> None:
     assert found == {("We are sorry", True), ("only for us", False)}
 
 
+def test_what_a_customer_writes_in_the_site_is_no_answer(there: SalesforceWorld) -> None:
+    """A user of an Experience Cloud site publishes comments as agents do."""
+    saved, cursor = there.adapter().save_case(RECORD), there.adapter().read_changes()[1]
+    for kind, words in (("CspLitePortal", "any news?"), ("Guest", "hello?"), ("Standard", "we are sorry")):
+        with there.org.by(there.org.add("User", Name=kind, UserType=kind)):
+            there.org.add("CaseComment", ParentId=saved.crm_id, CommentBody=words, IsPublished=True)
+    found = {change.fields["text"]: change.fields["public"] for change in there.adapter().read_changes(cursor)[0]}
+    assert found == {"any news?": False, "hello?": False, "we are sorry": True}
+
+
 def test_an_org_without_mails_is_read_without_them(there: SalesforceWorld) -> None:
     saved = there.adapter().save_case(RECORD)
     cursor = there.adapter().read_changes()[1]

@@ -63,6 +63,23 @@ def test_public_notes_are_comments_and_others_are_work_notes(snow: ServiceNowWor
     assert entries == {"work_notes": "inside\n[cx:n-1]\n\ninside too\n[cx:n-3]", "comments": "to the customer\n[cx:n-2]"}
 
 
+def test_what_the_customer_writes_is_no_answer(snow: ServiceNowWorld) -> None:
+    """In the portal by their login, by mail by their address, or as a guest."""
+    contact = snow.add_contact(snow.add_account("Globex"), "Ann", "ann@example.com")
+    snow.instance.update(CONTACT, contact, {"user_name": "ann.site"}, PERSON)
+    saved = snow.adapter().save_case(replace(RECORD, first=True, contact_id=contact))
+    snow.tick(3600)
+    cursor = snow.adapter().read_changes()[1]
+    for by in ("ann.site", "Ann@example.com", "guest", PERSON):
+        snow.instance.update(CASE, saved.crm_id, {"comments": f"by {by}"}, by)
+    told = [change for change in snow.adapter().read_changes(cursor)[0] if change.kind == "comment"]
+    assert [change.fields["text"] for change in told if change.fields["public"]] == [f"by {PERSON}"] and len(told) == 4
+    entry = {"sys_id": "e" * 32, "sys_created_on": "2026-11-21 10:00:00", "element": "comments", "element_id": saved.crm_id, "value": "any news?"}
+    record = {**entry, "sys_created_by": "ann.site", "case_key": RECORD.case_key, "contact.user_name": "ann.site"}
+    (change,) = adapter.parse(*signed(snow.now, {"table": "sys_journal_field", "operation": "insert", "record": record}))
+    assert change.fields["public"] is False
+
+
 def test_a_note_is_never_shown_as_html(snow: ServiceNowWorld) -> None:
     snow.adapter().save_case(replace(RECORD, first=True, notes=(Note("n-1", "[code]<img src=x>[/CODE]"),)))
     [entry] = snow.instance.rows("sys_journal_field")

@@ -177,6 +177,19 @@ def test_a_customers_own_words_are_no_comment_of_the_crm(there: ZendeskWorld) ->
     assert there.adapter().read_changes(cursor)[0] == []
 
 
+def test_what_a_customer_in_copy_says_is_no_answer(there: ZendeskWorld) -> None:
+    """A colleague of theirs answers by mail, as an agent does."""
+    saved, colleague = there.adapter().save_case(replace(FIRST, contact_id=there.add_contact("", "Ann", "ann@example.com"))), there.add_contact("", "Bo")
+    there.tick(HOUR)
+    crm, cursor = there.adapter(), there.adapter().read_changes()[1]
+    for author, words in ((int(colleague), "we wait, too"), (AGENT, "we are sorry"), (AGENT, "it is on its way")):
+        there.desk.update(there.desk.tickets[int(saved.crm_id)], author, {"comment": {"body": words}})
+    assert [change.fields["text"] for change in crm.read_changes(cursor)[0]] == ["we are sorry", "it is on its way"]
+    assert sum("users/show_many" in call.target for call in there.simulator.calls) == 1
+    crm.read_changes(cursor)
+    assert sum("users/show_many" in call.target for call in there.simulator.calls) == 1
+
+
 def test_tickets_of_others_are_none_of_ours(there: ZendeskWorld) -> None:
     ticket, _ = there.desk.add_ticket(AGENT, {"external_id": "erp-1", "comment": {"body": "another system's"}})
     there.tick(HOUR)

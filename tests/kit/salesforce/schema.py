@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -77,7 +77,7 @@ def default_entities() -> dict[str, Entity]:
     account, case = _to("Account", "Account"), _to("Case", "Parent")
     number, date, flag, text, hidden = Field("number"), Field("date"), Field("boolean", default=False), Field(), Field("reference", 18, writable=False)
     entities = {
-        "User": Entity("User", "005", {"Name": text, "Username": text}),
+        "User": Entity("User", "005", {"Name": text, "Username": text, "UserType": Field(default="Standard")}),
         "Group": Entity("Group", "00G", {"Name": text, "DeveloperName": text, "Type": text}),
         "Account": Entity("Account", "001", {
             "Name": Field(required=True), "Type": text, "Industry": text, "AnnualRevenue": number, "OwnerId": owner, "MasterRecordId": hidden,
@@ -120,6 +120,7 @@ def default_entities() -> dict[str, Entity]:
     }  # fmt: skip
     for entity in entities.values():
         stamps = {name: Field("datetime" if "Date" in name or "Mod" in name else "text", writable=False) for name in SYSTEM}
+        stamps["CreatedById"] = replace(_to("User", "CreatedBy"), writable=False)
         system = {**stamps, "Id": Field("id", 18, writable=False), "IsDeleted": Field("boolean", writable=False)}
         entity.fields = {**system, **entity.fields, **installed_fields(entity.name)}
     return entities

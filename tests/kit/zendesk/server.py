@@ -174,6 +174,12 @@ class Simulator(Base):
     def list_users(self, call: Call, who: int) -> Reply:
         return self._listed(call, "users", [self._user(row) for row in self.desk.users.values()])
 
+    def show_users(self, call: Call, who: int) -> Reply:
+        ids = [int(each) for each in call.query.get("ids", "").split(",") if each]
+        if len(ids) > 100:
+            raise bad_request("TooManyValues", "at most 100 ids")
+        return Reply(200, {"users": [self._user(self.desk.users[each]) for each in ids if each in self.desk.users], "count": len(ids)})
+
     def read_user(self, call: Call, who: int, number: str) -> Reply:
         return Reply(200, {"user": self._user(self._one(self.desk.users, number))})
 
@@ -331,7 +337,8 @@ _ROUTES = (
     ("GET", r"/tickets/(\d+)", "read_ticket"), ("PUT", r"/tickets/(\d+)", "update_ticket"), ("DELETE", r"/tickets/(\d+)", "delete_ticket"),
     ("POST", r"/tickets/(\d+)/merge", "merge_tickets"), ("GET", r"/tickets/(\d+)/comments", "comments"), ("GET", r"/tickets/(\d+)/audits", "audits"),
     ("PUT", r"/comment_redactions/(\d+)", "redact"),
-    ("GET", "/users/me", "me"), ("GET", "/users", "list_users"), ("POST", "/users", "create_user"), ("GET", "/users/search", "search_users"),
+    ("GET", "/users/me", "me"), ("GET", "/users/show_many", "show_users"),
+    ("GET", "/users", "list_users"), ("POST", "/users", "create_user"), ("GET", "/users/search", "search_users"),
     ("POST", "/users/create_or_update", "create_or_update_user"), ("GET", r"/users/(\d+)", "read_user"), ("PUT", r"/users/(\d+)", "update_user"),
     ("GET", r"/users/(\d+)/identities", "identities"), ("POST", "/organizations", "create_organization"),
     ("GET", r"/organizations/(\d+)", "read_organization"), ("PUT", r"/organizations/(\d+)", "update_organization"),

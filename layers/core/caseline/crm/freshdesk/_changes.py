@@ -115,16 +115,16 @@ class Changes:
         if told["fields"]:
             yield Change("case", told["id"], parse_time(told["at"]), told["key"], told["fields"])
         if not told["own"]:
-            yield from self._comments(told["id"], told["key"], place)
+            yield from self._comments(told["id"], told["key"], text(row, "requester_id"), place)
 
-    def _comments(self, ticket_id: str, case_key: str, place: Place) -> Iterator[Change]:
-        """Neither what we wrote nor what the customer did."""
+    def _comments(self, ticket_id: str, case_key: str, customer: str, place: Place) -> Iterator[Change]:
+        """Neither what we wrote nor what the customer did, by mail or in the portal."""
         for said in self._tickets.conversations(ticket_id):
             at, words = moment(said, "created_at"), (text(said, "body_text") or text(said, "body")).strip()
             if at < parse_time(place.since) or text(said, "id") in place.said or said.get("incoming") or MARK in words:
                 continue
             place.said[text(said, "id")] = int(at.timestamp())
-            if text(said, "user_id") != self._me.user_id:
+            if text(said, "user_id") not in (self._me.user_id, customer):
                 told = {"comment_id": text(said, "id"), "text": words, "public": said.get("private") is False}
                 yield Change("comment", ticket_id, at, case_key, told, text(said, "user_id"), text(said, "id"))
 

@@ -15,6 +15,7 @@ from caseline.identity import normalise_identities
 from caseline.payloads import read_time
 
 USER_PREFIX = "005"
+OUTSIDE = frozenset("customersuccess powercustomersuccess csplite cspliteportal guest selfservice".split())  # users of a site, not of the company
 COMMON = ("Id", "SystemModstamp", "LastModifiedById", "IsDeleted")
 KEPT = {"Case": "case", "Contact": "contact", "Account": "account"}
 
@@ -102,20 +103,21 @@ class Feeds:
     def _replies(self) -> dict[str, Feed]:
         key = f"Parent.{self._key}"
         known = {
-            "CaseComment": Feed(["ParentId", "CommentBody", "IsPublished", key], self._tell_reply("CommentBody"), f"{key} != null"),
+            "CaseComment": Feed(["ParentId", "CommentBody", "IsPublished", "CreatedBy.UserType", key], self._tell_reply("CommentBody"), f"{key} != null"),
             "EmailMessage": Feed(["ParentId", "TextBody", key], self._tell_reply("TextBody"), f"Incoming = false AND {key} != null"),
-            "FeedItem": Feed(["ParentId", "Body", "Visibility"], self._tell_reply("Body"), "Type = 'TextPost'"),
+            "FeedItem": Feed(["ParentId", "Body", "Visibility", "CreatedBy.UserType"], self._tell_reply("Body"), "Type = 'TextPost'"),
         }
         return {name: known[name] for name in self._settings.replies if name in known}
 
     def _tell_reply(self, column: str) -> Callable[[Record], Change | None]:
-        """An e-mail that went out is one that the customer sees; a post is where its visibility says so."""
+        """An e-mail that went out is one that the customer sees; a post is where its visibility says so. What customers write in a site is no answer."""
 
         def tell(row: Record) -> Change | None:
             if self._is_own(row) or not is_id(str(row.get("ParentId") or ""), "500") or not row.get(column):
                 return None
             public = row["IsPublished"] if "IsPublished" in row else row.get("Visibility", "AllUsers") == "AllUsers"
-            fields = {"comment_id": row["Id"], "text": row[column], "public": bool(public)}
+            is_ours = str((row.get("CreatedBy") or {}).get("UserType") or "").casefold() not in OUTSIDE
+            fields = {"comment_id": row["Id"], "text": row[column], "public": bool(public) and is_ours}
             case_key = str((row.get("Parent") or {}).get(self._key) or "")
             return Change("comment", row["ParentId"], row_time(row), case_key, fields, _by(row), row["Id"])
 

@@ -86,7 +86,8 @@ class _Reader:
         case_key = _text(fields, self._settings.case_fields["case_key"])
         if entity == "CaseComment":
             if (parent := _text(fields, "ParentId")) and (text := _text(fields, "CommentBody")) and "[cx:" not in text:
-                comment = {"comment_id": record_id, "text": text, "public": _flag(fields.get("IsPublished")) is True}
+                # A published one may be the customer's own, written in a site: a message does not say who its author is, and a poll does.
+                comment = {} if _flag(fields.get("IsPublished")) is True else {"comment_id": record_id, "text": text, "public": False}
                 yield Change("comment", parent, at, "", comment, by, event_id)
         elif entity in ENTITIES:
             yield Change(ENTITIES[entity], record_id, at, case_key, _FIELDS[entity](self._settings, fields), by, event_id)

@@ -19,7 +19,20 @@ from caseline.crm.servicenow._api import Api, Part, Row, checked, list_part, row
 from caseline.crm.servicenow._cases import CaseStore
 from caseline.crm.servicenow._errors import NoTableError, error_of
 from caseline.crm.servicenow._query import after, id_in, in_order
-from caseline.crm.servicenow._rows import DELETIONS, INTERNAL, JOURNAL, PUBLIC, Teller, account_columns, case_columns, contact_columns, text_of, time_of
+from caseline.crm.servicenow._rows import (
+    DELETIONS,
+    INTERNAL,
+    JOURNAL,
+    LOGINS,
+    PUBLIC,
+    Teller,
+    account_columns,
+    case_columns,
+    contact_columns,
+    customers_of,
+    text_of,
+    time_of,
+)
 from caseline.crm.servicenow._settings import Settings
 from caseline.errors import CrmForbiddenError
 
@@ -88,10 +101,10 @@ class Changes:
         if not told:
             return []
         key = self._settings.case_key
-        part = list_part(self._settings.case_table, id_in("sys_id", dict.fromkeys(change.crm_id for change in told)), ["sys_id", key], KEYS)
-        keys = {text_of(row, "sys_id"): text_of(row, key) for row in rows_of(self._api.call(part.method, part.path, part.table))}
-        kept = [row for row in rows if keys.get(text_of(row, "element_id"))]
-        return [change for row in kept if (change := self._teller.comment(row, keys[text_of(row, "element_id")]))]
+        part = list_part(self._settings.case_table, id_in("sys_id", dict.fromkeys(change.crm_id for change in told)), ["sys_id", key, *LOGINS], KEYS)
+        cases = {text_of(case, "sys_id"): case for case in rows_of(self._api.call(part.method, part.path, part.table)) if text_of(case, key)}
+        kept = [(row, case) for row in rows if (case := cases.get(text_of(row, "element_id")))]
+        return [change for row, case in kept if (change := self._teller.comment(row, text_of(case, key), customers_of(case)))]
 
 
 def _place(name: str, row: Mapping[str, Any]) -> tuple[datetime, str]:

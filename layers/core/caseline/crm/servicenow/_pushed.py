@@ -1,14 +1,15 @@
 """What a business rule of the instance sends when people change something; infra/crm/servicenow/README.md has the rule.
 
 The body is {"table", "operation": insert, update or delete, "record": {field: value}}, the record with its sys_id, sys_updated_on and sys_updated_by
-(in UTC, as stored); a journal's entry also has its case's key, as the record's `case_key`. ServiceNow signs nothing.
+(in UTC, as stored); a journal's entry also has its case's key, as the record's `case_key`, and its contact's login, as
+`contact.user_name`. ServiceNow signs nothing.
 """
 
 from __future__ import annotations
 
 from caseline.crm import Change
 from caseline.crm._settings import read_known
-from caseline.crm.servicenow._rows import JOURNAL, Teller, text_of, time_of
+from caseline.crm.servicenow._rows import JOURNAL, Teller, customers_of, text_of, time_of
 from caseline.crm.servicenow._settings import Settings, read_settings
 from caseline.payloads import Field, read_json
 from caseline.signatures.tokens import verify_credentials
@@ -35,7 +36,7 @@ def parse(request: WebhookRequest, source: Source) -> list[Change]:
         return _listed(teller.deleted(gone))
     if table == JOURNAL:
         record["element_id"].id()
-        return _listed(teller.comment(row, text_of(row, "case_key")))
+        return _listed(teller.comment(row, text_of(row, "case_key"), customers_of(row)))
     tellers = {settings.case_table: teller.case, settings.contact_table: teller.contact, settings.account_table: teller.account}
     return _listed(tellers[table](row)) if table in tellers else []
 

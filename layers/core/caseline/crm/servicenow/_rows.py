@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from caseline.identity import normalise_identities
 Row = Mapping[str, Any]
 JOURNAL, DELETIONS = "sys_journal_field", "sys_audit_delete"
 PUBLIC, INTERNAL = "comments", "work_notes"
+# By whose name a customer's own words stand in the journal: that of a portal's user, or of whoever mails.
+LOGINS = ("contact.user_name", "contact.email", "consumer.user.user_name", "consumer.email")
+GUEST = "guest"
 
 
 def text_of(row: Row, name: str, part: str = "value") -> str:
@@ -41,6 +44,11 @@ def contact_columns(settings: Settings) -> list[str]:
 
 def account_columns(settings: Settings) -> list[str]:
     return ["sys_id", "sys_updated_on", "sys_updated_by", *settings.fact_fields.values()]
+
+
+def customers_of(case: Row) -> set[str]:
+    """The names by which its customer writes."""
+    return {name.casefold() for login in LOGINS if (name := text_of(case, login))}
 
 
 def read_contact(row: Row, settings: Settings) -> Contact:
@@ -72,12 +80,13 @@ class Teller:
         band, owner = text_of(row, self._settings.case_fields["band"]), text_of(row, "assigned_to")
         return dict(self._settings.differences(text_of(row, "priority"), band, owner))
 
-    def comment(self, row: Row, case_key: str) -> Change | None:
+    def comment(self, row: Row, case_key: str, customer: Collection[str] = ()) -> Change | None:
+        """What the customer wrote is no answer."""
         text, by = text_of(row, "value"), text_of(row, "sys_created_by")
         if MARK in text or (by and by == self._user):
             return None
         entry = text_of(row, "sys_id")
-        fields = {"comment_id": entry, "text": text, "public": text_of(row, "element") == PUBLIC}
+        fields = {"comment_id": entry, "text": text, "public": text_of(row, "element") == PUBLIC and by.casefold() not in (GUEST, *customer)}
         return Change("comment", text_of(row, "element_id"), time_of(row, "sys_created_on"), case_key, fields, by, entry)
 
     def contact(self, row: Row) -> Change | None:

@@ -1,14 +1,14 @@
 """What people did to tickets, by polling Zendesk's export of ticket events: who changed what, and comments with their words.
 
-Our own user's events are left out. Told: priority, status, assignee, group, outcome, category and queue of our tickets; comments of anyone but the
-customer; merges; deletions, of any ticket, as a deleted one does not say whose it was. Not told: users and organizations, which come by webhook; what
-an event's author did within the last seconds, which comes with the next reading.
+Our own user's events are left out. Told: priority, status, assignee, group, outcome, category and queue of our tickets; comments of agents; merges;
+deletions, of any ticket, as a deleted one does not say whose it was. Not told: users and organizations, which come by webhook; what an event's author
+did within the last seconds, which comes with the next reading.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from caseline.crm.zendesk._events import tell, tell_field
 from caseline.crm.zendesk._fields import TicketFields
 from caseline.crm.zendesk._settings import Settings
 from caseline.crm.zendesk._tickets import MERGED_TAG, Tickets, merged_into
-from caseline.crm.zendesk._user import Self
+from caseline.crm.zendesk._user import Roles, Self
 from caseline.errors import CrmUnavailableError
 
 PATH = "/incremental/ticket_events.json"
@@ -34,7 +34,7 @@ DELETED = "deleted"
 class Changes:
     def __init__(self, api: Api, settings: Settings, tickets: Tickets, fields: TicketFields, me: Self, clock: Callable[[], datetime]) -> None:
         self._api, self._settings, self._tickets, self._fields, self._me, self._clock = api, settings, tickets, fields, me, clock
-        self._overlap = timedelta(seconds=settings.overlap_seconds)
+        self._overlap, self._roles = timedelta(seconds=settings.overlap_seconds), Roles(api)
 
     def read(self, cursor: str) -> tuple[list[Change], str]:
         """Until there is something to tell or all is read."""
@@ -69,14 +69,16 @@ class Changes:
         deleted = [event for event in theirs if any(child.get("status") == DELETED for child in _children(event))]
         ids = dict.fromkeys(text(event, "ticket_id") for event in theirs if event not in deleted)
         ours = self._tickets.many(list(ids)) if ids else {}
+        shown = [child for event in theirs if text(event, "ticket_id") in ours for child in _children(event) if child.get("public") is True]
+        customers = self._roles.customers(author for child in shown if (author := text(child, "author_id")) not in ("", self._me.user_id))
         for event in theirs:
             ticket = ours.get(text(event, "ticket_id"))
             if event in deleted:
                 yield self._change("deleted", event, "", {"entity": "case"})
             elif ticket:
-                yield from self._told(event, ticket)
+                yield from self._told(event, ticket, customers)
 
-    def _told(self, event: Row, ticket: Ticket) -> Iterator[Change]:
+    def _told(self, event: Row, ticket: Ticket, customers: Set[str]) -> Iterator[Change]:
         comments = [child for child in _children(event) if child.get("event_type") == "Comment"]
         if any(MERGED_TAG in (child.get("added_tags") or ()) for child in _children(event)):
             into = merged_into([_words(comment) for comment in comments], ticket.ticket_id)
@@ -87,7 +89,8 @@ class Changes:
         if fields:
             yield self._change("case", event, ticket.case_key, fields)
         for comment in comments:
-            if text(comment, "author_id") not in (text(dict(ticket.row), "requester_id"), self._me.user_id) and MARK not in _words(comment):
+            others = {text(dict(ticket.row), "requester_id"), self._me.user_id, *customers}
+            if text(comment, "author_id") not in others and MARK not in _words(comment):
                 told = {"comment_id": text(comment, "id"), "text": _words(comment), "public": comment.get("public") is True}
                 yield self._change("comment", event, ticket.case_key, told)
 
