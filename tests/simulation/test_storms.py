@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 from caseline.assessment import Assessment
+from caseline.cases.rescoring import rescore_cases
 from caseline.crm import Account, Fact
 from caseline.customers import customer_id_of
+from caseline.signals import DELETED, isoformat
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.aws import aws
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import FakeCrm, Pipeline, WordAnalyser, a_signal
 
 CITIES = "Lisbon Porto Graz Ghent Malmo Turin Lyon Gdansk Cork Brno".split()
@@ -181,3 +184,41 @@ def test_what_is_grave_stands_alone_in_an_incident_about_something_else(thieves,
         watch(pipeline)
         assert [case["category"] for case in incidents(pipeline)] == [incident]
         assert len([case for case in pipeline.cases("open") if not case.get("kind")]) == own
+
+
+def upgrade(pipeline: Pipeline, number: int) -> None:
+    pipeline.crm.accounts[f"x:{number}"] = strategic(number)
+    rescore_cases(pipeline.raw_table, [f"x:{number}"], [""], isoformat(pipeline.now))
+
+
+@pytest.mark.parametrize("number", [2, 11])
+def test_who_becomes_a_key_account_while_the_storm_lasts_has_a_case_of_their_own(number):
+    """Number 2 had one before it was seen, and was adopted; number 11 never."""
+    pipeline = Pipeline(MemoryCloud(), FakeCrm())
+    for each in range(14):
+        pipeline.send(a_post(each))
+        pipeline.settle()
+    watch(pipeline)
+    assert len(pipeline.cases("open")) == 1
+    upgrade(pipeline, number)
+    watch(pipeline, 2)
+    own = [case for case in pipeline.cases("open") if not case.get("kind")]
+    assert [case["customer_id"] for case in own] == [customer_id_of(f"x:{number}")] and own[0]["queue"] == "senior-care"
+    upgrade(pipeline, number)
+    watch(pipeline, 10)
+    assert len(pipeline.cases("open")) == 2
+
+
+def test_an_incident_stands_while_any_of_its_people_do_though_who_wrote_first_takes_it_back():
+    pipeline = Pipeline(MemoryCloud(), FakeCrm())
+    for each in range(14):
+        pipeline.send(a_post(each))
+        pipeline.settle()
+    watch(pipeline)
+    for gone in (range(6), range(5, 14)):
+        for each in gone:
+            pipeline.send(a_signal(f"s-{each}", None, action=DELETED, identities=()))
+        pipeline.settle()
+        pipeline.now += timedelta(days=1)
+        watch(pipeline, 2)
+        assert len(pipeline.cases("open")) == (gone[0] == 0)

@@ -58,8 +58,10 @@ class Watcher:
         self.runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
 
     def _find(self, row: Item) -> None:
-        """Whether a customer is at risk before the renewal; asked again later where something stands in the way."""
+        """Whether a customer is at risk before the renewal, or has become a key account; asked again later where something stands in the way."""
         try:
+            if self.incidents:
+                self.incidents.meet(row["PK"].partition("#")[2])
             if self.finder:
                 self.finder.look(row)
         except (UnavailableError, ConditionFailed):

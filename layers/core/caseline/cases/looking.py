@@ -16,6 +16,7 @@ from caseline.customers import load_customer
 from caseline.policy import Policy
 from caseline.runs import Run
 from caseline.signals import signal_id
+from caseline.storms.counting import STORM, is_key, is_taken_by_incident
 from caseline.table import Item, Table
 from caseline.timeline import LIVE, load_signals
 
@@ -107,7 +108,10 @@ class Outlook:
         if row["need"] != "due" or row["state"] != LIVE:
             return None
         if (case := self._closed_with(shelf, row)) or row.get("case_key"):
-            return shelf.find_again(row, view.run.category, case) if case and view.run.category == row["category"] else None
+            if case is None or view.run.category != row["category"]:
+                return None
+            own = self.policy.storms.key_accounts_alone and is_taken_by_incident(case) and is_key(self.policy, view.customer)
+            return shelf.find_home(row, row["category"]) if own else shelf.find_again(row, row["category"], case)
         home = shelf.find_home(row, view.run.category)
         if home.rule in SURE or "thread" in self.policy.join.off or not far:
             return home
@@ -115,9 +119,10 @@ class Outlook:
         return replace(shelf, closed=[*shelf.closed, *linked]).find_home(row, view.run.category, strange) if linked or strange else home
 
     def _closed_with(self, shelf: Shelf, row: Item) -> Item | None:
-        """The case that it was in; beyond those last closed, one is read for what was changed since."""
+        """The case that it was in; beyond those last closed, one is read for what was changed since, or is an incident's."""
         held = next((case for case in shelf.closed if row["signal_id"] in case["signal_ids"]), None)
-        return held or (load_case(self.table, row["case_key"]) if row.get("case_key") and row.get("revisions") else None)
+        again = row.get("revisions") or row.get("case_rule") == STORM
+        return held or (load_case(self.table, row["case_key"]) if row.get("case_key") and again else None)
 
     def _refer(self, view: View, row: Item) -> tuple[list[Item], bool]:
         """Closed cases of this customer to whose signals a mail refers, however long ago, and whether it refers to somebody else's."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from caseline.cases import ledger
@@ -13,7 +14,7 @@ from caseline.cases.changes import OF_CLOSING, people_worked, work_case
 from caseline.cases.clocks import missed_rows
 from caseline.cases.folding import absorb, fold_writes
 from caseline.cases.joining import ANY, ROUND, UNKNOWN
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, history_row, load_case
+from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, history_row, load_case, load_cases
 from caseline.cases.looking import REVISED, Group, Outlook, View
 from caseline.cases.reopening import opened_again
 from caseline.cases.rescoring import look_soon
@@ -24,6 +25,7 @@ from caseline.errors import ConflictError, UnavailableError
 from caseline.policy import Policy
 from caseline.runs import Run
 from caseline.signals import isoformat
+from caseline.storms.counting import SAMPLES, load_people
 from caseline.storms.words import start_incident
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals
@@ -31,6 +33,7 @@ from caseline.timeline import load_signals
 JUDGED = 20  # signals of a case that judgement looks at, the newest
 TRIES = 10
 KEPT_RESTS = 10
+LOOKED_THROUGH = 100  # of an incident's people, for some whose signals stand
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,16 @@ class Placer:
         """The newest signals of a case, and the one that weighs most in it."""
         known = [*case["signal_ids"][-JUDGED:], *filter(None, [case.get("weighs")]), *(row["signal_id"] for row in fresh)]
         return list(load_signals(self.table, dict.fromkeys(known)).values())
+
+    def refill(self, customer: Item, case: Item, rows: list[Item]) -> tuple[Item, list[Item]]:
+        """An incident rests on a few of its people's signals: where those were all deleted, on others of them."""
+        if not case.get("kind") or live_of(rows):
+            return case, rows
+        people = list(islice(load_people(self.table, customer), LOOKED_THROUGH))
+        homes = load_cases(self.table, sorted({row["case_key"] for row in people if row.get("case_key")} - {case["case_key"]}))
+        alone = {key for key, home in homes.items() if home.get("adopted_by") != case["case_key"]}
+        others = [row for row in people if row.get("case_key") not in alone][:SAMPLES]
+        return case | {"signal_ids": [*case["signal_ids"], *(row["signal_id"] for row in others)][-KEPT_SIGNALS:]}, [*rows, *others]
 
     def rest(self, case: Item, changed: Item) -> Item:
         """Nothing new: only when to look again is noted; a case that still waits to be pushed gets its time then."""
@@ -129,7 +142,7 @@ class Placer:
         if not fresh and not changed_since and case["version"] == case.get("pushed_version") and case.get("alerted_by") != view.run.name:
             return case
         whole = absorb(case, folds)
-        rows = self.rows_of(whole, fresh)
+        whole, rows = self.refill(view.customer, whole, self.rows_of(whole, fresh))
         if not live_of(rows):
             return self.drop(case)
         claim = view.claim_of(case)

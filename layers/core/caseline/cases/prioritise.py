@@ -83,11 +83,11 @@ class Prioritiser:
             if case is None or case["status"] != OPEN:
                 return None
             others = [row for row in load_claims(self.table, customer["customer_id"]) if row["case_key"] != case_key]
-            rows = self._placer.rows_of(case, ())
+            whole, rows = self._placer.refill(customer, case, self._placer.rows_of(case, ()))
             if not live_of(rows):
                 return self._placer.drop(case)
             scene = self._placer.outlook.scene(customer, others, stale, case.get("rests") or ())
-            changed = next_version(self.policy, run, case, rows, [], scene)
+            changed = next_version(self.policy, run, whole, rows, [], scene)
             if changed["version"] == case["version"]:
                 return self._placer.rest(case, changed)
             told = history_row(case_key, changed["updated_at"], "priority", changed["headline"], changed["version"], mark=f"{changed['version']:06d}")

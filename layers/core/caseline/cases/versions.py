@@ -34,7 +34,7 @@ BESIDE = frozenset({"updated_at", "due_shard", "due_at", *KEPT})
 
 def first_version(policy: Policy, run: Run, crm_name: str, customer_id: str, opener: Item, fresh: list[Item], scene: Scene) -> Item:
     """The case that `opener` opens, with all of `fresh` in it."""
-    case_key = case_key_of(opener["signal_id"], int(opener["revisions"]) if opener.get("case_key") else 0)  # an edit may open another than it was in
+    case_key = case_key_of(opener["signal_id"], len(opener.get("was_in", ())) + 1 if opener.get("case_key") else 0)  # it may open another than it was in
     category = most_said(policy, fresh) or UNKNOWN if policy.join.by == "customer" else opener["category"]
     row: Item = {
         "PK": f"CASE#{case_key}", "SK": "CASE", "type": "case", "schema": 1, "case_key": case_key, "customer_id": customer_id, "brand": opener["brand"],

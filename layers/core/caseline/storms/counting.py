@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from caseline.crm import Account
 from caseline.customers import customer_id_of, identity_key
@@ -27,6 +28,7 @@ from caseline.table import ConditionFailed, Item, Table, key
 from caseline.timeline import LIVE, load_signals, read_text
 
 INCIDENT = "incident"  # the kind of its case, and of the customer that it has
+STORM = "storm"  # the rule on the row of a signal that an incident took
 LOOK = timedelta(minutes=1)  # how often an incident is looked after
 KEPT = timedelta(days=2)  # of what was counted, after its window
 SAMPLES = 10  # signals that an incident is opened with
@@ -184,6 +186,10 @@ class Storms:
         self.runs.add(run_key(storm["customer_id"], storm["brand"], storm["category"]), samples[:SAMPLES])
 
 
+def is_taken_by_incident(case: Mapping[str, object]) -> bool:
+    return bool(case.get("kind") == INCIDENT or case.get("adopted_by"))
+
+
 def belongs(sketch: Sketch, keys: Iterable[str], storm: Mapping[str, object]) -> bool:
     core, issues = storm["core"], storm["issues"]
     assert isinstance(core, list) and isinstance(issues, list)
@@ -193,6 +199,13 @@ def belongs(sketch: Sketch, keys: Iterable[str], storm: Mapping[str, object]) ->
 def is_key(policy: Policy, customer: Mapping[str, object] | None) -> bool:
     account = (customer or {}).get("account")
     return isinstance(account, Mapping) and read_word(find_fact(Account.from_json(account), "tier")) in policy.tiers.key
+
+
+def load_people(table: Table, customer: Mapping[str, Any]) -> Iterator[Item]:
+    """The signals of an incident that still call for a case, of those that it took; `customer` is the incident's own."""
+    for row in table.query(f"STORM#{str(customer['identities'][0]).partition(':')[2]}"):
+        found = load_signals(table, sorted(row["people"]))
+        yield from (signal for signal in found.values() if signal["state"] == LIVE and signal.get("need") == "due")
 
 
 def load_storms(table: Table, brand: str, now: datetime) -> list[Item]:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from caseline.cases.changes import claim_writes, people_worked
+from caseline.cases.evidence import read_recent
 from caseline.cases.ledger import CLOSED, OPEN, change_case, due, history_row, load_case, load_cases, load_claims
 from caseline.cases.lookup import AccountLookUp
-from caseline.customers import load_customers
+from caseline.customers import load_customer, load_customers
 from caseline.errors import CrmError
 from caseline.policy import Policy
 from caseline.runs import Runs, run_key
 from caseline.signals import isoformat, parse_time
-from caseline.storms.counting import LOOK, belongs, is_key, members_key, members_row
+from caseline.storms.counting import LOOK, STORM, belongs, is_key, members_key, members_row
 from caseline.storms.fingerprints import issue_keys, sketch_of, text_keys
 from caseline.storms.words import WHY, subject_of
 from caseline.table import ConditionFailed, Item, Table, key
@@ -50,6 +51,28 @@ class Incidents:
             done = self._greet(storm, case, rows) and isoformat(now) >= storm["until"]
             self._tell(case, rows, last=done)
         self._again(storm, done, now)
+
+    def meet(self, customer_id: str) -> None:
+        """Who has become a key account, by the CRM or by whom they were joined with, gets cases of their own for what an incident took of them."""
+        customer = load_customer(self.table, customer_id) if self.policy.storms.key_accounts_alone else None
+        if customer and (taken := self._taken_of(customer)) and is_key(self.policy, self._refresh(customer)):
+            for row in taken:
+                self.runs.add(run_key(customer["customer_id"], row["brand"], row["category"]), [row["signal_id"]])
+
+    def _taken_of(self, customer: Item) -> list[Item]:
+        """The customer's signals that stand in an open incident."""
+        rows = [row for row in read_recent(self.table, customer)[0] if row["state"] == LIVE and row["need"] == "due" and row.get("case_key")]
+        cases = load_cases(self.table, sorted({str(row["case_key"]) for row in rows})) if rows else {}
+        adopted = {key: str(case["adopted_by"]) for key, case in cases.items() if case.get("adopted_by")}
+        cases |= load_cases(self.table, sorted(set(adopted.values()) - cases.keys())) if adopted else {}
+        goes_on = {key for key, case in cases.items() if case.get("kind") and case["status"] == OPEN}
+        return [row for row in rows if adopted.get(row["case_key"], row["case_key"]) in goes_on]
+
+    def _refresh(self, customer: Item) -> Item:
+        if self.look_up and not customer.get("account_as_of"):
+            with suppress(CrmError):
+                self.look_up.look_up_customer(customer)
+        return load_customer(self.table, customer["customer_id"]) or customer
 
     def _case_of(self, storm: Item) -> Item | None:
         """Its case; kept by key, so that it is found also after people closed it."""
@@ -154,7 +177,7 @@ class Incidents:
                 continue
             with suppress(ConditionFailed):
                 condition = "attribute_exists(PK) AND attribute_not_exists(case_key)"
-                facts = {"case_key": incident["case_key"], "case_rule": "storm", "case_why": WHY[incident["why"]]}
+                facts = {"case_key": incident["case_key"], "case_rule": STORM, "case_why": WHY[incident["why"]]}
                 self.table.update(row["PK"], row["SK"], "SET case_key = :case_key, case_rule = :case_rule, case_why = :case_why", condition, **facts)
 
     # ---- what the CRM is told
