@@ -1,11 +1,13 @@
 """Calls to each CRM, counted at its simulator without logins: a new case, a case that gathers ten signals within an hour, a CRM that is down for two hours.
 
+The adapters have their default settings.
+
 Each step is another process, which knows nothing of what the one before read or was told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -21,7 +23,7 @@ from caseline.table import Table
 
 from tests.bench.figures import Figure
 from tests.kit.aws import aws
-from tests.kit.crms import NOW, RECORD, World, kit_names, open_world
+from tests.kit.crms import NOW, RECORD, World, kit_names, open_world, shipped
 from tests.kit.memory import MemoryClient
 from tests.kit.pipeline import a_signal
 from tests.kit.remote import Remote
@@ -41,7 +43,7 @@ def measure() -> Iterator[Figure]:
         yield Figure(f"calls for a new case: {name}", bare, limit)
         yield Figure("  with its first note", noted, limit)
         with open_world(name) as world:
-            within, in_all, profile = count_ten_signals(world)
+            within, in_all, profile = count_ten_signals(world, shipped(name))
         yield Figure("  with ten signals, within the hour", within, IN_ALL)
         yield Figure("  with ten signals, until it knows of all", in_all, IN_ALL, note=f"and {profile} to keep the customer's profile")
         with open_world(name) as world:
@@ -62,18 +64,18 @@ def count_new_case(name: str, notes: Sequence[Note]) -> int:
     """The more of: a customer whom the CRM knows by two names, one whom it does not."""
     with open_world(name) as world:
         _add_customer(world)
-        return max(_new_case(world, identities, notes) for identities in (IDENTITIES, ("x:77", "email:nobody@example.com")))
+        return max(_new_case(world, identities, notes, shipped(name)) for identities in (IDENTITIES, ("x:77", "email:nobody@example.com")))
 
 
 def _add_customer(world: World) -> None:
     world.add_contact(world.add_account("Globex", "strategic", "1000", "2026-12-15"), "Ann", "ann@example.com", handles="x:100")
 
 
-def _new_case(world: World, identities: Sequence[str], notes: Sequence[Note]) -> int:
+def _new_case(world: World, identities: Sequence[str], notes: Sequence[Note], settings: Mapping[str, Any]) -> int:
     before = world.calls()
-    account = quick(world).find_account(identities).account
+    account = quick(world, **settings).find_account(identities).account
     ids = {"account_id": account.account_id, "contact_id": account.contact_id} if account else {}
-    quick(world).save_case(replace(RECORD, case_key=f"cx-{before}", first=True, notes=notes, **ids))
+    quick(world, **settings).save_case(replace(RECORD, case_key=f"cx-{before}", first=True, notes=notes, **ids))
     return world.calls() - before
 
 
@@ -81,10 +83,11 @@ class Hour(Remote):
     """The product with one CRM; for each step another process. What it takes to keep the customer's profile is counted apart."""
 
     world: World
+    settings: Mapping[str, Any]
     spent_on_profile = 0
 
     def guarded(self) -> GuardedCrm:
-        crm = quick(self.world)
+        crm = quick(self.world, **self.settings)
         write = crm.write_profile
 
         def write_profile(profile: Profile) -> None:
@@ -107,12 +110,12 @@ class Hour(Remote):
         self.world.tick(timedelta(**time).total_seconds())
 
 
-def count_ten_signals(world: World) -> tuple[int, int, int]:
+def count_ten_signals(world: World, settings: Mapping[str, Any]) -> tuple[int, int, int]:
     """Calls within the hour, and until the CRM has been told of all ten; and those for the customer's profile."""
     _add_customer(world)
     with aws() as cloud:
         product = Hour(cloud, quick(world))
-        product.world = world
+        product.world, product.settings = world, settings
         begun, before = product.now, product.calls()
         for number in range(SIGNALS):
             product.send(a_signal(f"p-{number}", identities=IDENTITIES, occurred_at=product.now))

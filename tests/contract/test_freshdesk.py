@@ -17,7 +17,7 @@ from caseline.web import WebhookRequest
 
 from tests.kit.crms import NOW, RECORD
 from tests.kit.crms.freshdesk import SECRET, WEBHOOK_SECRET, FreshdeskWorld, pushed
-from tests.kit.freshdesk import AGENT
+from tests.kit.freshdesk import AGENT, ME
 from tests.kit.freshdesk.desk import OUTBOUND
 from tests.kit.scenes import BEFORE, cost
 
@@ -84,13 +84,15 @@ def test_words_are_no_markup(there: FreshdeskWorld) -> None:
 # ---- notes
 
 
-def test_notes_are_private_and_cost_one_call(there: FreshdeskWorld) -> None:
+@pytest.mark.parametrize(("name", "calls", "private"), [("cf_cx_notes", 2, []), ("", 3, [True])], ids=["field", "conversation"])
+def test_notes_stand_in_a_field_or_are_private_and_cost_one_call(there: FreshdeskWorld, name: str, calls: int, private: list[bool]) -> None:
+    there.settings = lambda: {"user_id": str(ME), "case_fields": {"notes": name}}  # type: ignore[method-assign]
     saved = there.adapter().save_case(FIRST)
     record = replace(RECORD, crm_id=saved.crm_id, version=2, before=BEFORE)
     assert cost(there, lambda: there.adapter().save_case(record)) == 1
     notes = tuple(Note(f"n-{number}", f"words {number}.", public=True) for number in range(9))
-    assert cost(there, lambda: there.adapter().save_case(replace(record, version=3, notes=notes))) == 3
-    assert [said["private"] for said in there.desk.conversations[int(saved.crm_id)]] == [True]
+    assert cost(there, lambda: there.adapter().save_case(replace(record, version=3, notes=notes))) == calls
+    assert [said["private"] for said in there.desk.conversations[int(saved.crm_id)]] == private
 
 
 def test_an_outbound_ticket_keeps_subject_and_description(there: FreshdeskWorld) -> None:

@@ -69,7 +69,7 @@ def test_a_new_case_takes_few_calls(name: str, new: int, noted: int) -> None:
             assert world.calls() == calls
 
 
-@pytest.mark.parametrize(("name", "moved", "noted"), [("sap", 2, 3), ("sap_c4c", 2, 2)])
+@pytest.mark.parametrize(("name", "moved", "noted"), [("sap", 2, 2), ("sap_c4c", 2, 2)])
 def test_later_saves_take_few_calls(name: str, moved: int, noted: int) -> None:
     with open_world(name) as world:
         saved = world.adapter().save_case(replace(RECORD, first=True))

@@ -73,11 +73,11 @@ class MortalClient:
         return made
 
 
-def quick(world: World, deaths: Deaths | None = None, table: Table | None = None) -> Any:
+def quick(world: World, deaths: Deaths | None = None, table: Table | None = None, **settings: Any) -> Any:
     """An adapter that reaches its CRM without a socket, and may die at any call; the built-in one is reached through the table."""
     if world.wire is None:
         return open_crm("builtin").create(table=table, clock=Clock()) if table else world.adapter()
-    return world.adapter(session=in_process(world.simulator, deaths.before, deaths.after) if deaths else in_process(world.simulator))
+    return world.adapter(session=in_process(world.simulator, deaths.before, deaths.after) if deaths else in_process(world.simulator), **settings)
 
 
 @contextmanager

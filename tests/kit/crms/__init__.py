@@ -132,6 +132,12 @@ def why_not(name: str, ability: str) -> str:
     return lacks.get(ability) or lacks.get(ability.partition(" ")[0], "")
 
 
+def shipped(name: str) -> Mapping[str, Any]:
+    """What the kit sets for the contract's sake and nobody else has to, as it is by default (`SHIPPED` of its module): what costs calls is off."""
+    found: Mapping[str, Any] = getattr(import_module(f"{__name__}.{name}"), "SHIPPED", {})
+    return found
+
+
 def kits_that(ability: str) -> list[str]:
     assert ability in ABILITIES, "no kit is asked whether it lacks that"
     return [name for name in kit_names() if not why_not(name, ability)]

@@ -25,6 +25,7 @@ MODELS = {"case": "Case", "contact": "Contact", "account": "Account"}
 PROFILE = ("sentiment", "sentiment_trend", "last_nps", "last_csat", "last_ces", "unanswered", "channels", "last_contact", "health")
 # A second address has a field of its own here: BottleCRM knows one, and no other contact may have it.
 SETTINGS = {"handle_fields": {"email": "cx_second_email"}}
+SHIPPED = {"handle_fields": {"email": ""}}
 SECRET, URL = "bottle-endpoint-secret-of-32-chars", "https://hooks.example.com/webhooks/crm/bottlecrm"
 MANY = 60  # cases beyond which their notes are not read
 
@@ -132,7 +133,8 @@ class BottleWorld:
 
     def _stored(self, row: Mapping[str, Any], with_notes: bool) -> StoredCase:
         body = self._do("GET", f"cases/{row['id']}") if with_notes else {"comments": [], "internal_notes": []}
-        first = [body["cases_obj"]["description"]] if "[cx:" in (body.get("cases_obj", {}).get("description") or "") else []
+        said = [body.get("cases_obj", {}).get("description") or "", row["custom_fields"].get("cx_notes") or ""] if with_notes else []
+        first = [text for text in said if "[cx:" in text]
         notes = [*first, *(note["comment"] for note in (*body["comments"], *body["internal_notes"]))]
         custom, assigned = row["custom_fields"], row["assigned_to"]
         return StoredCase(

@@ -25,7 +25,7 @@ CHOICES = {"band": list(PRIORITIES), "outcome": ["valid", "not_an_issue"], "sent
 TYPES = {
     **dict.fromkeys(("version", "score", "last_nps", "unanswered", "health", "purchases"), "custom_number"),
     **dict.fromkeys(("sentiment", "last_csat", "last_ces", "deal_value", "annual_revenue"), "custom_decimal"),
-    **dict.fromkeys(("reasons", "link"), "custom_paragraph"),
+    **dict.fromkeys(("reasons", "link", "notes"), "custom_paragraph"),
 }  # fmt: skip
 ENTITIES = {"case": "ticket", "contact": "contact", "account": "company"}
 READING, WRITING, NOTING = "/search/contacts", "(POST|PUT) .*/tickets", "POST .*/notes"
@@ -57,6 +57,9 @@ LACKS = {
 }
 
 
+SHIPPED = {"count_cases": False}
+
+
 class FreshdeskWorld(HttpWorld):
     name = "freshdesk"
     secret = SECRET
@@ -68,7 +71,7 @@ class FreshdeskWorld(HttpWorld):
         self._owners: dict[str, int] = {}
 
     def settings(self) -> Mapping[str, Any]:
-        return {"user_id": str(ME)}
+        return {"user_id": str(ME), "count_cases": True}
 
     def calls(self) -> int:
         return len(self.simulator.calls)
@@ -120,10 +123,11 @@ class FreshdeskWorld(HttpWorld):
 
     def _stored(self, row: dict[str, Any]) -> StoredCase:
         own = {name: row["custom_fields"].get(field) for name, field in CASE_FIELDS.items()}
-        notes = [said["body_text"] for said in self.desk.conversations[row["id"]]]
+        first = [text for text in (row["description_text"], own["notes"] or "") if "[cx:" in text]
+        notes = [*first, *(said["body_text"] for said in self.desk.conversations[row["id"]])]
         return StoredCase(
             str(row["id"]), own["case_key"] or "", own["version"] or 0, own["score"] or 0, own["band"] or "", own["reasons"] or "",
-            [row["description_text"]] * ("[cx:" in row["description_text"]) + notes, "closed" if row["status"] in (4, 5) else "open",
+            notes, "closed" if row["status"] in (4, 5) else "open",
             str(row["responder_id"] or ""), str(row["priority"]),
         )  # fmt: skip
 

@@ -44,10 +44,13 @@ class SapWire:
 LACKS = {"parts": "it has no batch for cases", "merge": "cases are not merged"}
 
 
+SHIPPED = {"count_cases": False}
+
+
 class SapWorld:
     """Of either product; the subclasses know its columns."""
 
-    settings: ClassVar[Mapping[str, Any]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {"count_cases": True}
     secret: ClassVar[Mapping[str, str]] = {}
     simulator: V2 | C4c
     wire: SapWire

@@ -11,6 +11,7 @@ from caseline.table import Item, Table
 from caseline.timeline import LIVE, load_signals, read_text
 
 TOLD, WORDS = 20, 600  # signals told of in one note, the newest; characters of each
+MOST = 100  # signals whose words a field of ours is written with anew
 
 
 def notes_are_due(case: Mapping[str, Any]) -> bool:
@@ -31,7 +32,22 @@ def due_notes(table: Table, case: Item, upto: int) -> list[Note]:
         return []
     again = f"r{case['taken_back']}" if case.get("taken_back") else ""
     signals = [Note(f"s{first + 1}-{last}{again}", _tell(table, _ids(case, first, last), last - first)) for first, last in _ranges(case, upto)]
-    return [*signals, *(_people(table, case, again) if people_wrote(case) else ())]
+    return [*signals, *(_people(table, case, again, case.get("noted_version", 0), case["version"]) if people_wrote(case) else ())]
+
+
+def told_notes(table: Table, case: Item) -> list[Note] | None:
+    """What the CRM was told in a field of ours, anew, as it stands now: `in_field` says where, and from which count of signals and version on.
+
+    None where there is no such field, and where not every word of it can be had any more.
+    """
+    place, first, version = case.get("in_field") or ("", 0, 0)
+    noted, oldest = case.get("noted", 0), case["signal_count"] - len(case["signal_ids"])
+    if not place or place != case["crm"].get("id") or case.get("erased") or first < oldest or noted - first > MOST:
+        return None
+    again = f"r{case['taken_back']}" if case.get("taken_back") else ""
+    ranges = [(start, min(start + TOLD, noted)) for start in range(first, noted, TOLD)]
+    signals = [Note(f"s{start + 1}-{last}{again}", _tell(table, _ids(case, start, last), last - start)) for start, last in ranges]
+    return [*signals, *_people(table, case, again, version, case.get("noted_version", 0))]
 
 
 def _ranges(case: Item, upto: int) -> list[tuple[int, int]]:
@@ -70,8 +86,8 @@ def _rating(row: Item) -> str:
     return f"{rating['metric']}: {rating['value']:g} of {rating['high']:g}" if rating else "(no words)"
 
 
-def _people(table: Table, case: Item, again: str) -> list[Note]:
+def _people(table: Table, case: Item, again: str, after: int, upto: int) -> list[Note]:
     """Of later versions than the last that was told, up to this one: what comes meanwhile goes with the next."""
     rows = [row for row in table.query(case["PK"], prefix="NOTE#") if not row.get("crm")]
-    fresh = [row for row in rows if case.get("noted_version", 0) < int(row["SK"].partition("#")[2]) <= case["version"]]
+    fresh = [row for row in rows if after < int(row["SK"].partition("#")[2]) <= upto]
     return [Note(f"n{int(row['SK'].partition('#')[2])}{again}", f"{row['by']}: {row['text']}") for row in fresh]

@@ -12,9 +12,9 @@ from caseline.cases.changes import work_case
 from caseline.cases.circumstances import tell_case
 from caseline.cases.ledger import CLOSED, OPEN, count_of, crm_case_key, due, history_row, load_case, owes_erasure, rest
 from caseline.cases.newcomers import Newcomers
-from caseline.cases.notes import due_notes, notes_are_due, people_wrote
+from caseline.cases.notes import due_notes, notes_are_due, people_wrote, told_notes
 from caseline.cases.waiting import DUE_SHARDS, URGENT
-from caseline.crm import NOTES_STAND, CaseRecord, Crm, SavedCase
+from caseline.crm import ALL, LATER, NOTES_STAND, CaseRecord, Crm, SavedCase
 from caseline.crm._guard import URGENT_BAND
 from caseline.errors import ConflictError, CrmConflictError, CrmError, CrmNotFoundError, CrmRejectedError, CrmUnavailableError
 from caseline.priority.model import explain_lines, priority_from_json
@@ -136,6 +136,7 @@ class Outbox:
             return case
         remains = list(self.crm.erase_notes(crm_id, case["subject"] if case.get("erased") else ""))
         done: dict[str, Any] = {"taken_back": len(case["gone"]), "remains": remains, **({} if NOTES_STAND in remains else {"noted": 0, "noted_version": 0})}
+        done |= {"in_field": [crm_id, 0, 0]} if "noted" in done and case.get("in_field") else {}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in done)
         try:
             return self.table.update(case["PK"], case["SK"], expression, "fence = :fence", fence=case["fence"], **done)
@@ -145,14 +146,23 @@ class Outbox:
     def _mark_saved(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         crm = {"name": self.crm.name, "id": saved.crm_id, "number": saved.number, "url": saved.url, "sync": "synced"}
         noted = max(case.get("noted", 0), case["upto"]) if self.takes_notes else 0
-        later, gone = rest(case), ("lease_until", "upto", "sending", "push", "tries")
+        rests, field = rest(case), self._field(case, record, saved, noted)
+        later = {**rests, **({"in_field": field} if field else {})}
+        gone = ("lease_until", "upto", "sending", "push", "tries", *(() if field else ("in_field",)))
         looks = "".join(f", {name} = :{name}" for name in later)
         self._mark(
             case,
             f"SET pushed_version = :version, crm = :crm, sent = :sent, noted = :noted, noted_version = :version, wrote = :version, pushed_at = :at{looks}",
-            gone if later else tuple(dict.fromkeys((*gone, *DUE))), **later,
+            gone if rests else tuple(dict.fromkeys((*gone, *DUE))), **later,
             version=record.version, crm=crm, sent={name: getattr(record, name) for name in COMPARED}, noted=noted, at=isoformat(self.clock()),
         )  # fmt: skip
+
+    def _field(self, case: Item, record: CaseRecord, saved: SavedCase, noted: int) -> list[Any]:
+        """Where a field of ours holds our notes, and from which count of signals and version on; nothing where that is not known."""
+        if saved.field == ALL or (saved.field == LATER and saved.created):
+            return [saved.crm_id, *((0, 0) if saved.field == ALL else (noted, record.version))]
+        known: list[Any] = case.get("in_field") or []
+        return known if saved.field and known and known[0] == saved.crm_id else []
 
     def _close(self, case: Item) -> None:
         """A person closed it over there before the change came back by itself, and has not seen what this push told."""
@@ -207,7 +217,7 @@ class Outbox:
             signal_count=count_of(case), channels=case["channels"], owner=case.get("owner", ""), crm_id=crm_id,
             first=not crm_id and case["fence"] == 1, before=case.get("sent") or {},
             saved_version=case.get("noted_version", 0) if case.get("sent") else 0,
-            notes=due_notes(self.table, case, case["upto"]) if self.takes_notes else (),
+            notes=due_notes(self.table, case, case["upto"]) if self.takes_notes else (), told=told_notes(self.table, case) if self.takes_notes else None,
         )  # fmt: skip
 
 

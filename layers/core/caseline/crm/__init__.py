@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TIERS = ("strategic", "enterprise", "mid", "smb", "trial")
 OPEN, CLOSED = "open", "closed"
+ALL, LATER = "all", "later"  # what of our notes a field of ours holds
 NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
@@ -89,7 +90,8 @@ class CaseRecord:
     nothing to look for. `before` has `status`, `band`, `queue` and `owner` as we saved them last: what equals is not sent again, and where the CRM shows
     another value a person set it, which stands. `notes` go with the save, in the same call where the CRM can; `untold`: no call with any of them can have
     reached the CRM before, so that none is looked for. `saved_version` is that of the last save whose answer we have, 0 if there is none: a CRM that shows
-    no newer one holds nothing of ours that we do not know of.
+    no newer one holds nothing of ours that we do not know of. `told` are the notes that a field of ours holds since the save that said so
+    (`SavedCase.field`): that field is written whole with what is new, and the case is not read for it. None where that is not known.
     """
 
     case_key: str
@@ -116,6 +118,7 @@ class CaseRecord:
     notes: Sequence[Note] = ()
     untold: bool = False
     saved_version: int = 0
+    told: Sequence[Note] | None = None
 
     @property
     def moved(self) -> bool:
@@ -132,7 +135,8 @@ class CaseRecord:
 class SavedCase:
     """Where the case stands: the CRM's id (of the surviving record after a merge), the number people use, a link.
 
-    `status` is open or closed as the CRM shows it, "" where the call did not tell.
+    `status` is open or closed as the CRM shows it, "" where the call did not tell. `field`: a field of ours that Caseline alone writes holds ALL of our
+    notes there are, or those LATER than the save that made the case; "" where notes are kept in another way.
     """
 
     crm_id: str
@@ -140,6 +144,7 @@ class SavedCase:
     url: str
     created: bool
     status: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,14 @@ from caseline.crm._text import fit_text
 from caseline.errors import CrmNotFoundError
 
 REMEMBERED, NOTES_LIMIT, BODY_LIMIT = 400, 30_000, 20_000
+NOTHING_YET = "The first words stand in the description."  # in a field of ours for those that follow, which shows that it is there
 Wish = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """A ticket as it stands. `owner` and `queue` are the desk's own ids, "" for none; `is_final`: it can never be changed again; `row` is the desk's own."""
+    """A ticket as it stands. `owner` and `queue` are the desk's own ids, "" for none; `is_final`: it can never be changed again; `row` is the desk's own,
+    `field` as in `SavedCase`."""
 
     ticket_id: str
     status: str
@@ -36,6 +38,7 @@ class Ticket:
     noted: Sequence[str] = ()
     is_final: bool = False
     row: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    field: str = ""
 
     @property
     def shown_status(self) -> str:
@@ -139,7 +142,7 @@ class Saver:
         return wish
 
     def _saved(self, ticket: Ticket, created: bool = False) -> SavedCase:
-        return SavedCase(ticket.ticket_id, ticket.ticket_id, self._desk.link(ticket.ticket_id), created, ticket.shown_status)
+        return SavedCase(ticket.ticket_id, ticket.ticket_id, self._desk.link(ticket.ticket_id), created, ticket.shown_status, ticket.field)
 
 
 def fresh_notes(notes: Sequence[Note], standing: Ticket) -> list[Note]:

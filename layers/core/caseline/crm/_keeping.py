@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase
 from caseline.crm._erasing import take_back
-from caseline.crm._marks import missing_notes
+from caseline.crm._marks import join_notes, missing_notes
 from caseline.crm._optional import OptionalFields
 from caseline.errors import CrmConflictError, CrmNotFoundError
 
@@ -24,7 +24,8 @@ class DuplicateError(CrmConflictError):
 
 @dataclass(frozen=True)
 class Standing:
-    """A case as it stands. `shared` are the fields that people set too, as the CRM has them; `band` and `queue` our own, as we saved them last."""
+    """A case as it stands. `shared` are the fields that people set too, as the CRM has them; `band` and `queue` our own, as we saved them last. `written`
+    is what the field of ours for notes holds, None where there is none; `field` as in `SavedCase`."""
 
     crm_id: str
     number: str
@@ -37,6 +38,8 @@ class Standing:
     notes: str = ""
     is_new: bool = True
     url: str = ""
+    written: str | None = None
+    field: str = ""
 
 
 class Store(Protocol):
@@ -146,7 +149,36 @@ class Keeper:
         return {**moved, **(self._store.state(record.status == CLOSED) if turned else {})}
 
     def _saved(self, standing: Standing, created: bool = False) -> SavedCase:
-        return SavedCase(standing.crm_id, standing.number, self._store.link(standing), created, standing.status)
+        return SavedCase(standing.crm_id, standing.number, self._store.link(standing), created, standing.status, standing.field)
+
+
+class FieldStore(Store, Protocol):
+    """That of a CRM where a note is a call of its own: a field of ours holds as many as fit in."""
+
+    def write(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note], written: str | None) -> Standing | None:
+        """As `update`; behind what is written there the notes go into the field, which the answer says, unless it is missing, they do not fit
+        or `written` is None."""
+
+
+class FieldKeeper(Keeper):
+    """A field that Caseline alone writes is written whole, with the case's other fields, and not read before it where what it holds is known."""
+
+    def __init__(self, store: FieldStore) -> None:
+        super().__init__(store)
+        self._fields = store
+
+    def _tell(self, record: CaseRecord) -> Standing | None:
+        return self._fields.write(record.crm_id, self._store.ours(record), record.notes, None if record.told is None else join_notes(record.told))
+
+    def _update(self, standing: Standing, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
+        """A note that comes alone is one of the CRM's own."""
+        updated = self._fields.write(standing.crm_id, values, notes, standing.written if notes and values else None)
+        return updated and replace(updated, field=standing.field if updated.field or not notes else "")
+
+    def _settle(self, record: CaseRecord, standing: Standing) -> SavedCase:
+        """The field of what a case was merged into is that case's own."""
+        is_own = standing.crm_id == record.crm_id or not record.crm_id
+        return super()._settle(record, standing if is_own else replace(standing, written=None, field=""))
 
 
 class KeptCases:

@@ -29,6 +29,17 @@ def join_notes(notes: Iterable[Note]) -> str:
     return "\n\n".join(map(marked, notes))
 
 
+def pack_texts(texts: Iterable[str], limit: int, gap: str = "\n\n") -> list[str]:
+    """In as few as they fit into, in their order."""
+    packed: list[str] = []
+    for text in texts:
+        if packed and len(packed[-1]) + len(gap) + len(text) <= limit:
+            packed[-1] += gap + text
+        else:
+            packed.append(text)
+    return packed
+
+
 def without_notes(text: str) -> str:
     """A first text without the notes that were joined to it; what people wrote behind them stands."""
     if MARK not in text:

@@ -1,6 +1,6 @@
 """Tickets in BottleCRM, one for each case key. It refuses a name that is there already, so the name ends with a mark of the key.
 
-The first notes are part of its description, later ones comments.
+The first notes are part of its description. Later ones stand in a field of ours, as a comment is a call of its own; where they do not fit they are comments.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
-from caseline.crm._desk import describe
+from caseline.crm import CLOSED, LATER, OPEN, CaseRecord, Note, StandingCase
+from caseline.crm._desk import NOTHING_YET, describe
 from caseline.crm._keeping import DuplicateError, Standing
-from caseline.crm._marks import MARK, marked, without_notes
+from caseline.crm._marks import MARK, join_notes, marked, pack_texts, without_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.bottlecrm._api import Api, Row, custom_of, is_id, object_in, rows_in, text_of
@@ -28,7 +29,7 @@ LOGGED = "BottleCRM's log of activities keeps the ticket's earlier names and des
 class CaseStore:
     def __init__(self, api: Api, settings: Settings, optional: OptionalFields) -> None:
         self._api, self._settings, self._optional = api, settings, optional
-        self._fields = settings.case_fields
+        self._fields, self._notes = settings.case_fields, settings.case_fields.get("notes", "")
 
     # Finding.
     def find(self, crm_id: str, case_key: str) -> Sequence[Standing]:
@@ -81,18 +82,24 @@ class CaseStore:
         if made is None:
             raise DuplicateError("BottleCRM has a ticket of that name, which is no case of ours")
         crm_id = text_of(made, "id")
-        return Standing(crm_id, _number(crm_id), record.case_key, record.status)
+        return Standing(crm_id, _number(crm_id), record.case_key, record.status, field=LATER if custom_of(made).get(self._notes) else "")
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
-        """One call for values, one for notes; only the latter tells how the ticket stands then."""
+        return self.write(crm_id, values, notes, None)
+
+    def write(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note], written: str | None) -> Standing | None:
+        """One call for fields, one for comments; only the latter tells how the ticket stands then."""
         if not is_id(crm_id):
             return None
-        if values and self._api.change("PATCH", f"cases/{crm_id}", _as_sent(values)) is None:
+        text = "\n\n".join(filter(None, ["" if written == NOTHING_YET else written, join_notes(notes)]))
+        in_field = {self._notes: text} if written is not None and self._notes and len(text) <= LONG else {}
+        sent = _as_sent({**values, "custom_fields": {**values.get("custom_fields", {}), **(in_field if text else {})}})
+        if (values or in_field) and self._api.change("PATCH", f"cases/{crm_id}", sent) is None:
             return None
-        if notes:
+        if notes and not in_field:
             body = self._note(crm_id, notes)
-            return self._standing(body) if body else None
-        return Standing(crm_id, _number(crm_id), "", "")
+            return replace(self._standing(body), field="") if body else None
+        return Standing(crm_id, _number(crm_id), "", "", field=LATER if in_field else "")
 
     def erase(self, standing: Standing, subject: str) -> Sequence[str]:
         """Comments are deleted; the first notes are cut out of the description. The name keeps its mark."""
@@ -107,7 +114,10 @@ class CaseStore:
         found = _MARKED.search(name)
         wanted = {"name": _named(subject, found[1] if found else ""), "description": subject} if subject else {"description": without_notes(description)}
         stands = {"name": name, "description": description}
-        if changed := {field: value for field, value in wanted.items() if value != stands[field]}:
+        changed: dict[str, Any] = {field: value for field, value in wanted.items() if value != stands[field]}
+        if text_of(custom_of(row), self._notes):
+            changed["custom_fields"] = {self._notes: ""}
+        if changed:
             self._api.change("PATCH", f"cases/{standing.crm_id}", changed)
         return [LOGGED]
 
@@ -153,7 +163,8 @@ class CaseStore:
         status = self._settings.statuses[CLOSED if record.status == CLOSED else "new"]
         shared = {name: value for name, value in self.shared(record.band, record.queue, record.owner).items() if value}
         links = {"account": record.account_id if is_id(record.account_id) else "", "contacts": [record.contact_id] if is_id(record.contact_id) else []}
-        custom = {**self.ours(record)["custom_fields"], self._fields["case_key"]: _key(record.case_key)}
+        said = {self._notes: NOTHING_YET} if self._notes else {}
+        custom = {**self.ours(record)["custom_fields"], **said, self._fields["case_key"]: _key(record.case_key)}
         return {
             "name": _named(record.subject, mark), "status": status, "description": describe(record), "custom_fields": custom,
             **_as_sent(shared), **{name: value for name, value in links.items() if value},
@@ -162,20 +173,21 @@ class CaseStore:
     def _note(self, crm_id: str, notes: Sequence[Note]) -> Row | None:
         """All in as few comments as they fit into, internal ones: a public one is mailed to the customer."""
         answered: Row | None = None
-        for text in _pack(notes):
+        for text in pack_texts((marked(note, COMMENT) for note in notes), COMMENT):
             answered = self._api.change("POST", f"cases/{crm_id}", {"comment": text, "is_internal": True})
         return answered
 
     def _standing(self, body: Row) -> Standing:
         row = object_in(body, "cases_obj")
         custom, key = custom_of(row), self.key_in(row)
-        notes = [text_of(note, "comment") for note in _comments_in(body)]
+        notes, written = [text_of(note, "comment") for note in _comments_in(body)], text_of(custom, self._notes) if self._notes else ""
         assigned = [text_of(each, "id") for each in row.get("assigned_to") or () if isinstance(each, Mapping)]
         version = custom.get(self._fields["version"])
         return Standing(
             text_of(row, "id"), _number(text_of(row, "id")), key, CLOSED if self._settings.status(text_of(row, "status")) == CLOSED else OPEN,
             version if isinstance(version, int | float) else -1, text_of(custom, self._fields["band"]), text_of(custom, self._fields["queue"]),
-            {"priority": text_of(row, "priority"), "assigned_to": next(iter(assigned), "")}, "\n".join([text_of(row, "description"), *notes]),
+            {"priority": text_of(row, "priority"), "assigned_to": next(iter(assigned), "")}, "\n".join([text_of(row, "description"), written, *notes]),
+            written=written or None, field=LATER if written and MARK not in "\n".join(notes) else "",
         )  # fmt: skip
 
 
@@ -190,16 +202,6 @@ def _named(subject: str, mark: str) -> str:
 
 def _as_sent(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: [value] if name == "assigned_to" else value for name, value in values.items()}
-
-
-def _pack(notes: Sequence[Note]) -> list[str]:
-    packed: list[str] = []
-    for text in (marked(note, COMMENT) for note in notes):
-        if packed and len(packed[-1]) + len(text) + 2 <= COMMENT:
-            packed[-1] += f"\n\n{text}"
-        else:
-            packed.append(text)
-    return packed
 
 
 def _number(crm_id: str) -> str:

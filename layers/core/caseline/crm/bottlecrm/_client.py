@@ -13,7 +13,7 @@ from typing import Any
 
 from caseline.crm._adapter import Adapter
 from caseline.crm._http import HttpApi, Limits
-from caseline.crm._keeping import Keeper, KeptCases
+from caseline.crm._keeping import FieldKeeper, KeptCases
 from caseline.crm._optional import OptionalFields
 from caseline.crm.bottlecrm._accounts import Accounts
 from caseline.crm.bottlecrm._api import Api
@@ -39,4 +39,4 @@ class BottleCrm(Adapter):
         optional, accounts, me = OptionalFields("BottleCRM"), Accounts(api, settings, clock), Me(api)
         store = CaseStore(api, settings, optional)
         changes = Changes(api, settings, store, me, clock)
-        super().__init__(api, accounts, KeptCases(Keeper(store), optional), People(api, settings, accounts), changes, SetUp(api, settings, me))
+        super().__init__(api, accounts, KeptCases(FieldKeeper(store), optional), People(api, settings, accounts), changes, SetUp(api, settings, me))

@@ -13,7 +13,7 @@ from caseline.crm._settings import check_case_key, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 
-CASE_FIELDS = {name: f"cx_{name}" for name in OF_CASES}
+CASE_FIELDS = {name: f"cx_{name}" for name in (*OF_CASES, "notes")}
 # Facts that BottleCRM has no field of its own for.
 ACCOUNT_FIELDS = {
     "tier": "cx_tier", "product_tier": "cx_product_tier", "lifecycle_stage": "cx_lifecycle", "renewal_date": "cx_renewal_date",

@@ -20,6 +20,7 @@ TYPES = {
 ADMIN = "ADMIN"
 # Beside those of every CRM: what BottleCRM has no field of its own for.
 OWN = (
+    SchemaField("case", "notes", "Words", "long_text", "ours", "optional", "What was said since the first words; else comments, at a call more"),
     SchemaField("account", "renewal_date", "Renewal", "date", "theirs", "optional", "When the contract ends or is renewed"),
     SchemaField("account", "contract_status", "Contract status", "text", "theirs", "optional", "Whether there is a contract"),
 )

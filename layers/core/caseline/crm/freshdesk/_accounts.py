@@ -1,8 +1,8 @@
 """Who an identity belongs to in Freshdesk, and what the company is worth.
 
 One search for all identities (a few for very many), as alternatives: e-mail, phone, mobile, and the contact's tags, where handles stand (`x:12345`).
-Where it finds nobody the address is looked up in the list, which does not lag. Then the company, and its newest tickets, of which the open ones are
-counted.
+Where it finds nobody the address is looked up in the list, which does not lag. Then the company, and where a setting wants
+it its newest tickets, of which the open ones are counted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Accounts:
             matched = contacts_by_account(wanted, self._contacts(self.listed(wanted)))
         ids = sorted(matched)[:MAX_ACCOUNTS]
         accounts = [self._account(account_id, matched[account_id]) for account_id in ids]
-        return to_match([self._counted(accounts[0])] if len(accounts) == 1 else accounts)
+        return to_match([self._counted(accounts[0])] if len(accounts) == 1 and self._settings.count_cases else accounts)
 
     def listed(self, wanted: Sequence[str]) -> list[Row]:
         """By the first address."""

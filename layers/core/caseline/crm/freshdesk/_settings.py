@@ -13,7 +13,7 @@ from caseline.crm._settings import check_case_key, check_names
 from caseline.crm._settings import read_settings as read_fields
 from caseline.crm._words import Words, status_of
 
-CASE_FIELDS = {name: f"cf_cx_{name}" for name in (*OF_CASES, "saved_at")}
+CASE_FIELDS = {name: f"cf_cx_{name}" for name in (*OF_CASES, "notes", "saved_at")}
 # Of a company; what Freshdesk has itself stands beside its custom fields.
 NATIVE = frozenset({"account_tier", "health_score", "industry", "renewal_date"})
 ACCOUNT_FIELDS = {
@@ -35,6 +35,7 @@ class Settings(Words):
     `ticket_type` is set where the account demands one. `lag_seconds` is how late Freshdesk's search may be, `overlap_seconds` how late its lists,
     `echo_seconds` how long after our own write a record may say that it was changed. `rate_window` is that of the account's limit, in seconds.
     `contacts_since` is the parameter by which contacts are listed that changed since, "" where they are not to be watched.
+    `count_cases` has the open tickets of an account counted, at a call more for each look-up: no other answer of Freshdesk's tells their number.
     `companies` also looks for companies that changed, a page at each reading.
     """
 
@@ -64,6 +65,7 @@ class Settings(Words):
     rate_window: int = 3_600
     contacts_since: str = "_updated_since"
     companies: bool = True
+    count_cases: bool = False
 
     def status(self, status: Any) -> str:
         """Of a number or a name."""

@@ -24,6 +24,7 @@ TYPES = {
 OWN = (
     *(SchemaField(entity, "saved_at", "Saved at", "datetime", "ours", "optional", "When Caseline wrote last, so that its own writes are no news")
       for entity in LISTS),
+    SchemaField("case", "notes", "Words", "long_text", "ours", "optional", "What was said since the first words; else private notes, at a call more"),
     SchemaField("account", "deal_value", "Deal value", "decimal", "theirs", "optional", "What the account has bought"),
     SchemaField("account", "currency", "Currency", "text", "theirs", "optional", "Of the deal value"),
     SchemaField("account", "contract_status", "Contract status", "text", "theirs", "optional", "Where the contract stands"),

@@ -1,18 +1,20 @@
 """Tickets in Freshdesk. It has no unique key: a ticket is looked for among the newest in the list, which does not lag, and by search among the others.
 
-So two savers at once could make two; Caseline's own claim keeps them apart. A note is a conversation and a call of its own.
+So two savers at once could make two; Caseline's own claim keeps them apart. The first notes are part of the description, later ones stand in a field of
+ours: a private note is a conversation and a call of its own, which is made where they do not fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from caseline.crm import CLOSED, CaseRecord, Note, StandingCase
-from caseline.crm._desk import Ticket, Wish, describe, join_notes, key_of, own_values, split_marks, subject_of
-from caseline.crm._marks import MARK, missing_notes, without_notes
+from caseline.crm import CLOSED, LATER, CaseRecord, Note, StandingCase
+from caseline.crm._desk import NOTES_LIMIT, NOTHING_YET, Ticket, Wish, describe, join_notes, key_of, own_values, split_marks, subject_of
+from caseline.crm._marks import MARK, marked, missing_notes, without_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.freshdesk._api import PAGE, Api, Row, custom, is_id, text
@@ -35,10 +37,15 @@ class Tickets:
     def __init__(self, api: Api, settings: Settings, optional: OptionalFields, clock: Callable[[], datetime]) -> None:
         self._api, self._settings, self._optional, self._clock = api, settings, optional, clock
         self._fields, self._lag = settings.case_fields, timedelta(seconds=settings.lag_seconds)
+        self._notes = self._fields.get("notes", "")
 
     def read(self, ticket_id: str) -> Ticket | None:
         row = self._api.find(f"/tickets/{ticket_id}", include="conversations") if is_id(ticket_id) else None
-        return self.ticket(row) if row and not row.get("deleted") else None
+        if row is None or row.get("deleted"):
+            return None
+        told, is_whole = row.get("conversations") or (), self._notes and custom(row, self._notes)
+        is_whole = is_whole and len(told) < EMBEDDED and not any(MARK in _words(each) for each in told)
+        return replace(self.ticket(row), field=LATER if is_whole else "")
 
     def find(self, record: CaseRecord) -> Ticket | None:
         key = key_of(record)
@@ -47,25 +54,25 @@ class Tickets:
 
     def create(self, record: CaseRecord, wish: Wish, follows: Ticket | None = None) -> tuple[Ticket, bool]:
         row = self._attempt(lambda: self._post(record, wish))
-        return self.ticket(row), True
+        return replace(self.ticket(row), field=LATER if self._has_field else ""), True
 
     def refresh(self, record: CaseRecord) -> Ticket | None:
-        if not is_id(record.crm_id) or (record.notes and not self._say(record.crm_id, record.notes)):
-            return None
-        row = self._put(record.crm_id, self._own(record), {})
-        return self.ticket(row) if row else None
+        written = None if record.told is None else _joined(record.told)
+        return self._write(record.crm_id, self._own(record), {}, record.notes, written) if is_id(record.crm_id) else None
 
     def update(self, ticket: Ticket, record: CaseRecord | None, wish: Wish, notes: Sequence[Note]) -> Ticket:
-        """Notes first: who dies in between finds them by their marks. Then our fields, which say when we wrote last."""
-        if fresh := self._unsaid(ticket, notes):
-            self._say(ticket.ticket_id, fresh)
-        row = self._put(ticket.ticket_id, self._own(record), self._native(wish))
-        if row is None:
+        """A note that comes alone is one of Freshdesk's own."""
+        written = str(custom(ticket.row, self._notes) or "") if record and self._notes else ""
+        fresh = self._unsaid(ticket, notes)
+        updated = self._write(ticket.ticket_id, self._own(record), self._native(wish), fresh, written if fresh and written else None)
+        if updated is None:
             raise CrmConflictError("the ticket went away while it was being saved")
-        return self.ticket(row)
+        return replace(updated, field=ticket.field if updated.field or not fresh else "")
 
     def erase(self, ticket: Ticket, subject: str) -> Sequence[str]:
         """Notes are deleted; those that came first are cut out of the description."""
+        if self._notes and custom(ticket.row, self._notes):
+            self._put(ticket.ticket_id, {self._notes: ""}, {})
         for each in self.conversations(ticket.ticket_id):
             if MARK in _words(each):
                 self._api.delete(f"/conversations/{each['id']}")
@@ -106,7 +113,7 @@ class Tickets:
         return Ticket(
             text(row, "id"), self._settings.status(row.get("status")), self.key(row), text(row, "priority"), text(row, "responder_id"), text(row, "group_id"),
             str(custom(row, self._fields["band"]) or ""), str(custom(row, self._fields["queue"]) or ""), int(version) if version.isdecimal() else None,
-            split_marks(_said(row)), False, row,
+            split_marks("\n".join([_said(row), str(custom(row, self._notes) or "") if self._notes else ""])), False, row,
         )  # fmt: skip
 
     # Finding.
@@ -134,6 +141,25 @@ class Tickets:
         return missing_notes(notes, "\n".join(map(_words, self.conversations(ticket.ticket_id))))
 
     # Writing.
+    @property
+    def _has_field(self) -> bool:
+        return bool(self._optional.of("ticket", [self._notes]))
+
+    def _write(
+        self, ticket_id: str, own: Mapping[str, Any], native: Mapping[str, Any], notes: Sequence[Note], written: str | None
+    ) -> Ticket | None:
+        """Notes go into the field behind what is written there. Where they cannot they come first: who dies in between finds them by their marks. Then our
+        fields, which say when we wrote last."""
+        text = "\n\n".join(filter(None, ["" if written == NOTHING_YET else written, _joined(notes)]))
+        if written is not None and self._has_field and len(text) <= NOTES_LIMIT:
+            row = self._put(ticket_id, {**own, **({self._notes: text} if text else {})}, native)
+            if row is None or self._has_field:
+                return replace(self.ticket(row), field=LATER) if row else None
+        if notes and not self._say(ticket_id, notes):
+            return None
+        row = self._put(ticket_id, own, native)
+        return self.ticket(row) if row else None
+
     def _say(self, ticket_id: str, notes: Sequence[Note]) -> bool:
         """All in one; whether there is such a ticket."""
         try:
@@ -144,7 +170,8 @@ class Tickets:
 
     def _post(self, record: CaseRecord, wish: Wish) -> Row:
         native = self._native(wish)
-        own = {**self._own(record), self._fields["case_key"]: key_of(record), **_part(native, True)}
+        said = {self._notes: NOTHING_YET} if self._notes else {}
+        own = {**self._own(record), **said, self._fields["case_key"]: key_of(record), **_part(native, True)}
         values = {
             "subject": subject_of(record), "description": _html(describe(record)), "source": self._settings.source, "status": 2, "priority": 1,
             "tags": [self._settings.tag] if self._settings.tag else [], "custom_fields": self._known(own),
@@ -202,6 +229,10 @@ def _said(row: Row) -> str:
 
 def _words(conversation: Row) -> str:
     return text(conversation, "body_text") or text(conversation, "body")
+
+
+def _joined(notes: Sequence[Note]) -> str:
+    return "\n\n".join(map(marked, notes))
 
 
 def _html(words: str) -> str:

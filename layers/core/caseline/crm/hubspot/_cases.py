@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
+from caseline.crm import ALL, CLOSED, OPEN, CaseRecord, Note, SavedCase, StandingCase
 from caseline.crm._erasing import take_back
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
@@ -31,8 +31,9 @@ class Cases:
         """One call where nothing has to be looked at: a first save, or one that changes our own properties only. Else a read before it."""
         if record.first and not record.crm_id:
             return self._create(record)
-        if record.crm_id and not record.notes and not record.moved:
-            return self._refresh(record)
+        return self._refresh(record) or self._read_and_save(record)
+
+    def _read_and_save(self, record: CaseRecord) -> SavedCase:
         standing = self._standing(record)
         return self._save_over(record, standing) if standing else self._create(record)
 
@@ -95,7 +96,7 @@ class Cases:
                 raise
             return self._save_over(record, standing)
         self._activities.add(made["id"], rest, look=False)
-        return self._saved(made, created=True, status=record.status)
+        return self._saved(made, True, record.status, ALL if self._property and not rest else "")
 
     def _post(self, record: CaseRecord) -> tuple[Record, list[Note]]:
         noted, rest = self._noted(record.notes, "")
@@ -113,16 +114,21 @@ class Cases:
         values = {PIPELINE: self._settings.pipeline, STAGE: stage, PRIORITY: self._priority(record.band), OWNER: owner}
         return {name: value for name, value in values.items() if value}
 
-    def _refresh(self, record: CaseRecord) -> SavedCase:
-        updated = self._update(record.crm_id, self._ours(record)) if record.crm_id.isdecimal() else None
-        if updated:
-            return self._saved(updated, created=False, status=self._status(text_of(updated, STAGE)))
-        standing = self._standing(record)
-        return self._save_over(record, standing) if standing else self._create(record)
+    def _refresh(self, record: CaseRecord) -> SavedCase | None:
+        """Unread; the notes' property whole, where it is known what it holds. None where that cannot be."""
+        if not record.is_news or not record.crm_id.isdecimal() or (record.notes and record.told is None):
+            return None
+        noted, rest = self._noted([*(record.told or ()), *record.notes], "")
+        updated = None if rest else self._update(record.crm_id, {**self._ours(record), **noted})
+        if updated is None or (noted and not self._property):
+            return None
+        return self._saved(updated, False, self._status(text_of(updated, STAGE)), "" if record.told is None else ALL)
 
     def _save_over(self, record: CaseRecord, standing: Record) -> SavedCase:
-        """A newer version than what stands is written; notes that are not there yet are written in any case."""
-        notes, rest = self._noted(record.notes, text_of(standing, self._fields["notes"]))
+        """A newer version than what stands is written; notes that are not there yet are written in any case. What a ticket was merged into has notes of
+        its own in that property."""
+        is_own = record.crm_id in ("", standing["id"])
+        notes, rest = self._noted(record.notes, text_of(standing, self._fields["notes"])) if is_own else ({}, list(record.notes))
         is_newer, values = self._version(standing) < record.version, notes
         if is_newer:
             values = {**self._ours(record), **self._shared(record, standing), **notes}
@@ -130,7 +136,7 @@ class Cases:
             raise CrmConflictError("the ticket went away while it was being saved")
         self._activities.add(standing["id"], rest, look=not record.untold)
         stage = values.get(STAGE) or text_of(standing, STAGE)
-        return self._saved(standing, created=False, status=self._status(stage))
+        return self._saved(standing, False, self._status(stage), ALL if is_own and record.told is not None and not rest else "")
 
     def _shared(self, record: CaseRecord, standing: Record) -> dict[str, str]:
         """What people may set too moves only while it is what we set last. Without `before` that is what our own properties say."""
@@ -161,11 +167,15 @@ class Cases:
 
     def _noted(self, notes: Sequence[Note], standing: str) -> tuple[dict[str, str], list[Note]]:
         """The notes' property as it should be, and the notes that have no room there."""
-        [name] = self._optional.of("tickets", [self._fields["notes"]]) or [""]
-        if not name or self._settings.notes != "field":
+        if not self._property:
             return {}, list(notes)
         text, rest = append_notes(standing, notes)
-        return ({name: text} if text != standing else {}), rest
+        return ({self._property: text} if text != standing else {}), rest
+
+    @property
+    def _property(self) -> str:
+        """That of the notes, "" where they are not to stand in one."""
+        return next(iter(self._optional.of("tickets", [self._fields["notes"]])), "") if self._settings.notes == "field" else ""
 
     def _ours(self, record: CaseRecord) -> dict[str, str]:
         values = {
@@ -193,8 +203,8 @@ class Cases:
         """An answer to an update may leave the stage out."""
         return (CLOSED if self._settings.is_closed(stage) else OPEN) if stage else ""
 
-    def _saved(self, row: Record, created: bool, status: str) -> SavedCase:
-        return SavedCase(row["id"], row["id"], str(row.get("url") or "") or self._link("tickets", row["id"]), created, status)
+    def _saved(self, row: Record, created: bool, status: str, field: str = "") -> SavedCase:
+        return SavedCase(row["id"], row["id"], str(row.get("url") or "") or self._link("tickets", row["id"]), created, status, field)
 
     def _standing_case(self, row: Record) -> StandingCase:
         status = self._status(text_of(row, STAGE)) or OPEN

@@ -25,7 +25,7 @@ class Accounts:
         self._product, self._settings, self._optional, self._clock = product, settings, optional, clock
 
     def find(self, identities: Sequence[str]) -> Match:
-        """Two calls where a batch takes several questions, else three: the contacts, the account, its open cases."""
+        """Two calls: the contacts, then the account with what hangs on it, which is a call more for each question where no batch takes several."""
         wanted = [identity for identity in normalise_identities(identities) if len(identity) <= MAX_LENGTH][:MAX_WANTED]
         contacts = {text_of(row, self._settings.contact_columns["id"]): self.contact(row) for row in self._search(wanted)}
         matched = contacts_by_account(wanted, contacts.values())
@@ -80,7 +80,8 @@ class Accounts:
     def _value_queries(self, account_id: str) -> dict[str, Query]:
         settings, equals, columns = self._settings, self._product.equals, self._settings.case_columns
         is_open = " or ".join(equals(columns["status"], code) for code in dict.fromkeys(settings.statuses.values()) if settings.shown_status(code) == "open")
-        queries = {"cases": Query(settings.paths["case"], f"{equals(columns['account'], account_id)} and ({is_open})", top=1, counted=True)}
+        condition = f"{equals(columns['account'], account_id)} and ({is_open})"
+        queries = {"cases": Query(settings.paths["case"], condition, top=1, counted=True)} if settings.count_cases else {}
         for name, asked in (("deals", settings.deals), ("contracts", settings.contracts)):
             if asked["path"]:
                 condition = f"{equals(asked['account'], account_id)}{' and ' if asked['condition'] else ''}{asked['condition']}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caseline.crm import CaseRecord, Note, SavedCase
-from caseline.crm._keeping import Keeper
+from caseline.crm._keeping import FieldKeeper
+from caseline.crm._marks import join_notes
 from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._store import Store
 
 
 class Cases:
     def __init__(self, store: Store) -> None:
-        self._store, self._keeper = store, Keeper(store)
+        self._store, self._keeper = store, FieldKeeper(store)
 
     def save(self, record: CaseRecord) -> SavedCase:
         """A case that is gone is looked for by its key, and made again."""
@@ -29,7 +30,7 @@ class Cases:
         if not record.notes or record.moved or not self._store.is_known(record.crm_id, record.saved_version):
             return None
         try:
-            updated = self._store.update(record.crm_id, self._store.ours(record), record.notes)
+            updated = self._store.write(record.crm_id, self._store.ours(record), record.notes, None if record.told is None else join_notes(record.told))
         except StaleError:
             return None
-        return SavedCase(updated.crm_id, updated.number, self._store.link(updated), False, updated.status) if updated else None
+        return SavedCase(updated.crm_id, updated.number, self._store.link(updated), False, updated.status, updated.field) if updated else None

@@ -67,6 +67,7 @@ class C4cSettings(Settings):
     contracts: Mapping[str, str] = field(default_factory=lambda: {
         "path": "/ContractCollection", "account": "BuyerPartyID", "end": "EndDate", "condition": "LifeCycleStatusCode eq '3'",
     })  # fmt: skip
+    count_cases: bool = True
     new_case: Mapping[str, str] = field(default_factory=lambda: {"ProcessingTypeCode": "SRRQ", "DataOriginTypeCode": "1"})
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "1", "P2": "2", "P3": "3", "P4": "7"})
     statuses: Mapping[str, str] = field(default_factory=lambda: {"new": "1", OPEN: "2", PENDING: "4", CLOSED: "5"})

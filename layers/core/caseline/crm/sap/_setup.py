@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caseline.crm import Finding, Step
 from caseline.crm._schema import SchemaField
 from caseline.crm.sap._product import Product
-from caseline.crm.sap._shape import FIRST_NOTES, Settings
+from caseline.crm.sap._shape import NOTES, Settings
 from caseline.errors import CrmRejectedError
 
 TYPES = {"text": "Text", "long_text": "Text", "number": "Number", "decimal": "Decimal", "choice": "List", "url": "Web site", "datetime": "Date and time"}
@@ -15,7 +15,7 @@ WHERE_V2 = "Settings, All Settings, Extensibility Administration: the entity, Ex
 WHERE_C4C = "start adaptation, add a field to the screen, then under Field, Further Usage, OData Services, add it to c4codataapi"
 
 # Beside those of every CRM.
-OWN = (SchemaField("case", FIRST_NOTES, "First words", "long_text", "ours", "optional", "What the customer said first; else a call more for a new case"),)
+OWN = (SchemaField("case", NOTES, "Words", "long_text", "ours", "optional", "What the customer said; else a call more for a new case, and two for news"),)
 NAMELESS = Finding(
     "warning", "crm.own_user", "our own writes to contacts and accounts come back as changes",
     "set it to the name that SAP shows as the last changer of what Caseline wrote",

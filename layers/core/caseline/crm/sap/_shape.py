@@ -13,7 +13,7 @@ from caseline.crm import CLOSED, OPEN
 from caseline.crm._schema import OF_ACCOUNTS, OF_CASES, OF_CONTACTS
 from caseline.crm._words import PENDING, Words, status_of
 
-FIRST_NOTES = "notes"  # of V2 alone, where a note of its own is a call of its own
+NOTES = "notes"  # of V2 alone, where a note of its own is two calls of their own
 CONTACT_FIELDS = ("handles", "customer_key", *OF_CONTACTS)
 V2, C4C = "v2", "c4c"
 
@@ -34,7 +34,8 @@ class Settings(Words):
     `own_user` is the name that SAP shows as the last changer of what Caseline wrote: without it our own writes to contacts and accounts come back as changes.
     `paths` are those of the entities below `api_path`; `*_columns` SAP's own fields, `*_fields` those made for Caseline, `fact_fields` what of an account is
     read as facts; "" switches one off. `deals` and `contracts` name a collection (path, account, value or end, condition) that is summed or searched for each
-    account; on V2 each costs a call and both are off. `new_case` is what every case is made with. `priorities` maps a band, `statuses` new, open,
+    account, `count_cases` has its open cases counted; on V2 each costs a call and all are off.
+    `new_case` is what every case is made with. `priorities` maps a band, `statuses` new, open,
     pending and closed; `closed_statuses` are all that mean closed besides. `queues` and `owners` map to ids of teams and employees, `tiers` the tenant's own
     words to ours. `default_account` is the id of the account for cases of customers whom SAP does not know. `key_filter` finds cases of ours.
     `headers` go with each call (x-sap-crm-token, or APIKey of a gateway). `csrf` is basic (fetched before the first write of a technical user) or always.
@@ -74,7 +75,7 @@ class Settings(Words):
         "id": "id", "text": "content", "type": "noteTypeCode", "changed_at": "adminData.updatedOn", "changed_by": "adminData.updatedByName",
     })  # fmt: skip
     searched_phones: tuple[str, ...] = ("normalizedPhone", "normalizedMobile")
-    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*OF_CASES, FIRST_NOTES))
+    case_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*OF_CASES, NOTES))
     contact_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*CONTACT_FIELDS))
     account_fields: Mapping[str, str] = field(default_factory=lambda: _extension(*OF_ACCOUNTS))
     lead_fields: Mapping[str, str] = field(default_factory=lambda: _extension("customer_key"))
@@ -88,6 +89,7 @@ class Settings(Words):
         "condition": "lifeCycleStatus eq 'WON'",
     })  # fmt: skip
     contracts: Mapping[str, str] = field(default_factory=lambda: {"path": "", "account": "account.id", "end": "validTo", "condition": "status eq 'ACTIVE'"})
+    count_cases: bool = False
     new_case: Mapping[str, str] = field(default_factory=lambda: {"caseType": "ZCAS", "origin": "MANUAL_DATA_ENTRY"})
     priorities: Mapping[str, str] = field(default_factory=lambda: {"P1": "01", "P2": "02", "P3": "03", "P4": "07"})
     statuses: Mapping[str, str] = field(default_factory=lambda: {"new": "01", OPEN: "02", PENDING: "03", CLOSED: "05"})

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from caseline.crm import CLOSED, OPEN, CaseRecord, Note, StandingCase
+from caseline.crm import ALL, CLOSED, OPEN, CaseRecord, Note, StandingCase
 from caseline.crm._keeping import Standing
-from caseline.crm._marks import join_notes
+from caseline.crm._marks import MARK, join_notes
 from caseline.crm._optional import OptionalFields
 from caseline.crm._text import fit_text
 from caseline.crm.sap._errors import StaleError
 from caseline.crm.sap._product import REMEMBERED, Product, Query, quote
 from caseline.crm.sap._rows import Row, text_of
-from caseline.crm.sap._shape import FIRST_NOTES, Settings
+from caseline.crm.sap._shape import NOTES, Settings
 
 SUBJECT, TEXT, KEY = 250, 255, 64
 
@@ -34,32 +35,41 @@ class Store:
     def create(self, record: CaseRecord) -> Standing:
         values = {**self._settings.new_case, **self._native(record), **self.ours(record), self._fields["case_key"]: key_of(record.case_key)}
 
-        def create() -> Row:
-            field, rest = self._first_notes(record.notes)
-            return self._product.create_case(self._known(values | field), rest)
+        def create() -> tuple[Row, Sequence[Note]]:
+            field, rest = self._in_field("", record.notes)
+            return self._product.create_case(self._known(values | field), rest), rest
 
-        return self._written(self._optional.attempt(create, self._required))
+        row, rest = self._optional.attempt(create, self._required)
+        return replace(self._written(row), field=ALL if self._field and not rest else "")
 
-    def _first_notes(self, notes: Sequence[Note]) -> tuple[dict[str, str], Sequence[Note]]:
-        """In a field of ours where there is one that they fit into, so that they cost no call; and those that do not."""
-        text, known = join_notes(notes), self._optional.of("case", [self._fields.get(FIRST_NOTES, "")])
-        return ({known[0]: text}, ()) if notes and known and len(text) <= self._settings.long_text else ({}, notes)
+    def _in_field(self, written: str | None, notes: Sequence[Note]) -> tuple[dict[str, str], Sequence[Note]]:
+        """In a field of ours where there is one that all fit into, so that they cost no call; and those that do not."""
+        text = "\n\n".join(filter(None, [written, join_notes(notes)]))
+        return ({self._field: text}, ()) if text and written is not None and self._field and len(text) <= self._settings.long_text else ({}, notes)
 
     def update(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Standing | None:
+        return self.write(crm_id, values, notes, None)
+
+    def write(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note], written: str | None) -> Standing | None:
         """None also where our own fields alone were to be written and somebody changed the case meanwhile: then it is read."""
+
+        def write() -> tuple[Row | None, Sequence[Note]]:
+            field, rest = self._in_field(written, notes)
+            return self._product.update_case(crm_id, self._known({**values, **field}), rest), rest
+
         try:
-            row = self._optional.attempt(lambda: self._product.update_case(crm_id, self._known(values), notes), self._required)
+            row, rest = self._optional.attempt(write, self._required)
         except StaleError:
             if notes:
                 raise
             return None
-        return self._written(row) if row else None
+        return replace(self._written(row), field=ALL if self._field and written is not None and not rest else "") if row else None
 
     def erase(self, standing: Standing, subject: str) -> Sequence[str]:
-        """The first notes stand in a field of ours, which may be missing."""
+        """Notes of ours stand in a field of ours, too, which may be missing."""
         self._product.erase_notes(standing.crm_id)
-        values = {**({self._columns["subject"]: fit_text(subject, SUBJECT)} if subject else {}), self._fields.get(FIRST_NOTES, ""): ""}
-        if sent := {column: value for column, value in self._known(values).items() if column}:
+        values = {**({self._columns["subject"]: fit_text(subject, SUBJECT)} if subject else {}), self._field: ""}
+        if sent := {column: value for column, value in values.items() if column}:
             self._product.update_case(standing.crm_id, sent, ())
         return ()
 
@@ -107,6 +117,11 @@ class Store:
     def _required(self) -> list[str]:
         return [f"case.{self._fields['case_key']}"]
 
+    @property
+    def _field(self) -> str:
+        """The field that our notes stand in, "" where there is none."""
+        return next(iter(self._optional.of("case", [self._fields.get(NOTES, "")])), "")
+
     def _known(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {column: values[column] for column in self._optional.of("case", values)}
 
@@ -131,10 +146,12 @@ class Store:
     def _standing(self, row: Row) -> Standing:
         columns, fields = self._columns, self._fields
         shared = {columns[name]: text_of(row, columns[name]) for name in ("priority", "team", "owner")}
+        written, others = text_of(row, self._field), self._product.notes_of(row)
         return Standing(
             text_of(row, columns["id"]), text_of(row, columns["number"]), text_of(row, fields["case_key"]),
             self._settings.shown_status(text_of(row, columns["status"])), _number(text_of(row, fields["version"])), text_of(row, fields["band"]),
-            text_of(row, fields["queue"]), shared, "\n".join([text_of(row, fields.get(FIRST_NOTES, "")), self._product.notes_of(row)]),
+            text_of(row, fields["queue"]), shared, "\n".join([written, others]),
+            written=written if self._field else None, field=ALL if self._field and MARK not in others else "",
         )  # fmt: skip
 
 

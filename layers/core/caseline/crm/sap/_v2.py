@@ -14,7 +14,7 @@ from typing import Any
 
 from caseline.crm import Note
 from caseline.crm._http import Answer
-from caseline.crm._marks import MARK, join_notes
+from caseline.crm._marks import MARK, marked, pack_texts
 from caseline.crm._optional import MissingFieldError
 from caseline.crm.sap._product import FINE, REMEMBERED, Edit, OData, Page, Query, checked_rows, count_of, object_of, quote, time_of, to_body, url
 from caseline.crm.sap._rows import Row, read, text_of, write
@@ -103,7 +103,7 @@ class V2(OData):
         return object_of(self._post(entity, values), "value")
 
     def create_case(self, values: Mapping[str, Any], notes: Sequence[Note]) -> Row:
-        linked = {self.settings.case_columns["notes"]: [self._note(notes)]} if notes else {}
+        linked = {self.settings.case_columns["notes"]: self._add_notes(notes)} if notes else {}
         return self._remember(self._post("case", {**values, **linked}))
 
     def update_case(self, crm_id: str, values: Mapping[str, Any], notes: Sequence[Note]) -> Row | None:
@@ -111,7 +111,7 @@ class V2(OData):
         if not self.is_id("case", crm_id) or (notes and crm_id not in self._standing and self._get(crm_id) is None):
             return None
         standing = self._standing.pop(crm_id, NOBODY)
-        both = {self.settings.case_columns["notes"]: [*standing.notes, self._note(notes)]} if notes else {}
+        both = {self.settings.case_columns["notes"]: [*standing.notes, *self._add_notes(notes)]} if notes else {}
         answer = self._patch("case", crm_id, {**values, **both}, standing.etag, fine=(*FINE, 404))
         if answer.status == 404:
             return None
@@ -144,10 +144,12 @@ class V2(OData):
         path, body = f"{self.settings.paths[entity]}/{record_id}", to_body(write(values))
         return self.call("PATCH", path, entity, values, fine, headers={**MERGE, "If-Match": etag}, form=body)
 
-    def _note(self, notes: Sequence[Note]) -> dict[str, str]:
-        columns, html = self.settings.note_columns, escape(join_notes(notes), quote=False).replace("\n", "<br>")
-        made = self.create("note", {columns["text"]: f"<p>{html}</p>", columns["type"]: self.settings.note_types["internal"]})
-        return {"noteId": text_of(made, columns["id"])}
+    def _add_notes(self, notes: Sequence[Note]) -> list[dict[str, str]]:
+        """As one, or as few as they fit into."""
+        columns, pieces = self.settings.note_columns, (escape(marked(note), quote=False).replace("\n", "<br>") for note in notes)
+        kind, texts = self.settings.note_types["internal"], pack_texts(pieces, self.settings.long_text - len("<p></p>"), "<br><br>")
+        made = [self.create("note", {columns["text"]: f"<p>{text}</p>", columns["type"]: kind}) for text in texts]
+        return [{"noteId": text_of(row, columns["id"])} for row in made]
 
     # ---- what people wrote
 
