@@ -34,6 +34,7 @@ from caseline.triage import triage
 from caseline.watching import Watcher
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+PRAISE = "Great update, everything is faster now. Thank you!"
 ROUNDS = 400
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,14 +10,64 @@ from caseline.cases.inbound import Inbound
 from caseline.cases.lookup import AccountLookUp
 from caseline.cases.newcomers import Newcomers
 from caseline.cases.outbox import Outbox
-from caseline.crm import Change
+from caseline.crm import Account, CaseRecord, Change, NewContact, Profile, SavedCase, StandingCase, Usage
 from caseline.crm._guard import GuardedCrm
 from caseline.crm._pace import Pace
 from caseline.profiles import ProfileWriter
 from caseline.syncing import CrmSync
 from caseline.watching import Watcher
 
-from tests.kit.pipeline import Mortal, Pipeline, _case_url
+from tests.kit.pipeline import FakeCrm, Mortal, Pipeline, _case_url, a_signal
+
+NORTH = Account("a-c-1", "Northern Tools", "c-1", "Ann")
+
+
+@dataclass
+class OtherCrm(FakeCrm):
+    """A CRM with people in it: `changes` are what they did, `standing` what its own list says, `profiles` and `newcomers` what it was given."""
+
+    name: str = "other"
+    native_upsert: bool = True
+    records: list[CaseRecord] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    standing: list[StandingCase] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
+    newcomers: list[NewContact] = field(default_factory=list)
+    usage: Usage | None = None
+    status: str = ""
+    asked: int = 0
+
+    def find_account(self, identities: Any) -> Any:
+        self.asked += 1
+        return super().find_account(identities)
+
+    def save_case(self, record: CaseRecord) -> SavedCase:
+        self.records.append(record)
+        return replace(super().save_case(record), status=self.status)
+
+    def write_profile(self, profile: Profile) -> None:
+        self._maybe(self.fail)
+        self.profiles.append(profile)
+
+    def erase_profile(self, contact_id: str, account_id: str, names: Any) -> tuple[str, ...]:
+        self._maybe(self.fail)
+        self.profiles = [profile for profile in self.profiles if profile.contact_id != contact_id]
+        return ("its history stands",)
+
+    def create_contact(self, contact: NewContact) -> Account:
+        if contact not in self.newcomers:
+            self.newcomers.append(contact)
+        self._maybe(self.lose)
+        return NORTH
+
+    def read_changes(self, cursor: str = "") -> tuple[list[Change], str]:
+        self._maybe(self.fail)
+        at = int(cursor or 0)
+        return self.changes[at : at + 2], str(min(len(self.changes), at + 2))
+
+    def list_cases(self, cursor: str = "") -> tuple[list[StandingCase], str]:
+        at = int(cursor or 0)
+        return self.standing[at : at + 1], str(at + 1) if at + 1 < len(self.standing) else ""
 
 
 class Remote(Pipeline):
@@ -56,3 +107,12 @@ class Remote(Pipeline):
             self.go_on(minutes=1)
             self.watch()
             self.settle()
+
+
+class Coalescing(Remote):
+    pace = Pace(coalesce_minutes=30)
+
+
+def speak(remote: Remote, number: int, **more: Any) -> None:
+    remote.send(a_signal(f"p-{number}", occurred_at=remote.now, **more))
+    remote.settle()

@@ -20,8 +20,8 @@ from caseline.watching import BATCH, Watcher
 
 from tests.kit.crms import NOW
 from tests.kit.memory import MemoryClient
+from tests.kit.remote import OtherCrm
 from tests.kit.saving import Clock, case_row, outbox_of
-from tests.simulation.test_crm_both_ways import OtherCrm
 
 MANY, OUTAGE, MINUTE = 1_000, timedelta(hours=2), timedelta(minutes=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +16,10 @@ from caseline.crm_messages import read_message, write_changes, write_messages
 from caseline.errors import CrmAuthError, CrmError, CrmForbiddenError, CrmRejectedError, CrmUnavailableError
 from caseline.policy import load_policy
 
-from tests.kit.aws import aws
+from tests.kit.accounts import vip
+from tests.kit.aws import FakeCloud
 from tests.kit.pipeline import a_signal
-from tests.simulation.test_crm_both_ways import NORTH, OtherCrm, Remote, speak, vip
+from tests.kit.remote import NORTH, Coalescing, OtherCrm, speak
 
 
 @dataclass
@@ -34,26 +34,25 @@ class BusyCrm(OtherCrm):
 
 
 @pytest.fixture
-def remote() -> Iterator[Remote]:
-    with aws() as cloud:
-        yield Remote(cloud, BusyCrm({"x:100": vip()}))
+def remote(cloud: FakeCloud) -> Coalescing:
+    return Coalescing(cloud, BusyCrm({"x:100": vip()}))
 
 
-def the_case(remote: Remote) -> dict[str, Any]:
+def the_case(remote: Coalescing) -> dict[str, Any]:
     (case,) = remote.cases()
     return case
 
 
-def work(remote: Remote, **wanted: Any) -> None:
+def work(remote: Coalescing, **wanted: Any) -> None:
     work_case(remote.table, the_case(remote)["case_key"], wanted, "Mo", remote.now)
 
 
-def hear(remote: Remote, at: datetime | None = None, kind: str = "case", dated: bool = True, **fields: Any) -> bool:
+def hear(remote: Coalescing, at: datetime | None = None, kind: str = "case", dated: bool = True, **fields: Any) -> bool:
     case = the_case(remote)
     return remote.inbound().apply(Change(kind, case["crm"]["id"], at or remote.now, case["case_key"], fields, "Zoe"), dated)
 
 
-def push(remote: Remote) -> None:
+def push(remote: Coalescing) -> None:
     remote.outbox().push(the_case(remote)["case_key"])
 
 

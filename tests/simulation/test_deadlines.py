@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,20 +12,14 @@ from caseline.cases.inbound import Inbound
 from caseline.crm import Change
 from caseline.signals import AUTO_REPLY, OUTBOUND, UPDATED, isoformat
 
-from tests.kit.aws import FakeCloud, aws
+from tests.kit.accounts import vip
+from tests.kit.aws import FakeCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 from tests.simulation.test_looks import live
-from tests.simulation.test_way_through import vip
 
 ASKED = START - timedelta(minutes=2)
 QUICK = "version: 2\nsla: {targets: {P1: 60, P2: 60, P3: 60, P4: 60}, next: {targets: {P1: 120, P2: 120, P3: 120, P4: 120}}}\n"
 OFFICE = "calendars: {default: office, named: {office: {zone: UTC, hours: {mon: ['09:00-17:00']}}}}\n"
-
-
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    with aws() as cloud:
-        yield cloud
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from caseline.table import deserialise
 from functions.record_signals.app import _clear
 from tests.kit.aws import aws
 from tests.kit.pipeline import Killed, Mortal, a_signal
-from tests.simulation.test_crm_both_ways import OtherCrm, Remote
+from tests.kit.remote import Coalescing, OtherCrm
 
 MAIL, PHONE = "email:quokka@elm.example", "phone:+441632960777"
 WORDS = ("quokka", "zenobia", "441632960777", "marmalade", "wombat")
@@ -62,7 +62,7 @@ class NotingCrm(OtherCrm):
         return repr([self.cases, self.notes, self.firsts])
 
 
-class World(Remote):
+class World(Coalescing):
     """The pipeline, and the bucket and the dead letters of the stack beside it."""
 
     def __init__(self, cloud: Any) -> None:

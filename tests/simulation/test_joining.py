@@ -49,12 +49,6 @@ def a_pipeline(cloud: Any, policy: str | None = None, crm: Any = None) -> Pipeli
     return Pipeline(cloud, crm or FakeCrm(), IssueAnalyser(), policy)
 
 
-@pytest.fixture
-def cloud():
-    with aws() as running:
-        yield running
-
-
 def tell(pipeline: Pipeline, *signals: Signal, days: float = 0) -> None:
     pipeline.now += timedelta(days=days)
     for signal in signals:

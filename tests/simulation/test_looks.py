@@ -13,9 +13,9 @@ from caseline.cases.ledger import is_past
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 from caseline.views.cases import case_summary
 
+from tests.kit.accounts import vip
 from tests.kit.aws import aws
 from tests.kit.pipeline import FakeCrm, Pipeline, WordAnalyser, a_signal
-from tests.simulation.test_way_through import vip
 
 SLOW = timedelta(minutes=30)
 

@@ -11,9 +11,9 @@ from caseline.policy import SHIPPED, load_policy
 from caseline.policy_trial import try_policy
 from caseline_local.cli.policy_trial import compare, gather
 
+from tests.kit.accounts import vip
 from tests.kit.aws import aws
 from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
-from tests.simulation.test_way_through import vip
 
 SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
 

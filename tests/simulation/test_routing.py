@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +10,6 @@ from caseline.assessment import Assessment
 from caseline.cases.routing import language_of
 from caseline.signals import AUTO_REPLY, OUTBOUND
 
-from tests.kit.aws import FakeCloud, aws
 from tests.kit.pipeline import START, FakeCrm, Pipeline, WordAnalyser, a_signal
 
 LANGUAGES = "version: 2\nrouting: {default: care, rules: [{queue: care-de, languages: [de]}, {queue: service, categories: [service]}]}"
@@ -21,12 +19,6 @@ KNOWN = "version: 2\nrouting: {last_agent_days: 30}"
 class German(WordAnalyser):
     def _assess(self, text: str) -> Assessment:
         return replace(super()._assess(text), language="de" if "wieder" in text else "en")
-
-
-@pytest.fixture
-def cloud() -> Iterator[FakeCloud]:
-    with aws() as cloud:
-        yield cloud
 
 
 def history(pipeline: Pipeline, what: str) -> list[str]:
