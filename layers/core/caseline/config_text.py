@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from caseline.errors import ConfigError
 
 Location = Sequence[int | str]
+_DATE = re.compile(r"\d{4}-\d")
 
 
 def read_yaml(text: str, name: str) -> Any:
@@ -24,7 +27,9 @@ def read_yaml(text: str, name: str) -> Any:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = next(iter((error.problem or error.context or "").splitlines()), "this is not YAML")
         raise ConfigError(f"{name}:{line}:{column}: {what}; write valid YAML or JSON here") from None
-    except (YAMLError, ValueError) as error:
+    except ValueError as error:  # of the only values that YAML itself reads and refuses
+        raise ConfigError(f"{name}:{_find_odd_date(text)}: {error}; write a date as 2026-11-21, or put other words between quotation marks") from None
+    except YAMLError as error:
         raise ConfigError(f"{name}:1:1: {next(iter(str(error).splitlines()), 'this is not YAML')}; write valid YAML or JSON") from None
 
 
@@ -47,6 +52,17 @@ def suggest(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; write one of {', '.join(names)}"
+
+
+def _find_odd_date(text: str) -> str:
+    """`LINE:COLUMN` of the first value that looks like a date and is none."""
+    for event in YAML(pure=True).parse(text):
+        if isinstance(event, ScalarEvent) and event.style is None and _DATE.match(event.value):
+            try:
+                YAML(typ="safe", pure=True).load(event.value)
+            except ValueError:
+                return f"{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+    return "1:1"
 
 
 def _dotted(path: Location) -> str:

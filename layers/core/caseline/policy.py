@@ -33,7 +33,7 @@ def load_policy(text: str | None = None, name: str = "policy.yaml") -> Policy:
     try:
         policy = place_categories(Policy.model_validate(_fill_in(data)))
     except ValidationError as error:
-        problems = [(_path(e["loc"]), _say(e["type"], e["loc"], e["msg"], e["input"])) for e in error.errors()]
+        problems = [(_path(e["loc"]), _say(e["type"], e["loc"], e["msg"], e["input"], e.get("ctx", {}))) for e in error.errors()]
         raise ConfigError(report_problems(problems, text, name)) from None
     if problems := list(find_contradictions(policy)):
         raise ConfigError(report_problems(problems, text, name))
@@ -170,9 +170,22 @@ def _path(location: Location) -> Location:
 
 
 _KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
+_ADVICE: Mapping[str, str] = {
+    "int_parsing": "write a whole number", "int_type": "write a whole number", "int_from_float": "write a whole number", "float_parsing": "write a number",
+    "float_type": "write a number", "bool_parsing": "write true or false", "bool_type": "write true or false", "string_type": "write text",
+    "list_type": "write a list", "dict_type": "write a mapping", "model_type": "write a mapping", "literal_error": "write {expected}",
+    "less_than_equal": "write at most {le}", "greater_than_equal": "write at least {ge}",
+    "less_than": "write less than {lt}", "greater_than": "write more than {gt}", "string_too_short": "write something",
+    "string_pattern_mismatch": "write {pattern}",
+}  # fmt: skip
+
+_SHAPES: Mapping[str, str] = {
+    "^[^:]+:.+$": "a kind and an id, such as email:qa@acme.example, domain:acme.example or account:A-1", "^[a-z]{2,3}$": "two letters, such as de",
+    "^[a-z][a-z0-9_]{0,39}$": "lower-case letters, digits and underscores",
+}  # fmt: skip
 
 
-def _say(kind: str, location: Location, message: str, value: Any) -> str:
+def _say(kind: str, location: Location, message: str, value: Any, known: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"missing; write `{location[-1]}:` and its value"
     if kind == "extra_forbidden":
@@ -180,7 +193,9 @@ def _say(kind: str, location: Location, message: str, value: Any) -> str:
     plain = isinstance(value, str | int | float)
     if kind == "value_error":  # ours, which says what is wrong within
         return message.removeprefix("Value error, ") + (f", not {repr(value)[:80]}" if plain else "")
-    return f"{message[:1].lower()}{message[1:]}, not {repr(value)[:80] if plain else _KINDS.get(type(value), 'something else')}"
+    known = {**known, "pattern": _SHAPES.get(str(known.get("pattern")), f"it in the shape {known.get('pattern')}")}
+    advice = _ADVICE[kind].format(**known) if kind in _ADVICE else message[:1].lower() + message[1:]
+    return f"{advice}, not {repr(value)[:80] if plain else _KINDS.get(type(value), 'something else')}"
 
 
 def _known_keys(path: Location) -> Sequence[str]:

@@ -49,6 +49,8 @@ class Policy(Part):
     @field_validator("version", mode="before")
     @classmethod
     def _read_version(cls, version: Any) -> str:
+        if version is None or not str(version).strip():
+            raise ValueError("write a version, such as 1 or 2026-11-21")
         return str(version)  # YAML reads 1 as a number and 2026-11-21 as a date
 
     @cached_property
