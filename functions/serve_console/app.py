@@ -26,7 +26,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store",
 }
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # a file's address holds its hash
-CHANGES = ("status", "band", "reason", "owner", "queue", "note")
+CHANGES = ("status", "band", "reason", "owner", "queue", "outcome", "category", "note")
 DONE = {
     "replay": "Sent back through its channel.", "drop": "Dropped.",
     "merge": "Joined: timelines and cases are one from now on.", "split": "Split: each has its own timeline and cases again.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from caseline.adaptation import labels_of_cases
+from caseline.policy import shipped_policy
 
 from tests.kit.api import Caller, furnish, many_cases
 from tests.kit.office import Office
@@ -79,6 +81,17 @@ def test_people_set_a_band_and_it_goes_to_the_crm(office: Office, call: Caller) 
     assert case["crm"]["sync"] == "synced" and office.crm.saved[case_key].band == "P1"
     _, case = call.post(f"/cases/{case_key}", {"band": "auto"})
     assert case["priority"]["band"] == "P4" and case["priority"]["override"] is None
+
+
+def test_what_people_say_a_case_was_stays_on_it_and_is_a_label(office: Office, call: Caller) -> None:
+    _, case_key = furnish(office)
+    status, case = call.post(f"/cases/{case_key}", {"status": "closed", "outcome": "valid", "category": "billing"})
+    assert status == 200 and (case["status"], case["outcome"], case["corrected"]) == ("closed", "valid", "billing")
+    told = {entry["what"]: entry["text"] for entry in case["history"]}
+    assert told["outcome"] == "it was an issue" and told["category"] == "outage to billing"
+    assert told["sync"] == f"saved in builtin as {case['crm']['number']}"
+    assert [label.category for label in labels_of_cases(office.table, shipped_policy())] == ["billing"] and office.crm.saved[case_key].category == "billing"
+    assert call.post(f"/cases/{case_key}", {"outcome": "valid", "category": "billing"})[1]["version"] == case["version"]
 
 
 def test_closing_gives_the_claim_back_and_reopening_takes_it(office: Office, call: Caller) -> None:

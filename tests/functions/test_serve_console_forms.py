@@ -27,6 +27,26 @@ def test_forms_change_the_case_and_return_to_it(office: Office, visit: Visit) ->
     assert visit.post(path, status="closed", seen="5", note="Done.").status == 303 and "Reopen case" in visit(path).plain
 
 
+def test_a_form_says_what_a_case_was_and_closes_it(office: Office, visit: Visit) -> None:
+    _, case_key = furnish(office)
+    path, version = f"/cases/{case_key}", office.load_case(case_key)["version"]
+    assert "Save and close" in visit(path).plain
+    visit.post(path, outcome="not_an_issue", category="billing", status="closed", seen=str(version))
+    page = visit(path)
+    for words in ("it was no issue", "called Billing by people", "Closed", "Outcome it was no issue"):
+        assert words in page.plain, words
+    assert {"value": "billing", "selected": None} in page.all("option") and "Save and close" not in page.plain
+    assert visit.post(path, category="nosuch").status == 400
+
+
+def test_the_case_of_an_erased_customer_shows_its_figures(office: Office, visit: Visit) -> None:
+    customer_id, case_key = furnish(office)
+    office.table.delete(f"CUSTOMER#{customer_id}", "CUSTOMER")
+    page = visit(f"/cases/{case_key}")
+    assert page.status == 200 and "The customer was erased" in page.plain and "Why this priority" in page.plain and "Work this case" not in page.plain
+    assert f"/console/customers/{customer_id}" not in page.html
+
+
 def test_a_wrong_form_keeps_what_was_typed(office: Office, visit: Visit) -> None:
     _, case_key = furnish(office)
     page = visit.post(f"/cases/{case_key}", queue="no such queue!", note="a long note")
@@ -82,6 +102,7 @@ def test_a_replay_that_fails_says_why(office: Office, visit: Visit) -> None:
 
 def test_people_join_split_and_join_again_on_the_page(office: Office, visit: Visit) -> None:
     ines, _ = furnish(office)
+    assert ines in visit(f"/customers/{ines}").plain  # for the command line, and for joining
     other = office.customer("I. Falk", ["phone:+4915100"], minutes=60)
     done = visit.post(f"/customers/{other}", do="merge", why="same voice", **{"with": "x:41"})
     page = visit(f"/customers/{other}?done=merge")

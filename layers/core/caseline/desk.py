@@ -13,6 +13,7 @@ from typing import Any
 from caseline import views
 from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
+from caseline.config_text import suggest
 from caseline.crm._pace import BUILTIN
 from caseline.errors import ConflictError, CrmError, NotFoundError, QueryError, UnavailableError
 from caseline.identity import guess_identity, is_identity, normalise_identity
@@ -120,8 +121,16 @@ class Desk:
     def show_case(self, case_key: str) -> dict[str, Any]:
         return views.show_case(self.table, case_key, self.policy().fall_after)
 
+    @property
+    def categories(self) -> Sequence[str]:
+        """What a case can be about, the gravest first."""
+        return tuple(self.policy().severity)
+
     def change_case(self, case_key: str, wanted: Mapping[str, Any], by: str) -> dict[str, Any]:
         """The case as it stands after the change. A CRM that is down gets the change later: the case stays due."""
+        known, category = self.categories, wanted.get("category")
+        if isinstance(category, str) and category not in known:
+            raise QueryError("category", f"no category {category!r}{suggest(category, known)}")
         work_case(self.table, case_key, wanted, by, self.clock())
         self._push_now(case_key)
         return self.show_case(case_key)

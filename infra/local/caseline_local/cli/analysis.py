@@ -81,7 +81,8 @@ def train(file: Path | None, no_crm: bool, as_json: bool, place: Place) -> None:
     if not no_crm:
         labels += labels_of_cases(Table(place.client("dynamodb"), place.table), policy)
     if not labels:
-        raise FindingsError("no labels: close cases in the CRM as valid or not an issue, or bring a file with --from")
+        said = "say of cases, in the console, by the API or in the CRM, whether each was an issue and what about"
+        raise FindingsError(f"no labels: {said}; or bring a file with --from")
     say(f"learning from {count_words(len(labels), 'label')}")
     report = _adapt(place, policy).train(labels)
     if as_json:

@@ -15,8 +15,10 @@ from caseline.table import Item, Table, key
 from caseline.timeline import LIVE, load_signals
 
 BANDS, AUTOMATIC = ("P1", "P2", "P3", "P4"), "auto"
+OUTCOMES = {"valid": "it was an issue", "not_an_issue": "it was no issue"}
 _LONGEST = {"owner": 120, "reason": 500, "note": 5_000}
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_CATEGORY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 LATE = 20  # signals of a case, the newest, of which some may have come after it was closed
 OF_CLOSING = ("closed_at", "closed_by", "closed_in", "joined", "deleted_there")  # what a case that is open has not
 Step = Callable[[Item, Mapping[str, Any]], tuple[Item, str]]
@@ -26,7 +28,7 @@ def work_case(
     table: Table, case_key: str, wanted: Mapping[str, Any], by: str, now: datetime, from_crm: bool = False, heard: Mapping[str, Any] | None = None,
     seen: str = "",
 ) -> Item:  # fmt: skip
-    """Apply `wanted` (status, band with reason, owner, queue, note) and return the case, to be pushed unless the CRM is where it was done.
+    """Apply `wanted` (status, band with reason, owner, queue, outcome, category, note) and return the case, to be pushed unless it was done in the CRM.
 
     `version` in `wanted` is the one the person saw: ConflictError if the case has changed since. Without it the change applies to what stands.
     `heard` is what of it the CRM told, each with its time: kept with the version that it made. Who closes it has seen what came up to `seen`, and no more.
@@ -153,6 +155,16 @@ def _set_queue(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     return (case, "") if queue == case["queue"] else (case | {"queue": queue, "queue_set": queue}, f"{case['queue']} to {queue}")
 
 
+def _set_outcome(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    """What a person says it was stays on the case, for whoever learns from it."""
+    return case | {"outcome": wanted["outcome"]}, OUTCOMES[wanted["outcome"]]
+
+
+def _set_category(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
+    stands, category = case.get("corrected") or case["category"], wanted["category"]
+    return (case, "") if category == stands else (case | {"corrected": category}, f"{stands} to {category}")
+
+
 def _write_note(case: Item, wanted: Mapping[str, Any]) -> tuple[Item, str]:
     return case, wanted["note"].strip()
 
@@ -189,18 +201,24 @@ def _is_text(name: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and len(value) <= _LONGEST[name]
 
 
-_STEPS: dict[str, Step] = {"status": _set_status, "band": _set_band, "owner": _set_owner, "queue": _set_queue, "note": _write_note}
+_STEPS: dict[str, Step] = {
+    "status": _set_status, "band": _set_band, "owner": _set_owner, "queue": _set_queue, "outcome": _set_outcome, "category": _set_category,
+    "note": _write_note,
+}  # fmt: skip
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "status": lambda value: value in (OPEN, CLOSED),
     "band": lambda value: value in (*BANDS, AUTOMATIC),
     "reason": _is_text("reason"),
     "owner": _is_text("owner"),
     "queue": lambda value: isinstance(value, str) and bool(_QUEUE.fullmatch(value)),
+    "outcome": lambda value: value in OUTCOMES,
+    "category": lambda value: isinstance(value, str) and bool(_CATEGORY.fullmatch(value)),
     "note": lambda value: _is_text("note")(value) and bool(value.strip()),
     "version": lambda value: isinstance(value, int) and not isinstance(value, bool),
 }
 _ADVICE = {
     "status": "write open or closed", "band": "write P1, P2, P3, P4, or auto for the band of the score", "reason": "write up to 500 characters",
     "owner": "write up to 120 characters", "queue": "write a queue's name: letters, digits, dash, dot, underscore", "note": "write 1 to 5,000 characters",
+    "outcome": "write valid or not_an_issue", "category": "write a category of the policy",
     "version": "write the version you saw, a number",
 }

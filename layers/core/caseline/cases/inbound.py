@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.changes import BANDS, check_changes, has_place, work_case
+from caseline.cases.changes import BANDS, OUTCOMES, check_changes, has_place, work_case
 from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, load_case
 from caseline.cases.merging import settle_merges
 from caseline.cases.rescoring import rescore_case, rescore_cases, rescore_customers
@@ -23,7 +23,6 @@ from caseline.table import ConditionFailed, Item, Table, key
 
 WORKED = ("status", "band", "owner", "queue")
 OWNER_LIMIT = 120  # characters
-OUTCOMES = ("valid", "not_an_issue")
 
 
 def account_key(crm: str, account_id: str, customer_id: str) -> Item:

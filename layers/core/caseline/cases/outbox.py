@@ -124,7 +124,7 @@ class Outbox:
     def _tell(self, case: Item, record: CaseRecord, saved: SavedCase) -> None:
         """Where it stands there; when it was last brought up to date is on the row."""
         mark = f"sync{record.version:06d}"
-        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"{self.crm.name} {saved.number}", record.version, mark=mark))
+        self.table.put(history_row(case["case_key"], isoformat(self.clock()), "sync", f"saved in {self.crm.name} as {saved.number}", record.version, mark=mark))
 
     def _take_back(self, case: Item) -> Item:
         """What was told of signals that are gone is erased there before anything is told again; what cannot be erased is noted for people, and stands.

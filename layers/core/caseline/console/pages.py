@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from caseline.cases.changes import AUTOMATIC, BANDS
+from caseline.cases.changes import AUTOMATIC, BANDS, OUTCOMES
 from caseline.console import wording
 from caseline.desk import Desk
+from caseline.errors import NotFoundError
 from caseline.people import Person
 
 HERE = Path(__file__).parent
@@ -73,11 +74,19 @@ class Console:
     def show_case(self, case_key: str, problem: str = "", typed: Mapping[str, str] | None = None, saved: bool = False) -> str:
         """Why this priority, line by line; the account's facts; the signals; the history; and the forms to work the case."""
         case = self.desk.show_case(case_key)
-        customer = self.desk.show_customer(case["customer_id"])
+        customer = self._owner(case["customer_id"])
         return self.frame.render(
             "case.html", "queue", case=case, customer=customer, facts=_facts(customer), bands=BANDS, automatic=AUTOMATIC, problem=problem, typed=typed or {},
-            saved=saved, queues=sorted({case["queue"], *self.desk.summarise_open().get("queue", {})}),
+            saved=saved, queues=sorted({case["queue"], *self.desk.summarise_open().get("queue", {})}), outcomes=OUTCOMES, categories=self.desk.categories,
+            erased="links" not in customer,
         )
+
+    def _owner(self, customer_id: str) -> dict[str, Any]:
+        """Of a customer who was erased there is a case, but no name and no account."""
+        try:
+            return self.desk.show_customer(customer_id)
+        except NotFoundError:
+            return {"name": None, "account": {"facts": {}}}
 
     def find_customer(self, identity: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.desk.find_customers(identity)["customers"]

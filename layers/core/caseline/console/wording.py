@@ -11,7 +11,7 @@ from caseline.signals import parse_time
 
 BAND_WORDS = {"P1": "Urgent", "P2": "High", "P3": "Normal", "P4": "Low"}
 SYNC_WORDS = {"synced": "in the CRM", "pending": "on its way", "failed": "not saved"}
-TOLD_WORDS = {"sync": "Saved in the CRM", "joined": "Another signal", "merged": "Another case", "parted": "Split", "override": "Band"}
+TOLD_WORDS = {"sync": "CRM", "joined": "Another signal", "merged": "Another case", "parted": "Split", "override": "Band"}
 DIFFERENCE_WORDS = {
     "missing": "Not in the CRM", "unknown": "Not known here", "doubled": "Twice in the CRM", "status": "Another status", "version": "An older version",
 }  # fmt: skip

@@ -20,7 +20,7 @@ from caseline.views.timeline import signal_entry
 STATUSES, SORTS = ("open", "closed"), ("priority", "newest", "waiting")
 CASE_FACTS = (
     "case_key", "brand", "category", "status", "queue", "owner", "subject", "headline", "opened_at", "updated_at", "closed_at", "version",
-    "signal_count", "account_id", "contact_id", "follows", "joined", "reopened", "look_at", "lower_since",
+    "signal_count", "account_id", "contact_id", "follows", "joined", "reopened", "look_at", "lower_since", "outcome", "corrected",
 )
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone
