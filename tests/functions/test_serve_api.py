@@ -24,6 +24,7 @@ from tests.kit.office import Office
         ({"note": ""}, "note"),
         ({"owner": 7}, "owner"),
         ({"outcome": "maybe"}, "outcome"),
+        ({"outcome": ["valid"]}, "outcome"),
         ({"category": "nosuch"}, "category"),
         ({"category": 7}, "category"),
         ({"colour": "red"}, "colour"),

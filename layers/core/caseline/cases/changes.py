@@ -211,7 +211,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "reason": _is_text("reason"),
     "owner": _is_text("owner"),
     "queue": lambda value: isinstance(value, str) and bool(_QUEUE.fullmatch(value)),
-    "outcome": lambda value: value in OUTCOMES,
+    "outcome": lambda value: value in tuple(OUTCOMES),
     "category": lambda value: isinstance(value, str) and bool(_CATEGORY.fullmatch(value)),
     "note": lambda value: _is_text("note")(value) and bool(value.strip()),
     "version": lambda value: isinstance(value, int) and not isinstance(value, bool),

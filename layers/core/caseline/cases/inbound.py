@@ -67,7 +67,7 @@ class Inbound:
         known = {name: change.fields[name] for name in ("outcome", "category") if change.fields.get(name)}
         stands = case.get("corrected") or case["category"]
         said = {"outcome": known.get("outcome"), "corrected": known.get("category") if known.get("category") != stands else None}
-        said = {name: value for name, value in said.items() if value and case.get(name) != value and (name != "outcome" or value in OUTCOMES)}
+        said = {name: value for name, value in said.items() if value and case.get(name) != value and (name != "outcome" or value in tuple(OUTCOMES))}
         if said:
             expression = "SET " + ", ".join(f"{name} = :{name}" for name in said)
             self.table.update(case["PK"], case["SK"], expression, "attribute_exists(PK)", **said)
