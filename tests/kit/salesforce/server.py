@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from tests.kit.salesforce.errors import SalesforceError
-from tests.kit.salesforce.org import Org, attributes
+from tests.kit.salesforce.org import Org
+from tests.kit.salesforce.queries import attributes
 from tests.kit.simulated import Call, Reply, serving
 from tests.kit.simulated import Simulator as Base
 
