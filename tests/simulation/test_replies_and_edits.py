@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import START, FakeCrm, Pipeline, a_signal
 
 
@@ -47,6 +48,27 @@ def test_a_reply_before_the_post_it_answers_waits_for_it(cloud):
     rows = {row["native_id"]: row for row in pipeline.rows("signal")}
     assert rows["r-1"]["identity"] == rows["p-1"]["identity"] and rows["r-1"]["identities"] == ["x:100"]
     assert pipeline.counts() == {"recorded": 2, "revised": 0, "duplicates": 0, "quarantined": 0}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("post_comes", ["before", "between", "later"])
+def test_a_reply_finds_its_post_though_its_worker_died_and_the_queue_delivers_it_again(after, post_comes):
+    for call in range(1, 9):
+        pipeline = Pipeline(MemoryCloud(), FakeCrm())
+        if post_comes == "before":
+            pipeline.send(a_signal())
+            pipeline.settle()
+        pipeline.send(a_signal("r-1", "We are on it.", direction=OUTBOUND, identities=(), parent_id="p-1", author_name=None))
+        pipeline.kill_at(call, after)
+        pipeline._deliver_queue()  # dies
+        if post_comes == "between":
+            pipeline.send(a_signal())
+        pipeline.settle()
+        if post_comes == "later":
+            pipeline.send(a_signal())
+            pipeline.settle()
+        (reply,) = [row for row in pipeline.rows("signal") if row["native_id"] == "r-1"]
+        assert reply.get("identity") == "IDENTITY#x:100", (call, after)
 
 
 def test_a_reply_finds_its_customer_by_a_private_thread(cloud):

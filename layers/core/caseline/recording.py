@@ -210,10 +210,10 @@ class Recorder:
         return {row["PK"] for row in inserted.refused}
 
     def _redelivered(self, entries: Sequence[Entry]) -> set[str]:
-        """Deliveries that stand on their rows already, with nobody left waiting there: one read for all of them, and no more to do."""
+        """Deliveries that stand on their rows already, with nothing owed to anybody: one read for all of them, and no more to do."""
         rows = load_signals(self.table, [entry.signal.signal_id for entry in entries if entry.row["was_there"]])
         known = [(entry.delivery, rows.get(entry.signal.signal_id, {})) for entry in entries if entry.row["was_there"] and not entry.completes]
-        return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not row.get("awaited_by") and row.get("kind") != "repost"}
+        return {delivery for delivery, row in known if delivery in row.get("deliveries", ()) and not _owes(row)}
 
     def _finish(self, entry: Entry, refused: set[str]) -> None:
         self._settle(entry, refused)
@@ -227,6 +227,8 @@ class Recorder:
         if was_there:
             self._unanswer(entry)
             revise(self.table, entry.row, self.scope_of(entry.row["brand"]), entry.completes)
+            if entry.signal.direction == OUTBOUND:
+                Replies.find_customer(self.table, entry.row, self.scope_of(entry.row["brand"]))
         elif entry.signal.direction == OUTBOUND and not entry.signal.identities:
             Replies.wait_for_parent(self.table, entry.row, self.scope_of(entry.row["brand"]))
 
@@ -342,6 +344,11 @@ def _entries_of(message: Message) -> list[Entry]:
     envelope = message.envelope
     signals = [Signal.from_json(data) for data in envelope["signals"]]
     return [Entry(message, i, signal, envelope.get("part") or _delivery(envelope, str(i))) for i, signal in enumerate(signals)]
+
+
+def _owes(row: Mapping[str, Any]) -> bool:
+    """Whether something else may still have to be done for a row that was written: a post is awaited, a repost adds its reach, a reply is nobody's."""
+    return bool(row.get("awaited_by") or row.get("kind") == "repost" or (row.get("direction") == OUTBOUND and "identity" not in row))
 
 
 def _delivery(envelope: Mapping[str, Any], part: str) -> str:

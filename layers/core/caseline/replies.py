@@ -51,6 +51,14 @@ class Replies:
         return thread | {"type": "thread", "schema": 1, "identities": row["identities"], "expires": row["expires"]}
 
     @staticmethod
+    def find_customer(table: Table, row: Item, scope: str) -> None:
+        """Of a reply that is there already: who inserted it may have died before it was put on anybody's timeline, or left word."""
+        if row.get("identities"):
+            _place(table, row["signal_id"], row["identities"], scope)
+        else:
+            Replies.wait_for_parent(table, row, scope)
+
+    @staticmethod
     def wait_for_parent(table: Table, row: Item, scope: str) -> None:
         """Leave word where the customer will become known: at the parent, else at the thread and its first post."""
         targets = _row_targets(row)
