@@ -39,7 +39,7 @@ class Site:
     def new_org(self) -> dict[str, Any]:
         """An organisation nobody has used: {org, caseline: {profile, token}, person: {profile, token}}."""
         if not self._orgs:
-            said = _run([BIN / "python", HERE / "site_boot.py", BATCH], self.environment)
+            said = _run([BIN / "python", HERE / "site_boot.py", BATCH], self.environment, self.folder)
             self._orgs = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
         return self._orgs.pop()
 
@@ -51,7 +51,7 @@ def running(with_clock: bool = False) -> Iterator[Site]:
     try:
         with _database(folder) as port:
             environment = _environment(folder, port, with_clock)
-            _run([BIN / "django-admin", "migrate", "--run-syncdb", "--verbosity", "0"], environment)
+            _run([BIN / "django-admin", "migrate", "--run-syncdb", "--verbosity", "0"], environment, folder)
             with _server(folder, environment) as url:
                 yield Site(folder, url, environment, folder / "clock")
     finally:
@@ -120,10 +120,11 @@ def find_postgres() -> Path:
 
 
 def _as_user(command: list[Any]) -> None:
-    _run([*(["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []), *command], {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, cwd="/")
+    _run([*(["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []), *command], {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, cwd=Path("/"))
 
 
-def _run(command: list[Any], environment: Mapping[str, str], cwd: str | None = None) -> str:
+def _run(command: list[Any], environment: Mapping[str, str], cwd: Path) -> str:
+    """In a folder that goes with the rest: BottleCRM writes its logs where it stands."""
     done = subprocess.run(list(map(str, command)), env=dict(environment), cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise RuntimeError(f"{command[-1]}: {(done.stderr or done.stdout)[-2000:]}")
