@@ -114,6 +114,11 @@ def test_files_of_ours_are_served_and_no_others(visit: Visit) -> None:
     assert visit("/static/..%2Fpages.py").status == 404 and visit("/static/pages.py").status == 404
 
 
+def test_what_covers_a_row_of_the_queue_covers_nothing_else(visit: Visit) -> None:
+    covering = re.findall(r"^([^{\n]+)\{[^}]*inset: 0", visit("/static/console.css").html, re.MULTILINE)
+    assert covering and all(selector.startswith(".case a.") for selector in covering)
+
+
 def test_our_script_makes_no_html_and_is_small(visit: Visit) -> None:
     script = visit("/static/console.js").html
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script) and script.count("\n") < 150
