@@ -6,13 +6,15 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caseline.assessment import Assessment
 from caseline.customers import identity_key
-from caseline.need import Need
 from caseline.signals import DELETED, SCORES, Signal, isoformat
 from caseline.table import Item, Table, key
+
+if TYPE_CHECKING:
+    from caseline.need import Need
 
 LIVE, GONE, EXPECTED = "live", "deleted", "expected"
 COMPRESS_FROM = 1_000  # bytes: below it zlib saves no write unit

@@ -6,10 +6,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from caseline.policy_parts.issues import StormRules
 from caseline.timeline import read_text
+
+if TYPE_CHECKING:
+    from caseline.policy_parts.issues import StormRules
 
 Sketch = frozenset[str]
 LOOKED_AT = 2000  # characters of a text
