@@ -205,6 +205,17 @@ def test_the_renewal_is_the_nearest_end_of_an_active_entitlement(org: DynamicsWo
     assert [facts[name].value if name in facts else None for name in ("renewal_date", "contract_status")] == [renewal, status]
 
 
+def test_amounts_of_several_currencies_add_up_in_the_organisations_own(org: DynamicsWorld) -> None:
+    account = org.add_account("Globex")
+    org.add_contact(account, "Ann", "ann@example.com")
+    for code, amount, base in (("USD", 1_000.0, 900.0), ("JPY", 9_000_000.0, 50_000.0)):
+        currency = ("transactioncurrency", org.org.add("transactioncurrency", isocurrencycode=code, currencyname=code))
+        values = {"actualvalue": amount, "actualvalue_base": base, "transactioncurrencyid": currency}
+        org.org.add("opportunity", name="Deal", customerid=("account", account), statecode=1, **values)
+        facts = adapter(org, currency="EUR").find_account(["email:ann@example.com"]).account.facts
+        assert (facts["deal_value"].value, facts["currency"].value) == (("1000", "USD") if code == "USD" else ("50900", "EUR"))
+
+
 def test_an_organisation_without_sales_is_read_without_deals(org: DynamicsWorld) -> None:
     org.org.tables["account"].collections = {name: value for name, value in org.org.tables["account"].collections.items() if "opportunity" not in name}
     org.add_contact(org.add_account("Globex", "mid"), "Ann", "ann@example.com")

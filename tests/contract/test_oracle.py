@@ -166,6 +166,16 @@ def test_value_is_read_without_resources_that_are_hidden(fusion: OracleWorld, ca
     assert fusion.calls() - before == 2
 
 
+def test_amounts_of_several_currencies_are_no_sum(fusion: OracleWorld) -> None:
+    account = fusion.add_account("Globex", "strategic", "1000")
+    fusion.add_contact(account, "Ann", "ann@example.com")
+    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts  # type: ignore[union-attr]
+    assert (facts["deal_value"].value, facts["currency"].value) == ("1000", "EUR")
+    fusion.pod.create("opportunities", {"TargetPartyId": int(account), "StatusCode": "WON", "Revenue": 9e6, "CurrencyCode": "JPY"}, PERSON)
+    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts  # type: ignore[union-attr]
+    assert not {"deal_value", "currency"} & set(facts) and facts["tier"].value == "strategic"
+
+
 def test_messages_of_customers_and_of_ours_are_no_comments(fusion: OracleWorld) -> None:
     saved = fusion.adapter().save_case(RECORD)
     fusion.tick(3_600)

@@ -251,6 +251,10 @@ def test_v2_sums_won_deals_where_it_is_told_to(v2: V2World) -> None:
     found = adapter(v2, deals={"path": "/opportunity-service/opportunities"}).find_account(KNOWN).account
     assert found
     assert [found.facts[name].value for name in ("deal_value", "purchases", "currency")] == ["1500.5", 2, "EUR"]
+    yen = {"expectedRevenueAmount.content": 9_000_000, "expectedRevenueAmount.currencyCode": "JPY"}
+    v2.tenant.add("opportunity-service/opportunities", {"account.id": account, "lifeCycleStatus": "WON", **yen})
+    found = adapter(v2, deals={"path": "/opportunity-service/opportunities"}).find_account(KNOWN).account
+    assert found and not {"deal_value", "currency"} & set(found.facts), "amounts of several currencies are no sum"
 
 
 def test_c4c_reads_deals_and_contracts(c4c: C4cWorld) -> None:

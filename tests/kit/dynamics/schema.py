@@ -172,7 +172,8 @@ def _activities() -> list[Table]:
 def _sales() -> list[Table]:
     customer = Column("customerid", "Customer", targets={"account": "customerid_account", "contact": "customerid_contact"})
     currency = Column("transactioncurrencyid", "Lookup", targets={"transactioncurrency": "transactioncurrencyid"})
-    deal = _columns(Column("opportunityid", "Uniqueidentifier"), text("name", 300), Column("actualvalue", "Money", low=0, high=1e14), customer, currency)
+    amounts = [Column(name, "Money", low=0, high=1e14) for name in ("actualvalue", "actualvalue_base")]
+    deal = _columns(Column("opportunityid", "Uniqueidentifier"), text("name", 300), *amounts, customer, currency)
     deal["statecode"].options = {0: "Open", 1: "Won", 2: "Lost"}
     right = _columns(Column("entitlementid", "Uniqueidentifier"), text("name"), Column("startdate", "DateTime"), Column("enddate", "DateTime"), customer)
     right["statecode"].options = {0: "Draft", 1: "Active", 2: "Cancelled", 3: "Expired", 4: "Waiting"}

@@ -25,7 +25,7 @@ LAST_DIGITS, SEPARATORS = 8, (";", "; ")
 ACCOUNT = "parentcustomerid_account"
 CONTACT_COLUMNS = ("contactid", "fullname", "_parentcustomerid_value")
 RELATED = {
-    "opportunities": ("opportunity", ("actualvalue", "_transactioncurrencyid_value"), "statecode eq 1"),
+    "opportunities": ("opportunity", ("actualvalue", "actualvalue_base", "_transactioncurrencyid_value"), "statecode eq 1"),
     "contracts": ("entitlement", ("enddate", "statecode"), ""),
     "cases": ("incident", ("incidentid",), "statecode eq 0"),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from caseline.crm import Fact
+from caseline.crm._amounts import add_amounts, add_deals
 from caseline.crm._value import plain_amount, read_renewal, tier_of
 from caseline.crm.dynamics._api import label_of
 from caseline.crm.dynamics._settings import Settings
@@ -17,6 +17,7 @@ from caseline.signals import isoformat
 log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 Found = dict[str, tuple[Any, str]]
+CURRENCY = "_transactioncurrencyid_value"
 
 
 def read_facts(account: Row, settings: Settings, now: datetime) -> dict[str, Fact]:
@@ -44,14 +45,17 @@ def _tier(account: Row, settings: Settings) -> Found:
 
 
 def _won(rows: Sequence[Row] | None, settings: Settings) -> Found:
-    """No won opportunity says nothing of the deal: it may be kept elsewhere."""
-    values = [Decimal(str(row["actualvalue"])) for row in rows or () if row.get("actualvalue") is not None]
-    if not values or rows is None:
+    """No won opportunity says nothing of the deal: it may be kept elsewhere. Amounts of several currencies add up in the organisation's own alone."""
+    if not rows or all(row.get("actualvalue") is None for row in rows):
         return {}
-    currency = next((label_of(row, "_transactioncurrencyid_value") for row in rows if row.get("_transactioncurrencyid_value")), None)
+    column, known = "actualvalue", {str(label_of(row, CURRENCY) or "") for row in rows if row.get("actualvalue") is not None}
+    value, currency = add_deals((row.get(column), str(label_of(row, CURRENCY) or "")) for row in rows)
+    if len(known) > 1:
+        column, currency = "actualvalue_base", None
+        value = add_amounts(row.get(column) for row in rows) if all(row.get(column) is not None for row in rows) else None
     return {
-        "deal_value": (plain_amount(sum(values, Decimal(0))), "SUM(opportunity.actualvalue), won"), "purchases": (len(rows), "COUNT(opportunity), won"),
-        "currency": (currency or settings.currency, "opportunity.transactioncurrencyid"),
+        "deal_value": (value, f"SUM(opportunity.{column}), won"), "purchases": (len(rows), "COUNT(opportunity), won"),
+        "currency": (value and (currency or settings.currency), "opportunity.transactioncurrencyid"),
     }  # fmt: skip
 
 

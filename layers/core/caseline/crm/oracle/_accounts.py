@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Account, Fact, Match
-from caseline.crm._amounts import add_amounts
+from caseline.crm._amounts import add_deals
 from caseline.crm._fields import read_text
 from caseline.crm._match import Contact, contacts_by_account, to_match
 from caseline.crm._optional import MissingFieldError, OptionalFields
@@ -127,9 +127,8 @@ class Accounts:
         if CASES in values:
             found["open_cases"] = len(_belonging(values[CASES], "AccountPartyId", account_id)), f"{CASES}.{STATUS}"
         won = _belonging(values.get(settings.deal_resource, ()), deals["account"], account_id)
-        found["deal_value"] = add_amounts(text_of(each, deals["value"]) for each in won), f"{settings.deal_resource}.{deals['value']}"
-        currencies = {text_of(each, deals["currency"]) for each in won}
-        found["currency"] = next(iter(currencies)) if len(currencies) == 1 else None, f"{settings.deal_resource}.{deals['currency']}"
+        value, currency = add_deals((text_of(each, deals["value"]), text_of(each, deals["currency"])) for each in won)
+        found |= {"deal_value": (value, f"{settings.deal_resource}.{deals['value']}"), "currency": (currency, f"{settings.deal_resource}.{deals['currency']}")}
         theirs = _belonging(values.get(settings.contract_resource, ()), contracts["account"], account_id)
         if theirs:
             active = [text_of(each, contracts["ends"]) for each in theirs if text_of(each, contracts["status"]) in settings.active_contracts]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.crm import Fact
-from caseline.crm._amounts import add_amounts, read_amount, show_amount
+from caseline.crm._amounts import add_deals, read_amount, show_amount
 from caseline.crm._value import read_renewal
 from caseline.crm.sap._product import Page, time_of
 from caseline.crm.sap._rows import Row, text_of
@@ -50,8 +50,7 @@ def _deals(page: Page | None, settings: Settings) -> Found:
     """No won opportunity says nothing of the deal: it may be kept elsewhere."""
     if page is None or not page.rows:
         return {}
-    total = add_amounts(text_of(row, settings.deals["value"]) for row in page.rows)
-    currency = next(filter(None, (text_of(row, settings.deals["currency"]) for row in page.rows)), "")
+    total, currency = add_deals((text_of(row, settings.deals["value"]), text_of(row, settings.deals["currency"])) for row in page.rows)
     return {"deal_value": (total, "SUM(Opportunity), won"), "purchases": (len(page.rows), "COUNT(Opportunity), won"), "currency": (currency, "Opportunity")}
 
 
