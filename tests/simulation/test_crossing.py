@@ -156,6 +156,33 @@ def test_an_old_merge_does_not_lead_back_from_the_survivor(remote):
     assert the_case(remote)["crm"]["id"] == "C"
 
 
+# ---- what people give back
+
+
+def test_a_priority_that_people_blank_there_is_that_of_the_score_again(remote):
+    """They set it, the score rose meanwhile, and they took their word back."""
+    remote.crm.accounts = {"x:100": vip("trial")}
+    speak(remote, 1)
+    assert hear(remote, band="P3") and not hear(remote, band="P3")
+    remote.crm.accounts = {"x:100": vip()}
+    remote.inbound().apply(Change("account", "a-c-1", remote.now))
+    remote.settle()
+    assert (the_case(remote)["priority"]["band"], the_case(remote)["priority"]["auto_band"]) == ("P3", "P1")
+    remote.go_on(minutes=1)
+    assert hear(remote, band="auto") and not hear(remote, band="auto")
+    assert (the_case(remote)["priority"]["band"], the_case(remote)["priority"]["override"]) == ("P1", None)
+    push(remote)
+    assert (remote.crm.records[-1].band, remote.crm.records[-1].before["band"]) == ("P1", "")
+    assert not hear(remote, band="auto"), "what nobody has set cannot be given back"
+
+
+def test_a_case_that_people_take_from_its_owner_there_is_nobodys(remote):
+    speak(remote, 1)
+    assert hear(remote, owner="Ann")
+    remote.go_on(minutes=1)
+    assert hear(remote, owner="") and not the_case(remote).get("owner") and not hear(remote, owner="")
+
+
 # ---- what has no place here
 
 

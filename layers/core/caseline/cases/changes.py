@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims, rest
+from caseline.crm import AUTOMATIC
 from caseline.customers import load_customer
 from caseline.errors import ConflictError, NotFoundError, QueryError
 from caseline.signals import isoformat
 from caseline.table import Item, Table, key
 from caseline.timeline import LIVE, load_signals
 
-BANDS, AUTOMATIC = ("P1", "P2", "P3", "P4"), "auto"
+BANDS = ("P1", "P2", "P3", "P4")
 OUTCOMES = {"valid": "it was an issue", "not_an_issue": "it was no issue"}
 _LONGEST = {"owner": 120, "reason": 500, "note": 5_000}
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -48,8 +49,9 @@ def work_case(
         late = _late(table, case, seen) if changed["status"] == CLOSED != case["status"] and seen else []
         changed = _without(changed, late)
         changed |= {"heard": {**case.get("heard", {}), **{name: [*said, changed["version"]] for name, said in heard.items()}}} if heard else {}
-        pushed = _pushed(case, changed) if from_crm else {}
-        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} | _kept(changed) if pushed else changed
+        pushed = _pushed(case, changed, wanted) if from_crm else {}
+        settled = "pushed_version" in pushed
+        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} | _kept(changed) if settled else changed
         writes = [*claim_writes(table, case, changed), *(_release(table, row, isoformat(now)) for row in late)]
         if change_case(table, case, kept, *rows, writes=writes, pushed=pushed):
             return {**case, **changed, **pushed}
@@ -111,9 +113,11 @@ def _kept(changed: Item) -> Item:
     return rest(changed) if changed["status"] == CLOSED else {}
 
 
-def _pushed(case: Item, changed: Item) -> dict[str, Any]:
+def _pushed(case: Item, changed: Item, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What the outbox would note after a push, where the CRM was up to date before and so is now; nothing where it has to be told more. A record that is
-    gone is told nothing more."""
+    gone is told nothing more. A band that people gave back there is blank until it is told which it is."""
+    if wanted.get("band") == AUTOMATIC:
+        return {"sent": {**case.get("sent", {}), "band": ""}}
     if case["pushed_version"] != case["version"] and not case.get("deleted_there"):
         return {}
     sent = {"status": changed["status"], "band": changed["priority"]["band"], "queue": changed["queue"], "owner": changed.get("owner", "")}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.changes import BANDS, OUTCOMES, check_changes, has_place, work_case
+from caseline.cases.changes import OUTCOMES, check_changes, has_place, work_case
 from caseline.cases.ledger import CLOSED, OPEN, crm_case_key, load_case
 from caseline.cases.merging import settle_merges
 from caseline.cases.rescoring import rescore_case, rescore_cases, rescore_customers
-from caseline.crm import Change
+from caseline.crm import AUTOMATIC, Change
 from caseline.crm._text import fit_text
 from caseline.crm_messages import NOTE_LIMIT
 from caseline.customers import Claimed, customer_id_of, link, load_customers
@@ -48,8 +48,8 @@ class Inbound:
         if case is None or case.get("erased"):
             return False
         at = isoformat(change.at) if dated else ""
-        told = {name: value for name in WORKED if (value := _told(change, name))}
-        wanted = {name: value for name, value in told.items() if value != _standing(case, name) and _is_news(case, name, value, at)}
+        told = {name: value for name in WORKED if (value := _told(change, name)) is not None}
+        wanted = {name: value for name, value in told.items() if not _stands(case, name, value) and _is_news(case, name, value, at)}
         heard = {name: [value, at] for name, value in wanted.items()}
         if "band" in wanted:
             wanted["reason"] = f"set in {self.crm}"
@@ -155,15 +155,18 @@ class Inbound:
         return self.table.get(row["PK"], row["SK"])
 
 
-def _standing(case: Item, name: str) -> Any:
-    return case["priority"]["band"] if name == "band" else case.get(name, "")
+def _stands(case: Item, name: str, value: Any) -> bool:
+    """A band that nobody has set cannot be given back."""
+    if name != "band":
+        return bool(value == case.get(name, ""))
+    return bool(value == case["priority"]["band"]) or (value == AUTOMATIC and not case["priority"].get("override"))
 
 
 def _told(change: Change, name: str) -> Any:
-    """What has a place here; None for anything else. Pending is a way of being open, and an owner's name is cut."""
+    """What has a place here; None for anything else. Pending is a way of being open, and an owner's name is cut; nobody is an owner, too."""
     value = change.fields.get(name)
     value = value[:OWNER_LIMIT] if name == "owner" and isinstance(value, str) else OPEN if (name, value) == ("status", "pending") else value
-    return value if value not in (None, "") and has_place(name, value) and (name != "band" or value in BANDS) else None
+    return value if value is not None and has_place(name, value) and (value or name == "owner") else None
 
 
 def _is_news(case: Item, name: str, value: Any, at: str) -> bool:
@@ -173,7 +176,7 @@ def _is_news(case: Item, name: str, value: Any, at: str) -> bool:
     if at and heard_at and (at < heard_at or (at, value) == (heard_at, known)):
         return False
     there = [known] if version > case.get("wrote", 0) else [case.get("sent", {}).get(name, "")]
-    return value not in (*there, case.get("sending", {}).get(name, ""))
+    return value not in (*there, case.get("sending", {}).get(name))
 
 
 _STEPS: dict[str, Callable[[Inbound, Change], bool]] = {

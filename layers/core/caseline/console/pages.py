@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from caseline.cases.changes import AUTOMATIC, BANDS, OUTCOMES
+from caseline.cases.changes import BANDS, OUTCOMES
 from caseline.console import wording
+from caseline.crm import AUTOMATIC
 from caseline.desk import Desk
 from caseline.errors import NotFoundError
 from caseline.people import Person

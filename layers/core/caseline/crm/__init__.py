@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TIERS = ("strategic", "enterprise", "mid", "smb", "trial")
 OPEN, CLOSED = "open", "closed"
 ALL, LATER = "all", "later"  # what of our notes a field of ours holds
+AUTOMATIC = "auto"  # the band of a case whose priority a person blanked: that of its score
 NOTES_STAND = "its API takes no notes back; erase there those that end with [cx:...], the subject and the description"
 
 
@@ -152,7 +153,8 @@ class Change:
     """Something a CRM user (or the CRM) did to a case, account or contact. `crm_id` is that record's; what we wrote ourselves is no change.
 
     kind       fields
-    case       any of status (open, pending, closed), band (P1-P4, a person's), owner, queue, category, outcome (valid, not_an_issue)
+    case       any of status (open, pending, closed), band (P1-P4, a person's; auto: blanked), owner ("": nobody), queue, category,
+               outcome (valid, not_an_issue)
     comment    comment_id, text, public (an answer the customer sees); `crm_id` and `case_key` are the case's
     contact    account_id, name, identities, as far as known; empty: look it up
     account    facts as of `Account`, as far as known; empty: look it up

@@ -6,17 +6,23 @@ so that the door can import the package for its webhooks alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from caseline.crm import NOTES_STAND, Account, CaseRecord, Change, Finding, Match, NewContact, Profile, SavedCase, StandingCase, Step, Usage
 from caseline.crm._erasing import blank
+from caseline.crm._optional import MissingFieldError
+from caseline.errors import CrmError, CrmNotFoundError, CrmRejectedError
 
 if TYPE_CHECKING:
     from caseline.crm._http import Limits
     from caseline.crm._schema import SchemaField
+
+log = logging.getLogger(__name__)
 
 
 class Wire(Protocol):
@@ -70,7 +76,27 @@ class Adapter:
         return self._accounts.find(identities)
 
     def save_case(self, record: CaseRecord) -> SavedCase:
-        return self._cases.save(record)
+        """Without a queue or an owner that the CRM does not take, if that is all it minds: agents leave, and queues are closed. It then routes by itself."""
+        try:
+            return self._cases.save(record)
+        except MissingFieldError:
+            raise
+        except (CrmRejectedError, CrmNotFoundError) as error:
+            if not (record.queue or record.owner):
+                raise
+            return self._save_unrouted(record, error)
+
+    def _save_unrouted(self, record: CaseRecord, error: CrmError) -> SavedCase:
+        """The first try may have got far enough to make the case: it is looked for."""
+        try:
+            saved = self._cases.save(replace(record, queue="", owner="", first=False))
+        except (CrmRejectedError, CrmNotFoundError):
+            raise error from None
+        log.warning("%s does not take queue %r or owner %r as crm.queues and crm.owners have them: the case is saved without", *self._routing(record))
+        return saved
+
+    def _routing(self, record: CaseRecord) -> tuple[str, str, str]:
+        return getattr(self, "name", "the CRM"), record.queue, record.owner
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._cases.add_note(crm_id, note_id, text)

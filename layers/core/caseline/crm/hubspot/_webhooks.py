@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from caseline.crm import Change
+from caseline.crm import AUTOMATIC, Change
 from caseline.crm._settings import read_known
 from caseline.crm.hubspot._settings import Settings, read_settings
 from caseline.errors import SignatureError
@@ -108,7 +108,7 @@ def ticket_fields(name: str, value: str, settings: Settings) -> dict[str, Any] |
     if name in ours:
         return {ours[name]: value}
     readers: Mapping[str, Callable[[], dict[str, Any]]] = {
-        "hs_ticket_priority": lambda: {"band": band} if (band := settings.band(value)) else {},
+        "hs_ticket_priority": lambda: {"band": band} if (band := settings.band(value) if value else AUTOMATIC) else {},
         "hs_pipeline_stage": lambda: {"status": settings.status(value)},
         "hubspot_owner_id": lambda: {"owner": settings.owner(value)},
     }

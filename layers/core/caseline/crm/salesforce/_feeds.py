@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caseline.crm import Change
+from caseline.crm import AUTOMATIC, Change
 from caseline.crm.salesforce._api import Record
 from caseline.crm.salesforce._settings import Settings
 from caseline.crm.salesforce._soql import is_id
@@ -61,7 +61,7 @@ class Feeds:
         """Priority and owner where they differ from what our own fields say that we set."""
         fields, settings = dict[str, Any](), self._settings
         ours, priority = row.get(settings.case_fields["band"]), str(row.get("Priority") or "")
-        if ours and priority != settings.priority(ours) and (band := settings.band(priority)):
+        if ours and priority != settings.priority(ours) and (band := settings.band(priority) if priority else AUTOMATIC):
             fields["band"] = band
         owner, routed = str(row.get("OwnerId") or ""), str(row.get(settings.case_fields["queue"]) or "")
         queue = next((name for name, key in settings.queues.items() if key and owner.startswith(key[:15])), "")

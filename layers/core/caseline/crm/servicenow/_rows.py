@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from caseline.crm import Change
+from caseline.crm import AUTOMATIC, Change
 from caseline.crm._marks import MARK
 from caseline.crm._match import Contact, stored_phone
 from caseline.crm.servicenow._settings import Settings
@@ -78,7 +78,9 @@ class Teller:
 
     def _differences(self, row: Row) -> dict[str, Any]:
         band, owner = text_of(row, self._settings.case_fields["band"]), text_of(row, "assigned_to")
-        return dict(self._settings.differences(text_of(row, "priority"), band, owner))
+        priority = text_of(row, "priority")
+        blanked = {"band": AUTOMATIC} if "priority" in row and not priority and band and self._settings.priority(band) else {}
+        return {**self._settings.differences(priority, band, owner), **blanked}
 
     def comment(self, row: Row, case_key: str, customer: Collection[str] = ()) -> Change | None:
         """What the customer wrote is no answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from caseline.crm import AUTOMATIC
 from caseline.crm.zendesk._settings import Settings, title_of
 
 THEIRS = ("outcome", "category", "queue")
@@ -19,6 +20,8 @@ def name_of(names: Mapping[str, str], wanted: str) -> str:
 def tell(name: str, value: Any, settings: Settings) -> Told:
     """Of one property of a ticket that was set to `value`; nothing where it says nothing to us."""
     said = "" if value is None else str(value)
+    if name == "priority" and not said:
+        return {"band": AUTOMATIC}
     return _TELLERS[name](said, settings) if name in _TELLERS and said else {}
 
 
