@@ -30,6 +30,15 @@ class Wire(Protocol):
     def usage(self) -> Usage | None: ...
 
 
+class Routing(Protocol):
+    """Settings: whom the CRM knows as a queue, and as an owner."""
+
+    @property
+    def queues(self) -> Mapping[str, str]: ...
+    @property
+    def owners(self) -> Mapping[str, str]: ...
+
+
 class Accounts(Protocol):
     def find(self, identities: Sequence[str]) -> Match: ...
 
@@ -65,8 +74,11 @@ class Setup(Protocol):
 class Adapter:
     """The protocol `caseline.crm.Crm`, each method by the part that does it."""
 
-    def __init__(self, wire: Wire, accounts: Accounts, cases: Cases, people: People, changes: Changes, setup: Setup) -> None:
+    def __init__(
+        self, wire: Wire, accounts: Accounts, cases: Cases, people: People, changes: Changes, setup: Setup, routing: Routing | None = None
+    ) -> None:  # fmt: skip
         self._wire, self._accounts, self._cases, self._people, self._changes, self._setup = wire, accounts, cases, people, changes, setup
+        self._routing = routing
 
     @property
     def usage(self) -> Usage | None:
@@ -82,9 +94,14 @@ class Adapter:
         except MissingFieldError:
             raise
         except (CrmRejectedError, CrmNotFoundError) as error:
-            if not (record.queue or record.owner):
+            if not self._is_routed(record):
                 raise
             return self._save_unrouted(record, error)
+
+    def _is_routed(self, record: CaseRecord) -> bool:
+        """Whether the CRM is told to whom it goes."""
+        routing = self._routing
+        return routing is not None and bool(routing.queues.get(record.queue) or routing.owners.get(record.owner))
 
     def _save_unrouted(self, record: CaseRecord, error: CrmError) -> SavedCase:
         """The first try may have got far enough to make the case: it is looked for."""
@@ -92,11 +109,9 @@ class Adapter:
             saved = self._cases.save(replace(record, queue="", owner="", first=False))
         except (CrmRejectedError, CrmNotFoundError):
             raise error from None
-        log.warning("%s does not take queue %r or owner %r as crm.queues and crm.owners have them: the case is saved without", *self._routing(record))
+        whom = (getattr(self, "name", "the CRM"), record.queue, record.owner)
+        log.warning("%s does not take queue %r or owner %r as crm.queues and crm.owners have them: the case is saved without", *whom)
         return saved
-
-    def _routing(self, record: CaseRecord) -> tuple[str, str, str]:
-        return getattr(self, "name", "the CRM"), record.queue, record.owner
 
     def add_note(self, crm_id: str, note_id: str, text: str) -> None:
         self._cases.add_note(crm_id, note_id, text)

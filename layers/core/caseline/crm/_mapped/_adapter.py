@@ -37,7 +37,7 @@ class MappedCrm(Adapter):
         reader = Reader(mapped, place.phone_region)
         accounts, store = Accounts(api, mapped, place.currency, reader, self.label, clock), CaseStore(api, mapped, reader)
         people, changes = People(api, mapped, reader, accounts), Changes(api, mapped, reader, store, clock)
-        super().__init__(api, accounts, Cases(store), people, changes, SetUp(api, mapped))
+        super().__init__(api, accounts, Cases(store), people, changes, SetUp(api, mapped), mapped.words)
         self.native_upsert = mapped.cases.unique
 
 

@@ -39,4 +39,5 @@ class BottleCrm(Adapter):
         optional, accounts, me = OptionalFields("BottleCRM"), Accounts(api, settings, clock), Me(api)
         store = CaseStore(api, settings, optional)
         changes = Changes(api, settings, store, me, clock)
-        super().__init__(api, accounts, KeptCases(FieldKeeper(store), optional), People(api, settings, accounts), changes, SetUp(api, settings, me))
+        people = People(api, settings, accounts)
+        super().__init__(api, accounts, KeptCases(FieldKeeper(store), optional), people, changes, SetUp(api, settings, me), settings)

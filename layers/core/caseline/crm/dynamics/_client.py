@@ -35,7 +35,7 @@ class Dynamics(Adapter):
         api = Api(http, Login(entra, secret, http.base_url, clock), settings.api_version)
         records, accounts = Records(settings, self._optional), Accounts(api, settings, self._optional, clock)
         cases, people = Cases(api, records, Notes(api)), People(api, settings, self._optional, accounts)
-        super().__init__(api, accounts, cases, people, Changes(api, records, accounts, clock), Setup(api, settings))
+        super().__init__(api, accounts, cases, people, Changes(api, records, accounts, clock), Setup(api, settings), settings)
 
     @property
     def missing_fields(self) -> frozenset[str]:

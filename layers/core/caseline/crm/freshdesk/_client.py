@@ -33,4 +33,4 @@ class Freshdesk(Adapter):
         api = Api(HttpApi("Freshdesk", settings.instance_url, session, limits, clock=clock), secret, settings.rate_window)
         me, accounts, tickets = Self(api, settings), Accounts(api, settings, clock), Tickets(api, settings, optional, clock)
         people, changes = People(api, settings, optional, accounts, clock), Changes(api, settings, tickets, accounts, me, clock)
-        super().__init__(api, accounts, Saver(tickets, settings), people, changes, SetUp(api, settings, me))
+        super().__init__(api, accounts, Saver(tickets, settings), people, changes, SetUp(api, settings, me), settings)

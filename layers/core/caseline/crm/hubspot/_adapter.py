@@ -39,7 +39,7 @@ class HubSpot(Adapter):
         link = _linker(settings, api, login)
         accounts, cases = Accounts(api, settings, optional, link, clock), Cases(api, settings, optional, link, clock)
         contacts, changes = Contacts(api, settings, optional, accounts), Changes(api, login, settings, cases, clock)
-        super().__init__(api, accounts, cases, contacts, changes, SetUp(api, login, settings))
+        super().__init__(api, accounts, cases, contacts, changes, SetUp(api, login, settings), settings)
 
 
 def _linker(settings: Settings, api: Api, login: Login) -> Callable[[str, str], str]:

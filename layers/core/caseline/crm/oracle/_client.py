@@ -40,4 +40,4 @@ class Oracle(Adapter):
         api, user = Api(connect(settings.instance_url), login, settings, optional), settings.user or login.user
         accounts, store = Accounts(api, settings, optional, clock), CaseStore(api, settings, optional)
         people, changes = People(api, settings, optional, accounts), Changes(api, settings, optional, store, user, clock)
-        super().__init__(api, accounts, KeptCases(CaseKeeper(store), optional, store.required), people, changes, SetUp(api, settings, user))
+        super().__init__(api, accounts, KeptCases(CaseKeeper(store), optional, store.required), people, changes, SetUp(api, settings, user), settings)

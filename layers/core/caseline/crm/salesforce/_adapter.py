@@ -36,7 +36,7 @@ class Salesforce(Adapter):
         api = Api(http, Login(http, secret, settings.audience, clock), settings.api_version)
         accounts, cases = Accounts(api, settings, self._optional, http.base_url, clock), Cases(api, settings, self._optional, http.base_url)
         people, changes = People(api, settings, self._optional, http.base_url), Changes(api, settings, self._optional, clock)
-        super().__init__(api, accounts, cases, people, changes, Setup(api, settings))
+        super().__init__(api, accounts, cases, people, changes, Setup(api, settings), settings)
 
     @property
     def missing_fields(self) -> frozenset[str]:

@@ -44,4 +44,4 @@ class Sap(Adapter):
         product: Product = C4c(us, settings) if settings.is_c4c else V2(us, settings)
         store, accounts = Store(product, settings, optional, http.base_url), Accounts(product, settings, optional, clock)
         people, changes = People(product, settings, optional, accounts), Changes(product, settings, store, accounts, clock)
-        super().__init__(us, accounts, Cases(store), people, changes, SetUp(product, settings))
+        super().__init__(us, accounts, Cases(store), people, changes, SetUp(product, settings), settings)

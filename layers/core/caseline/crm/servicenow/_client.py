@@ -36,4 +36,4 @@ class ServiceNow(Adapter):
         api, user = Api(http, login, clock), settings.user or login.user
         accounts, store = Accounts(api, settings, optional, clock), CaseStore(api, settings, optional)
         people, changes = People(api, settings, optional, accounts), Changes(api, settings, optional, store, user, clock)
-        super().__init__(api, accounts, KeptCases(Keeper(store), optional), people, changes, SetUp(api, settings, user))
+        super().__init__(api, accounts, KeptCases(Keeper(store), optional), people, changes, SetUp(api, settings, user), settings)

@@ -38,4 +38,5 @@ class Zendesk(Adapter):
         api = Api(http, Login(http, secret, clock))
         fields, me, accounts = TicketFields(api, settings), Self(api, settings), Accounts(api, settings, clock)
         tickets, people = Tickets(api, settings, fields, me), People(api, settings, OptionalFields("Zendesk"), accounts)
-        super().__init__(api, accounts, Saver(tickets, settings), people, Changes(api, settings, tickets, fields, me, clock), SetUp(api, settings, me))
+        changes = Changes(api, settings, tickets, fields, me, clock)
+        super().__init__(api, accounts, Saver(tickets, settings), people, changes, SetUp(api, settings, me), settings)
