@@ -134,3 +134,28 @@ def test_killed_at_any_call_it_ends_alike(after):
         pipeline.kill_at(call, after)
         tell(pipeline, LATE)
         assert standing(pipeline) == [("open", "delivery", 1)], call
+
+
+def test_what_came_late_waits_though_the_case_was_closed_meanwhile(pipeline):
+    tell(pipeline, LATE)
+    close(pipeline)
+    early = pipeline.now - timedelta(minutes=3)
+    pipeline.now += timedelta(minutes=1)
+    pipeline.send(a_signal("late", "Where is my parcel, for heaven's sake?", occurred_at=early, received_at=pipeline.now))
+    pipeline.settle()
+    (case,) = pipeline.cases()
+    assert (case["status"], case["waits_since"]) == ("open", isoformat(early))
+
+
+def test_what_is_edited_to_be_grave_leaves_the_case_it_shares_and_comes_back_with_its_words(pipeline):
+    tell(pipeline, LATE)
+    pipeline.send(a_signal("p-2", "Still no parcel.", occurred_at=pipeline.now))
+    pipeline.settle()
+    before = pipeline.cases("open")[0]["priority"]["score"]
+    tell(pipeline, "Smoke comes out of it, and it is black now.")
+    grave, other = sorted(pipeline.cases("open"), key=lambda case: -case["priority"]["score"])
+    assert (grave["category"], grave["queue"], other["category"], other["priority"]["score"] <= before + 3) == ("safety", "trust-safety", "delivery", True)
+    tell(pipeline, LATE)
+    (case,) = pipeline.cases("open")
+    assert case["category"] == "delivery" and case["priority"]["score"] < 60
+    assert {row["native_id"] for row in pipeline.rows("signal") if row["signal_id"] in case["signal_ids"]} == {"p-1", "p-2"}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.evidence import WEIGHED, Scene, read_recent
-from caseline.cases.joining import Home, Shelf
+from caseline.cases.joining import UNKNOWN, Home, Shelf
 from caseline.cases.ledger import CLOSED, PAST, is_past, load_case, load_cases, load_shelf
 from caseline.cases.threads import MAIL, read_references
 from caseline.crm import Account
@@ -103,8 +103,10 @@ class Outlook:
 
     def _find_home(self, view: View, row: Item, far: bool) -> Home | None:
         shelf = view.shelf
-        if case := next((case for case in shelf.open if row["signal_id"] in case["signal_ids"]), None):
-            return Home(REVISED, "", case)
+        if case := next((case for case in shelf.open if _holds(case, row)), None):
+            if not self._is_grave_beside(case, row):
+                return Home(REVISED, "", case)
+            return shelf.find_home(row, row["category"]) if view.run.category == row["category"] else None
         if row["need"] != "due" or row["state"] != LIVE:
             return None
         if (case := self._closed_with(shelf, row)) or row.get("case_key"):
@@ -118,9 +120,15 @@ class Outlook:
         linked, strange = self._refer(view, row)
         return replace(shelf, closed=[*shelf.closed, *linked]).find_home(row, view.run.category, strange) if linked or strange else home
 
+    def _is_grave_beside(self, case: Item, row: Item) -> bool:
+        """What was edited to be grave leaves the case in which it stood beside others: what is grave has a case of its own."""
+        if self.policy.join.by == "customer" or row.get("category") not in self.policy.join.alone or case["category"] in (row["category"], UNKNOWN):
+            return False
+        return bool(row.get("revisions") and row["state"] == LIVE and row["need"] == "due" and len(case["signal_ids"]) > 1 and not case.get("kind"))
+
     def _closed_with(self, shelf: Shelf, row: Item) -> Item | None:
         """The case that it was in; beyond those last closed, one is read for what was changed since, or is an incident's."""
-        held = next((case for case in shelf.closed if row["signal_id"] in case["signal_ids"]), None)
+        held = next((case for case in shelf.closed if _holds(case, row)), None)
         again = row.get("revisions") or row.get("case_rule") == STORM
         return held or (load_case(self.table, row["case_key"]) if row.get("case_key") and again else None)
 
@@ -134,6 +142,10 @@ class Outlook:
         keys = sorted({each["case_key"] for each in own} - known)
         cases = load_cases(self.table, keys).values() if keys else ()
         return [case for case in cases if case["status"] == CLOSED and case["brand"] == view.run.brand], len(own) < len(found)
+
+
+def _holds(case: Item, row: Item) -> bool:
+    return row["signal_id"] in case["signal_ids"] and case["case_key"] not in row.get("was_in", ())
 
 
 def keys_of(claims: Iterable[Item]) -> frozenset[str]:

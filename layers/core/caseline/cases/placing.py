@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from caseline.cases import ledger
 from caseline.cases.changes import OF_CLOSING, people_worked, work_case
 from caseline.cases.clocks import missed_rows
-from caseline.cases.folding import absorb, fold_writes
+from caseline.cases.folding import absorb, fold_writes, take_in
 from caseline.cases.joining import ANY, ROUND, UNKNOWN
 from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, history_row, load_case, load_cases
 from caseline.cases.looking import REVISED, Group, Outlook, View
 from caseline.cases.reopening import opened_again
-from caseline.cases.rescoring import look_soon
+from caseline.cases.rescoring import look_soon, rescore_case
 from caseline.cases.routing import routing_rows
 from caseline.cases.titles import title_of
 from caseline.cases.versions import KEPT, first_version, live_of, next_version
 from caseline.errors import ConflictError, UnavailableError
 from caseline.policy import Policy
 from caseline.runs import Run
-from caseline.signals import isoformat
+from caseline.signals import isoformat, parse_time
 from caseline.storms.counting import SAMPLES, load_people
 from caseline.storms.words import start_incident
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals
+from caseline.turns import asks_of
 
 JUDGED = 20  # signals of a case that judgement looks at, the newest
 TRIES = 10
@@ -63,9 +64,9 @@ class Placer:
         return list(cases.values())
 
     def rows_of(self, case: Item, fresh: Iterable[Item]) -> list[Item]:
-        """The newest signals of a case, and the one that weighs most in it."""
+        """The newest signals of a case, and the one that weighs most in it; but for what went into another case since."""
         known = [*case["signal_ids"][-JUDGED:], *filter(None, [case.get("weighs")]), *(row["signal_id"] for row in fresh)]
-        return list(load_signals(self.table, dict.fromkeys(known)).values())
+        return [row for row in load_signals(self.table, dict.fromkeys(known)).values() if case["case_key"] not in row.get("was_in", ())]
 
     def refill(self, customer: Item, case: Item, rows: list[Item]) -> tuple[Item, list[Item]]:
         """An incident rests on a few of its people's signals: where those were all deleted, on others of them."""
@@ -146,6 +147,9 @@ class Placer:
         if not live_of(rows):
             return self.drop(case)
         claim = view.claim_of(case)
+        if claim and (namesake := self._namesake(view, claim, whole, rows)):
+            take_in(self.table, namesake, case, isoformat(scene.now), ledger.give_back(self.table, claim)[:1])
+            return None  # looked at again as the one case that they are now
         category = self._named(view, claim, whole, rows, bool(fresh))
         changed = next_version(self.policy, view.run, whole | {"category": category}, rows, fresh, scene)
         if changed["version"] == case["version"]:
@@ -158,7 +162,7 @@ class Placer:
     def _reopen(self, view: View, case: Item, group: Group) -> Item | None:
         """The closed case takes its claim back, in the same transaction; it alerts again if it is urgent again."""
         again = {name: value for name, value in case.items() if name not in (*OF_CLOSING, "alerted_by", "lower_since")}
-        again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case)}
+        again |= {"status": OPEN, "customer_id": view.customer["customer_id"], "reopened": case.get("reopened", 0) + 1, "rests": _rests(case, group.rows)}
         again |= opened_again(case, view.scene.now) | {"headline": ""}  # that it is open is news, though it may weigh what it weighed
         rows = self.rows_of(again, group.rows)
         fresh = [row for row in group.rows if row["signal_id"] not in case["signal_ids"]]
@@ -180,6 +184,14 @@ class Placer:
         gone = ledger.give_back(self.table, claim)[:1] if claim else []
         return [*fold_writes(self.table, fold, into, ": one e-mail thread or conversation", isoformat(view.scene.now)), *gone]
 
+    def _namesake(self, view: View, claim: Item, case: Item, rows: Sequence[Item]) -> Item | None:
+        """The customer's other open case of the issue that all of this one was edited to be about; none where a person works this one."""
+        name = _edited_to(rows)
+        if name in ("", case["category"]) or self.policy.join.by == "customer" or people_worked(case):
+            return None
+        held = next((row["case_key"] for row in view.claims if row["SK"] == _other(claim, name)["SK"]), "")
+        return next((other for other in view.shelf.open if other["case_key"] == held), None)
+
     # ---- what it is called
 
     def _named(self, view: View, claim: Item | None, case: Item, rows: Sequence[Item], joined: bool) -> str:
@@ -191,9 +203,7 @@ class Placer:
             return title_of(self.policy, case, live_of(rows))
         if claim is None:
             return str(case["category"])
-        names = {str(row["category"]) for row in live_of(rows)}
-        edited = any(row.get("revisions") for row in rows)
-        name = view.run.category if joined and case["category"] == UNKNOWN else names.pop() if edited and len(names) == 1 else str(case["category"])
+        name = view.run.category if joined and case["category"] == UNKNOWN else _edited_to(rows) or str(case["category"])
         return str(case["category"]) if any(row["SK"] == _other(claim, name)["SK"] for row in view.claims if row is not claim) else name
 
     def _named_again(self, view: View, case: Item, rows: Sequence[Item]) -> str:
@@ -228,6 +238,8 @@ class Placer:
                 expression = "SET " + ", ".join(f"{name} = :{name}" for name in facts)
                 condition = "case_key = :before" if before else "attribute_exists(PK) AND attribute_not_exists(case_key)"
                 self.table.update(row["PK"], row["SK"], expression, condition, **facts, **({"before": before} if before else {}))
+            if before:
+                rescore_case(self.table, before, isoformat(self.clock()))
 
 
 def _tell(case: Item, what: str, why: str) -> Item:
@@ -242,6 +254,15 @@ def _other(claim: Item, category: str) -> Item:
     return claim_key(str(claim["PK"]).partition("#")[2], brand, "#".join([category, *rest]))
 
 
-def _rests(case: Item) -> list[str]:
-    """When it was closed, each time: what was asked before that waits no more."""
-    return [*case.get("rests", ()), *filter(None, [case.get("closed_at")])][-KEPT_RESTS:]
+def _edited_to(rows: Sequence[Item]) -> str:
+    """The one issue that all are about, of which some were edited; "" where there is no such."""
+    names = {str(row["category"]) for row in live_of(rows)}
+    return names.pop() if len(names) == 1 and any(row.get("revisions") for row in rows) else ""
+
+
+def _rests(case: Item, again: Sequence[Item]) -> list[str]:
+    """When it was closed, each time: what was asked before that waits no more, but for what opens it `again`, though it may have come late."""
+    if not case.get("closed_at"):
+        return list(case.get("rests", ()))
+    asked = min(parse_time(asks_of(row)[-1]) for row in again) - timedelta(microseconds=1)
+    return [*case.get("rests", ()), min(str(case["closed_at"]), isoformat(asked))][-KEPT_RESTS:]

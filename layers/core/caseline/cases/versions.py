@@ -71,9 +71,10 @@ def next_version(policy: Policy, run: Run, case: Item, rows: list[Item], fresh: 
 
 
 def _is_taken_back(case: Item, rows: Sequence[Item]) -> bool:
-    """What the case was judged by is gone, or went with another customer: a score may dither, this does not come back, and until it fell a deadline
+    """What the case was judged by is gone, or went elsewhere: a score may dither, this does not come back, and until it fell a deadline
     could pass that nobody had."""
-    return case.get("weighs") == "" or any(row["signal_id"] == case.get("weighs") and row["state"] == GONE for row in rows)
+    standing = {row["signal_id"] for row in rows if row["state"] != GONE}
+    return "weighs" in case and case["weighs"] not in standing
 
 
 def _waits_since(signals: Sequence[Item], scene: Scene) -> str:
