@@ -67,7 +67,7 @@ def is_held_back(text: str) -> bool:
 
 
 def english_sentiment(folder: Path) -> list[Example]:
-    readers = (_tweets, _valence, _emotions_as_sentiment, _complaints, _bank, _dialogues)
+    readers = (_tweets, _valence, _emotions_as_sentiment, complaints, _bank, _dialogues)
     return sorted({example for read in readers for example in read(folder)} | {e for e in customer_voice() if e.language == "en"})
 
 
@@ -107,7 +107,8 @@ def _emotions_as_sentiment(folder: Path) -> Iterator[Example]:
                 yield Example(example.text, (label,), 0.5)
 
 
-def _complaints(folder: Path) -> Iterator[Example]:
+def complaints(folder: Path) -> Iterator[Example]:
+    """Sentences of the complaints to a regulator."""
     for row in read_rows(folder, "cfpb_complaints.csv"):
         for sentence in re.split(r"(?<=[.!?])\s+", row["narrative"])[:12]:
             if 20 < len(sentence) < 300:

@@ -1,7 +1,8 @@
 """Trains the weights of assessment/grave.py: `train_grave.py DATA_FOLDER [OUTPUT]`. Needs numpy 2.4.6 and scipy 1.17.1 beside what the product needs.
 
-The sentences are our own (grave_voice.txt, and those that guard the signs). Real messages that no phrase or sign calls grave stand for the ordinary, at
-little weight, so that few of them sound grave. The same data, libraries and processor give the same bytes.
+The sentences are our own (grave_voice.txt, and those that guard the signs). Real messages and templates of ordinary trouble that no phrase or sign calls
+grave stand for the ordinary, at little weight, so that few of them sound grave; a word counts the less, the more of these have it.
+The same data, libraries and processor give the same bytes.
 Whoever changes features.py, the concepts of signs.txt or a sentence trains again.
 """
 
@@ -15,8 +16,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from corpora import HERE, Example, expand, read_rows
-from scipy.sparse import csr_matrix
+from corpora import HERE, Example, complaints, customer_voice, expand, read_rows
+from scipy.sparse import csr_matrix, diags
 from train_embedded import PACKAGE, WIDTH, build_matrix, fit_softmax, one_hot, pack_head
 
 sys.path.insert(0, str(PACKAGE))
@@ -30,8 +31,10 @@ from caseline.assessment.text import clean_text
 
 LABELS = (*MATTERS, NOTHING)
 PENALTY = 1e-5
+TELLING_SCALE = 6.0
 TEMPLATE_WEIGHT = 12.0  # a template counts as twelve sentences at most, however many it makes
-ORDINARY_EACH, ORDINARY_WEIGHT = 700, 0.1
+ORDINARY_EACH, ORDINARY_WEIGHT = 2500, 0.1
+COMPLAINTS, TROUBLE_EACH, TROUBLE_WEIGHT = 1500, 12, 0.3  # sentences to a regulator; of each template of customer_voice.txt
 BANK_EACH, BANK_WEIGHT = 25, 0.2  # of each intent: messages about accounts and cards of which most are nothing grave
 BANK_MATTERS = {
     "compromised_card": "security", "lost_or_stolen_card": "security", "lost_or_stolen_phone": "security", "card_payment_not_recognised": "security",
@@ -65,14 +68,19 @@ def name_label(matter: str) -> str:
 
 
 def read_ordinary(folder: Path) -> list[Example]:
-    """Real messages in which phrases and signs find nothing grave; a seeded sample of each set."""
+    """Real messages in which phrases and signs find nothing grave, a seeded sample of each set, and templates of ordinary trouble."""
+    found = [Example(text, (NOTHING,), ORDINARY_WEIGHT) for text in sample_messages(folder)]
+    found += [Example(each.text, (NOTHING,), TROUBLE_WEIGHT, each.language) for each in customer_voice(TROUBLE_EACH)]
     rules = Rules(default_taxonomy(), indirect=False)
-    found = []
+    return [each for each in found if not rules.taxonomy.is_grave(rules.find_by_phrases(clean_text(each.text), each.language, Assessment()))]
+
+
+def sample_messages(folder: Path) -> list[str]:
+    found = random.Random(COMPLAINTS).sample(sorted({each.text for each in complaints(folder)}), COMPLAINTS)  # noqa: S311
     for name, languages in ORDINARY:
         texts = sorted({row["text"] for row in read_rows(folder, name) if not languages or row["lang"] in languages.split()})
         found += random.Random(name).sample(texts, ORDINARY_EACH)  # noqa: S311
-    plain = (text for text in found if not rules.taxonomy.is_grave(rules.find_by_phrases(clean_text(text), "en", Assessment())))
-    return [Example(text, (NOTHING,), ORDINARY_WEIGHT) for text in plain]
+    return found
 
 
 def read_bank(folder: Path) -> list[Example]:
@@ -105,11 +113,19 @@ def build_rows(texts: list[str]) -> csr_matrix:
     return (words + build_concepts(texts)).tocsr()
 
 
+def weigh_slots(rows: csr_matrix) -> np.ndarray:
+    """By how few of these ordinary messages have it: else common words would speak for whatever our own sentences happen to say with them."""
+    seen = np.asarray((rows != 0).sum(axis=0)).ravel()
+    return np.asarray(np.log((rows.shape[0] + 1) / (seen + 1) + 1) / TELLING_SCALE)
+
+
 def train(folder: Path) -> bytes:
     examples = sorted({*read_voice(), *read_guards(), *read_ordinary(folder), *read_bank(folder)})
     rows = build_rows([clean_text(each.text) for each in examples])
-    weights, bias = fit_softmax(rows, one_hot(examples, LABELS), np.array([each.weight for each in examples]), PENALTY)
-    head, blob = pack_head("grave", LABELS, weights, bias)
+    telling = weigh_slots(rows[[each.weight == ORDINARY_WEIGHT for each in examples]])
+    weights, bias = fit_softmax(csr_matrix(rows @ diags(telling)), one_hot(examples, LABELS), np.array([each.weight for each in examples]), PENALTY)
+    weights = weights * telling[:, None]
+    head, blob = pack_head("grave", LABELS, weights, bias, beside=BESIDE_WEIGHT)
     return zlib.compress(json.dumps({"heads": [head]}, sort_keys=True, separators=(",", ":")).encode() + b"\n" + blob, 9)
 
 

@@ -16,6 +16,11 @@ from caseline.signals import Signal
 from tests.evaluation.own import read_own
 
 GRAVE = ("safety", "legal", "security", "outage", "cancel")
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def mention(text):
+    return Signal("x", "acme", "1", "mention", NOW, NOW, public=True, text=text)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +86,7 @@ ONLY_SOUNDS_SO = [
 @pytest.mark.parametrize(("text", "category"), INDIRECT)
 def test_what_is_told_without_its_words_is_found_and_opens_a_case_that_says_why(text, category):
     said = open_analyser("embedded").assess([Text(text, None, "x")])[0]
-    now = datetime(2026, 11, 21, tzinfo=UTC)
-    need = decide_need(shipped_policy(), Signal("x", "acme", "1", "mention", now, now, public=True, text=text), said)
+    need = decide_need(shipped_policy(), mention(text), said)
     assert (said.category, need.state) == (category, "due")
     assert said.because and set(said.because.split()) <= set(text.lower().replace(",", "").split())
     told = say_need({"need": "due", "need_reason": "category", "category": category, "assessment": said.to_json()})
@@ -100,6 +104,26 @@ def test_the_model_beside_the_phrases_has_a_switch_and_takes_a_tenant_s_own_phra
     assert off.complete(INDIRECT[2][0], "en", Assessment()).category not in GRAVE
     own = rules_for(load_policy("version: 1\ncategories: {own: [{name: legal, phrases: {en: [ought to be illegal]}}]}").categories)
     assert own.complete(ONLY_SOUNDS_SO[1], "en", Assessment()).category == "legal"
+
+
+ENOUGH = [("hacked!", "security"), ("@acme FRAUD!!! 😡", "security"), ("Data breach?", "security"), ("betrug!", "security"), ("Lawsuit.", "legal")]
+
+
+@pytest.mark.parametrize(("text", "category"), ENOUGH)
+def test_a_word_that_is_enough_opens_a_case_where_nothing_else_is_said(text, category):
+    said = open_analyser("embedded").assess([Text(text, None, "x")])[0]
+    assert (said.category, bool(said.because)) == (category, True)
+    assert decide_need(shipped_policy(), mention(text), said).state == "due"
+
+
+@pytest.mark.parametrize("text", ["hack day was fun", "fraud? no, a great film", "thanks!", "late!", "@hacked hello"])
+def test_the_same_word_among_others_or_as_a_name_is_not_enough(text):
+    assert open_analyser("embedded").assess([Text(text, None, "x")])[0].category not in GRAVE
+
+
+def test_who_complains_means_the_words_that_sound_grave():
+    text = "your system is down and after twenty minutes on hold Mia wants to charge me a fee?!"
+    assert open_analyser("embedded").assess([Text(text, "en", "x")])[0].category == "outage"
 
 
 def test_what_is_too_long_is_left_to_the_phrases():

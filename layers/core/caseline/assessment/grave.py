@@ -17,9 +17,10 @@ from caseline.assessment.text import fold_words
 
 MATTERS = ("safety", "legal", "security", "cancel", "outage")
 NOTHING = "nothing"
-FOUND_FROM = 0.8  # log-odds against nothing from which a matter is found that no phrase names
-MEANT_FROM = -0.8  # below it, words that sound grave are not meant so
-FEWEST_WORDS, MOST_WORDS = 2, 40  # tokens: it learnt short messages; in a long one something always sounds like something
+FOUND_FROM = -0.4  # log-odds against nothing from which a matter is found that no phrase names; what stands for nothing is much in training
+MEANT_FROM = -0.6  # below it, words that sound grave are not meant so
+UPSET_FROM = -1.4  # the same where the customer complains: who does plays with such words less often
+FEWEST_WORDS, MOST_WORDS = 2, 40  # words, tokens: it learnt short messages; in a long one something always sounds like something
 MOST_CONCEPTS = 30  # of a text whose pairs count
 TELLING, LETTERS = 3, 4  # words that are named as a reason, and letters from which a word may be one
 
@@ -30,17 +31,26 @@ Odds = Mapping[str, float]
 def weigh_grave(cleaned: str) -> Odds:
     """The log-odds of each matter against nothing grave; empty for a text that is too short or too long to say."""
     tokens = tokenise(cleaned)
-    if not FEWEST_WORDS <= len(tokens) <= MOST_WORDS:
+    if len(tokens) > MOST_WORDS or sum(token[0].isalpha() for token in tokens) < FEWEST_WORDS:
         return {}
     head = _load_head()
     said = dict(zip(head.labels, head.logits(tokens, pairs=pair_slots(tokens), beside=_read_concepts(cleaned)), strict=True))
     return {matter: said[matter] - said[NOTHING] for matter in MATTERS}
 
 
+def name_concepts(cleaned: str) -> list[str]:
+    return sorted(find_places(fold_words(cleaned)))[:MOST_CONCEPTS]
+
+
 def find_concepts(cleaned: str) -> tuple[list[str], list[tuple[str, str]]]:
     """The concepts that are named, and every two of them."""
-    named = sorted(find_places(fold_words(cleaned)))[:MOST_CONCEPTS]
+    named = name_concepts(cleaned)
     return named, list(combinations(named, 2))
+
+
+def concept_slots(cleaned: str) -> list[int]:
+    """Of each concept that is named."""
+    return [concept_slot(concept) for concept in name_concepts(cleaned)]
 
 
 @lru_cache(maxsize=8192)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment, unscored
-from caseline.assessment.grave import FOUND_FROM, MEANT_FROM, find_telling, weigh_grave
+from caseline.assessment.grave import FOUND_FROM, MEANT_FROM, UPSET_FROM, find_telling, weigh_grave
 from caseline.assessment.language import identify_language
 from caseline.assessment.signs import NEWS, SARCASM, find_signs
 from caseline.assessment.taxonomy import Taxonomy, default_taxonomy, merge_taxonomy
@@ -81,12 +81,13 @@ class Rules:
 
     def _weigh(self, cleaned: str, language: str | None, scored: Assessment, found: str) -> str:
         """What the phrases found, unless the small model is sure of something grave that they miss, or that nothing grave is meant."""
-        if not self.indirect or (self.taxonomy.is_grave(found) and found not in self.taxonomy.shipped_grave):
+        own = self.taxonomy.is_grave(found) and found not in self.taxonomy.shipped_grave
+        if not self.indirect or own or self.taxonomy.is_said_alone(cleaned, found):
             return found
         odds = {matter: value for matter, value in weigh_grave(cleaned).items() if matter in self.taxonomy.shipped_grave}
         likeliest = max(odds, key=odds.__getitem__, default=found)
         if self.taxonomy.is_grave(found):
-            meant = not odds or odds[likeliest] >= MEANT_FROM
+            meant = not odds or odds[likeliest] >= (UPSET_FROM if scored.sentiment == NEGATIVE else MEANT_FROM)
             return found if meant else self.taxonomy.find_category(cleaned, language, scored, without=self.taxonomy.shipped_grave)
         sure = bool(odds) and odds[likeliest] >= FOUND_FROM and not self.taxonomy.is_excepted(cleaned, likeliest)
         return likeliest if sure else found

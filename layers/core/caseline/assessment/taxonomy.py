@@ -13,7 +13,7 @@ from typing import Any
 from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
 from caseline.assessment.phrases import check_phrases, compile_phrases
 from caseline.assessment.signs import find_signs, find_words
-from caseline.assessment.text import fold_words
+from caseline.assessment.text import fold_words, sole_words
 from caseline.errors import ConfigError
 
 EXAMPLES = ("airline", "app", "finance")
@@ -26,13 +26,17 @@ Phrases = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Category:
-    """`phrases` by language; those of `en` are tried for every language. `like` is the general category that it is a kind of; `own`: a tenant added to it."""
+    """`phrases` by language; those of `en` are tried for every language. `alone`: words that are enough where they are all that is said.
+
+    `like` is the general category that it is a kind of; `own`: a tenant added to it.
+    """
 
     name: str
     phrases: Phrases
     exceptions: re.Pattern[str]
     like: str = ""
     own: bool = False
+    alone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Taxonomy:
         `counts` are what `count_phrases` says of the text, where that was asked before.
         """
         folded = fold_words(text)
-        names = (category.name for category in self._find(folded, language)) if counts is None else iter(counts)
+        names = (category.name for category in self._find(folded, language, sole_words(text))) if counts is None else iter(counts)
         found = next((name for name in names if name not in without), UNKNOWN)
         if not self.is_grave(found) and self._is_praise(found, folded, language, scored):
             return PRAISE
@@ -84,7 +88,7 @@ class Taxonomy:
     def count_phrases(self, text: str, language: str | None) -> Mapping[str, int]:
         """How often phrases of each category that is found are, the first one first; signs count once."""
         folded, counts = fold_words(text), Counter[str]()
-        for category in self._find(folded, language):
+        for category in self._find(folded, language, sole_words(text)):
             counts[category.name] += self._count(category, language, folded) or 1
         return counts
 
@@ -94,7 +98,11 @@ class Taxonomy:
         asked = (c for c in self.categories if c.name == category)
         matches = (self._pattern(c.phrases, self._languages_of(c, language)).search(c.exceptions.sub(" ", folded)) for c in asked)
         phrase = next((match[0].strip() for match in matches if match), "")
-        return phrase or find_words(folded, category)
+        return phrase or find_words(folded, category) or (sole_words(text) if self.is_said_alone(text, category) else "")
+
+    def is_said_alone(self, text: str, category: str) -> bool:
+        """Whether the text is nothing but a word that is enough for it."""
+        return any(sole_words(text) in c.alone for c in self.categories if c.name == category)
 
     def is_excepted(self, text: str, category: str) -> bool:
         """Whether words that the category excepts stand in the text."""
@@ -113,10 +121,10 @@ class Taxonomy:
                 return level.name
         return "normal" if scored.sentiment == NEGATIVE or category not in (PRAISE, UNKNOWN) or "?" in folded else "low"
 
-    def _find(self, folded: str, language: str | None) -> Iterator[Category]:
+    def _find(self, folded: str, language: str | None, sole: str) -> Iterator[Category]:
         """The categories that are found, in their order."""
         signs = find_signs(folded)
-        return (category for category in self.categories if self._stands(category, language, folded) or _shows(category, folded, signs))
+        return (c for c in self.categories if sole in c.alone or self._stands(c, language, folded) or _shows(c, folded, signs))
 
     def _stands(self, category: Category, language: str | None, folded: str) -> bool:
         languages = self._languages_of(category, language)
@@ -176,7 +184,7 @@ def load_taxonomy(data: Mapping[str, Any]) -> Taxonomy:
 def _read_category(row: Mapping[str, Any]) -> Category:
     for phrases in row["phrases"].values():
         check_phrases(phrases)
-    return Category(row["name"], row["phrases"], _compile(row.get("except", ())), row.get("like", ""), row.get("own", False))
+    return Category(row["name"], row["phrases"], _compile(row.get("except", ())), row.get("like", ""), row.get("own", False), frozenset(row.get("alone", ())))
 
 
 def _read_level(name: str, row: Mapping[str, Any]) -> Level:

@@ -51,6 +51,12 @@ def is_short(text: str) -> bool:
     return len(text) < LOOKED_AT and _count_words(_NOT_WORDS.sub(" ", text)) < FEWEST_WORDS
 
 
+@lru_cache(maxsize=16)
+def sole_words(text: str) -> str:
+    """The few words of a cleaned text that has no others, in lower case, without marks, mentions, links and numbers; else nothing."""
+    return " ".join(_NOT_WORDS.sub(" ", text).lower().split()) if is_short(text) else ""
+
+
 def _count_words(words: str) -> int:
     """A character of a script without spaces counts as a word: few words are one character, but few texts one word."""
     return len(words.split()) + len(_UNSPACED.findall(words))

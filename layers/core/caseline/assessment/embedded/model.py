@@ -14,7 +14,7 @@ from math import exp, sqrt
 from operator import itemgetter
 from typing import Any
 
-from caseline.assessment.embedded.features import BESIDE_WEIGHT, CHARS_WEIGHT, MASK, PAIRS_WEIGHT, char_slots, slot
+from caseline.assessment.embedded.features import CHARS_WEIGHT, MASK, PAIRS_WEIGHT, char_slots, slot
 
 WIDTH = MASK + 1
 MOST_WORDS = 50_000  # of the cache; cleared when full, so that memory is bounded
@@ -37,17 +37,18 @@ class Head:
     thresholds: Sequence[float] = ()
     chars: float = CHARS_WEIGHT
     pairs: float = PAIRS_WEIGHT
+    beside: float = 0.0
     words: dict[str, Sums] = field(default_factory=dict)
 
     def logits(
         self, tokens: Sequence[str], facts: Sequence[float] = (), *, pairs: Sequence[int] = (), beside: Sequence[Sequence[int]] = ()
     ) -> list[float]:
-        """One logit a label; each block counts by the square root of its size. `beside` are further blocks, of slots."""
+        """One logit a label; each block counts by the square root of its size. `beside` are further blocks, of slots, for a head that learnt with such."""
         wide, words = len(self.labels), self.words
         known = [words.get(token) or self._word(token) for token in tokens]
         *sums, letters = map(sum, zip(*known, strict=True)) if known else (0,)
         blocks = [(1.0, sums[:wide], len(known)), (self.pairs, self._add_rows(pairs), len(pairs)), (self.chars, sums[wide:], letters)]
-        blocks += [(BESIDE_WEIGHT, self._add_rows(slots), len(slots)) for slots in beside]
+        blocks += [(self.beside, self._add_rows(slots), len(slots)) for slots in beside if self.beside]
         totals = [0.0] * wide
         for weight, parts, count in blocks:
             if count:
@@ -120,8 +121,8 @@ def read_heads(packed: bytes) -> tuple[dict[str, Any], dict[str, Head]]:
 
 
 def _read_head(head: Mapping[str, Any], blob: bytes) -> Head:
-    chars, pairs = float(head.get("chars", CHARS_WEIGHT)), float(head.get("pairs", PAIRS_WEIGHT))
-    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()), chars, pairs)
+    shares = (float(head.get("chars", CHARS_WEIGHT)), float(head.get("pairs", PAIRS_WEIGHT)), float(head.get("beside", 0.0)))
+    return Head(head["labels"], head["scale"], head["bias"], head["facts"], array("b", blob), head.get("thresholds", ()), *shares)
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
