@@ -13,6 +13,7 @@ from caseline.assessment import NEGATIVE, NEUTRAL, POSITIVE, Assessment
 from caseline.assessment.embedded.features import pair_slots, tokenise
 from caseline.assessment.embedded.lexicon import NAMES as FACTS
 from caseline.assessment.embedded.model import Head, load_model, read_heads, softmax
+from caseline.assessment.grave import concept_slots
 from caseline.errors import UnfitModelError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Learned:
         if head is None:
             return None
         tokens = tokenise(text)
-        shares = softmax(head.logits(tokens, category_facts(by_phrases, counts, scored, self.names), pairs=pair_slots(tokens)))
+        facts, beside = category_facts(by_phrases, counts, scored, self.names), [concept_slots(text)] if head.beside else ()
+        shares = softmax(head.logits(tokens, facts, pairs=pair_slots(tokens), beside=beside))
         best = max(range(len(shares)), key=shares.__getitem__)
         return head.labels[best], shares[best]
 

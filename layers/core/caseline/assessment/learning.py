@@ -23,6 +23,7 @@ from caseline.assessment.bars import Judged, choose_bars
 from caseline.assessment.embedded import EmbeddedAnalyser, Reading, describe
 from caseline.assessment.embedded.features import CHARS_WEIGHT, PAIRS_WEIGHT, char_slots, pair_slots, slot, tokenise
 from caseline.assessment.embedded.model import WIDTH, Head, load_model, softmax
+from caseline.assessment.grave import concept_slots
 from caseline.assessment.learned import CATEGORY, SENTIMENT, SENTIMENTS, Learned, category_facts, read_learned, sentiment_facts
 from caseline.assessment.taxonomy import UNKNOWN
 from caseline.assessment.text import clean_text
@@ -88,7 +89,8 @@ class Row:
 @dataclass(frozen=True)
 class Pace:
     """How a head is learnt. `keep` is the share of a weight that is left after a step of its feature, `doubt` the share of each label that goes to all
-    of them, `settling` how many epochs are not counted; `pairs` and `chars` are what word pairs and the characters inside words count for, beside words.
+    of them, `settling` how many epochs are not counted. `pairs`, `chars` and `concepts` are what word pairs, the characters inside words and the concepts
+    of signs.txt count for, beside words.
     """
 
     epochs: int
@@ -98,10 +100,11 @@ class Pace:
     settling: int = 3
     pairs: float = PAIRS_WEIGHT
     chars: float = CHARS_WEIGHT
+    concepts: float = 0.0
 
 
 SENTIMENT_PACE = Pace(6, 0.5, 0.9995)
-CATEGORY_PACE = Pace(6, 0.3, 0.9995, settling=1, pairs=0.5)  # forgets fast: a rare one is not to be learnt by heart; chosen by cross-validation over authors
+CATEGORY_PACE = Pace(6, 0.3, 0.9995, settling=1, pairs=0.5, concepts=0.4)  # forgets fast, no rare one by heart; chosen by cross-validation over authors
 MANY, MANY_PACE = 20, Pace(6, 1.0, 0.9999, doubt=0.2, chars=1.0)  # for more categories than that, which have no rare ones but near neighbours
 NAMED_FIRST = 0.5  # what it counts for that the phrases name a category first, beside how often they name each
 
@@ -192,7 +195,9 @@ def _read(label: Label, analyser: EmbeddedAnalyser) -> Reading | None:
 def _row(reading: Reading, facts: Sequence[float], target: int, pace: Pace) -> Row:
     found: dict[int, float] = {}
     chars = [index for token in reading.tokens for index in char_slots(token)]
-    for slots, weight in (([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, pace.pairs), (chars, pace.chars)):
+    concepts = concept_slots(reading.text) if pace.concepts else []
+    blocks = ([slot("w", token) for token in reading.tokens], 1.0), (reading.pairs, pace.pairs), (chars, pace.chars), (concepts, pace.concepts)
+    for slots, weight in blocks:
         for index in slots:
             found[index] = found.get(index, 0.0) + weight / sqrt(len(slots))
     found |= {WIDTH + 1 + i: fact for i, fact in enumerate(facts) if fact}
@@ -251,7 +256,7 @@ def _head(labels: Sequence[str], weights: Sequence[Sequence[float]], pace: Pace)
     cells = array("b", bytes(WIDTH * len(labels)))
     for index, (each, scale) in enumerate(zip(weights, scales, strict=True)):
         cells[index :: len(labels)] = array("b", [max(-127, min(127, round(weight / scale))) for weight in each[:WIDTH]])
-    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells, chars=pace.chars, pairs=pace.pairs)
+    return Head(labels, scales, [round(each[WIDTH], 5) for each in weights], facts, cells, chars=pace.chars, pairs=pace.pairs, beside=pace.concepts)
 
 
 def pack(heads: Mapping[str, Head], names: Sequence[str], bars: Mapping[str, float]) -> bytes:
@@ -261,7 +266,7 @@ def pack(heads: Mapping[str, Head], names: Sequence[str], bars: Mapping[str, flo
     """
     told = [
         {"name": name, "labels": list(head.labels), "scale": list(head.scale), "bias": list(head.bias), "facts": [list(row) for row in head.facts]}
-        | {"chars": head.chars, "pairs": head.pairs}
+        | {"chars": head.chars, "pairs": head.pairs, "beside": head.beside}
         for name, head in sorted(heads.items())
     ]
     text = json.dumps({"base": load_model().digest, "heads": told, "names": list(names), "bars": dict(bars)}, sort_keys=True, separators=(",", ":"))
