@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from caseline.crm import Profile, Usage
 from caseline.crm._guard import PROBE_SECONDS, GuardedCrm, read_limits
-from caseline.errors import CrmAuthError, CrmRateLimitError, CrmUnavailableError
+from caseline.errors import CrmAuthError, CrmError, CrmRateLimitError, CrmUnavailableError
 from caseline.signals import isoformat
 
 from tests.kit.remote import speak
@@ -33,24 +33,24 @@ def test_a_breaker_opens_after_five_failures_and_lets_one_call_through_each_half
 
 
 class Together:
-    """A CRM that is down, asked by so many workers that each had read how it is before the first of them failed."""
+    """A CRM asked by so many workers that each had read how it is before the first of them failed, as many as there are errors."""
 
     name, native_upsert, usage = "other", False, None
 
-    def __init__(self, remote, workers):
-        self.workers, self.guarded = workers, GuardedCrm(self, remote.table, remote.clock)
+    def __init__(self, remote, *errors):
+        self.errors, self.guarded = list(errors), GuardedCrm(self, remote.table, remote.clock)
 
     def find_account(self, identities):
-        self.workers -= 1
-        if self.workers:
-            with pytest.raises(CrmUnavailableError):
+        error = self.errors.pop()
+        if self.errors:
+            with pytest.raises(CrmError):
                 self.guarded.find_account(identities)
-        raise CrmUnavailableError("down")
+        raise error
 
 
 def test_workers_that_fail_together_open_a_breaker_that_closes_again(remote):
     with pytest.raises(CrmUnavailableError):
-        Together(remote, 5).guarded.find_account(["x:100"])
+        Together(remote, *[CrmUnavailableError("down")] * 5).guarded.find_account(["x:100"])
     limits = read_limits(remote.table, "other", remote.now)
     assert (limits.state, limits.since, limits.failures) == ("down", isoformat(remote.now), 5)
     remote.go_on(seconds=PROBE_SECONDS)
@@ -78,6 +78,16 @@ def test_all_workers_leave_it_alone_for_as_long_as_it_says(remote):
     assert 29 <= caught.value.retry_after <= 32 and remote.crm.asked == 1
     remote.go_on(seconds=32)
     assert remote.guarded().find_account(["x:100"]).kind == "exact"
+
+
+def test_the_longest_wait_that_any_worker_was_told_is_kept(remote):
+    """The answer to a call that was under way tells of another limit, or of the same with less to go."""
+    with pytest.raises(CrmRateLimitError):
+        Together(remote, CrmRateLimitError("for today", 900.0), CrmRateLimitError("a moment", 10.0)).guarded.find_account(["x:100"])
+    remote.go_on(minutes=2)
+    with pytest.raises(CrmRateLimitError) as caught:
+        remote.guarded().find_account(["x:100"])
+    assert 775 <= caught.value.retry_after <= 785 and remote.crm.asked == 0
 
 
 def test_the_last_tenth_of_the_quota_is_kept_for_p1(remote):

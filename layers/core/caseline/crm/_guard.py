@@ -8,6 +8,7 @@ only when something went wrong, got well, or the usage moved.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -125,7 +126,9 @@ class GuardedCrm:
     def _learn(self, limits: Limits, error: CrmError, why: str) -> None:
         """Who refuses one record, or one right, is up and has let us in."""
         if isinstance(error, CrmRateLimitError):
-            self._set("SET until = :until", until=int(self._clock().timestamp() + error.retry_after) + 1)
+            with suppress(ConditionFailed):  # another worker was told to wait longer
+                until = int(self._clock().timestamp() + error.retry_after) + 1
+                self._set("SET until = :until", "attribute_not_exists(until) OR until < :until", until=until)
         elif isinstance(error, CrmUnavailableError | CrmAuthError) and not isinstance(error, CrmForbiddenError):
             self._count_failure(why)
         else:
