@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from caseline.erasing import erase_case
 from caseline.errors import ConflictError
 
 from tests.kit.browser import OWN_PAGE, Visit, furnish, hostile
@@ -41,6 +42,11 @@ def test_a_form_says_what_a_case_was_and_closes_it(office: Office, visit: Visit)
 
 def test_the_case_of_an_erased_customer_shows_its_figures(office: Office, visit: Visit) -> None:
     customer_id, case_key = furnish(office)
+    erase_case(office.table, case_key, office.load_case(case_key)["updated_at"], True)
+    later = office.case(customer_id, [office.signal("x:41", 2, "Again!")], "billing")  # they are back, and somebody new
+    visit.post(f"/cases/{later}", status="closed")
+    listed, shown = visit("?tab=closed").plain, visit(f"/cases/{case_key}").plain
+    assert listed.count("Ines Falk") == 1 and "Someone" in listed and "(erased)" in shown and "Ines" not in shown and "Halden" not in shown
     office.table.delete(f"CUSTOMER#{customer_id}", "CUSTOMER")
     page = visit(f"/cases/{case_key}")
     assert page.status == 200 and "The customer was erased" in page.plain and "Why this priority" in page.plain and "Work this case" not in page.plain

@@ -45,7 +45,9 @@ def find_case(api: Api, name: str) -> dict[str, Any]:
 
 
 def find_owner(api: Api, case: Mapping[str, Any]) -> dict[str, Any]:
-    """The customer of a case; nothing of one who was erased."""
+    """The customer of a case; nothing of one who was erased, even if they are back."""
+    if case["erased"]:
+        return {}
     try:
         found: dict[str, Any] = api.get("customers", case["customer_id"])
         return found

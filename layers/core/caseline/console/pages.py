@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -75,19 +76,19 @@ class Console:
     def show_case(self, case_key: str, problem: str = "", typed: Mapping[str, str] | None = None, saved: bool = False) -> str:
         """Why this priority, line by line; the account's facts; the signals; the history; and the forms to work the case."""
         case = self.desk.show_case(case_key)
-        customer = self._owner(case["customer_id"])
+        customer = self._owner(case)
         return self.frame.render(
             "case.html", "queue", case=case, customer=customer, facts=_facts(customer), bands=BANDS, automatic=AUTOMATIC, problem=problem, typed=typed or {},
             saved=saved, queues=sorted({case["queue"], *self.desk.summarise_open().get("queue", {})}), outcomes=OUTCOMES, categories=self.desk.categories,
             erased="links" not in customer,
         )
 
-    def _owner(self, customer_id: str) -> dict[str, Any]:
-        """Of a customer who was erased there is a case, but no name and no account."""
-        try:
-            return self.desk.show_customer(customer_id)
-        except NotFoundError:
-            return {"name": None, "account": {"facts": {}}}
+    def _owner(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a customer who was erased there is a case, but no name and no account; who comes back is somebody new."""
+        with suppress(NotFoundError):
+            if not case["erased"]:
+                return self.desk.show_customer(case["customer_id"])
+        return {"name": None, "account": {"facts": {}}}
 
     def find_customer(self, identity: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.desk.find_customers(identity)["customers"]

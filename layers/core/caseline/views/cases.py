@@ -20,7 +20,7 @@ from caseline.views.timeline import signal_entry
 STATUSES, SORTS = ("open", "closed"), ("priority", "newest", "waiting")
 CASE_FACTS = (
     "case_key", "brand", "category", "status", "queue", "owner", "subject", "headline", "opened_at", "updated_at", "closed_at", "version",
-    "signal_count", "account_id", "contact_id", "follows", "joined", "reopened", "look_at", "lower_since", "outcome", "corrected",
+    "signal_count", "account_id", "contact_id", "follows", "joined", "reopened", "look_at", "lower_since", "outcome", "corrected", "erased",
 )
 CRM_FACTS = ("name", "id", "number", "url", "sync", "error")
 _SORTABLE = 5_000  # rows that the other orders read; the index keeps the order by priority alone
@@ -49,7 +49,7 @@ def show_case(table: Table, case_key: str, fall_after: timedelta = timedelta(0))
     row = next((row for row in rows if row["SK"] == "CASE"), None)
     if row is None:
         raise NotFoundError(f"no case {case_key}")
-    customer = load_customer(table, row["customer_id"]) or {}
+    customer = (None if row.get("erased") else load_customer(table, row["customer_id"])) or {}  # who comes back is somebody new
     history = {entry["SK"]: _history_entry(entry) for entry in (*rows, *told_rows(row)) if str(entry["SK"]).startswith("HISTORY#")}
     return case_summary(row) | {
         "customer_id": customer.get("customer_id", row["customer_id"]), "customer": {"name": customer.get("name")},
@@ -84,8 +84,8 @@ def _weightiest(lines: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def with_customers(table: Table, rows: list[Item]) -> list[dict[str, Any]]:
     """Each case with the customer its id stands for now: name and account, in one batch read."""
-    customers = load_customers(table, {row["customer_id"] for row in rows})
-    return [case_summary(row) | _customer_of(customers.get(row["customer_id"], {}), row["customer_id"]) for row in rows]
+    customers = load_customers(table, {row["customer_id"] for row in rows if not row.get("erased")})
+    return [case_summary(row) | _customer_of({} if row.get("erased") else customers.get(row["customer_id"], {}), row["customer_id"]) for row in rows]
 
 
 def summarise_open(table: Table) -> dict[str, dict[str, int]]:
