@@ -63,12 +63,12 @@ def _spend(events: int) -> Mapping[str, Mapping[str, float]]:
 def _plant(cloud: FakeCloud, events: int) -> None:
     """Old praise, written as it would stand there; the stream tells of none of it."""
     client, keep = cloud.client("dynamodb"), cloud.commit_changes
-    cloud.commit_changes = lambda changes: None  # type: ignore[method-assign]
+    cloud.commit_changes = lambda changes: None
     calm = Assessment("positive", 0.9, 0.03, 0.07, 0.0, 0.9, category="praise", language="en", model="words")
     for start in range(0, events, 25):
         rows = [_row(number, calm) for number in range(start, min(start + 25, events))]
         client.batch_write_item(RequestItems={cloud.table: [{"PutRequest": {"Item": {name: serialise(value) for name, value in row.items()}}} for row in rows]})
-    cloud.commit_changes = keep  # type: ignore[method-assign]
+    cloud.commit_changes = keep
 
 
 def _row(number: int, calm: Assessment) -> Any:
@@ -90,7 +90,7 @@ class Meter:
     @contextmanager
     def metered(self) -> Iterator[dict[str, float]]:
         found: dict[str, float] = defaultdict(float)
-        call, written = BaseClient._make_api_call, sum(self._writes.units.values())  # type: ignore[attr-defined]
+        call, written = BaseClient._make_api_call, sum(self._writes.units.values())
 
         def counted(client: Any, operation: str, arguments: Any) -> Any:
             began = time.process_time()

@@ -58,7 +58,7 @@ class MeteredCloud:
         self.signals: dict[str, int] = defaultdict(int)
         self._indexes = read_indexes(source()["Resources"]["Table"]["Properties"])
         self._keep, self._factor = cloud.commit_changes, 1
-        cloud.commit_changes = self._commit  # type: ignore[method-assign]
+        cloud.commit_changes = self._commit
         events = cloud.client("dynamodb").meta.events
         events.register("before-call", lambda model, **_: setattr(self, "_factor", 2 if model.name == "TransactWriteItems" else 1))
 

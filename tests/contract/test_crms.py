@@ -89,7 +89,7 @@ def test_open_cases_are_counted_while_they_are_open(world: World) -> None:
     account = world.add_account("Globex")
     world.add_contact(account, "Ann", "ann@example.com")
     crm = world.adapter()
-    count = lambda: crm.find_account(["email:ann@example.com"]).account.facts["open_cases"].value  # type: ignore[union-attr]  # noqa: E731
+    count = lambda: crm.find_account(["email:ann@example.com"]).account.facts["open_cases"].value  # noqa: E731
     record = replace(RECORD, account_id=account)
     crm.save_case(record)
     crm.save_case(replace(record, case_key="cx-other"))

@@ -86,7 +86,7 @@ def test_words_are_no_markup(there: FreshdeskWorld) -> None:
 
 @pytest.mark.parametrize(("name", "calls", "private"), [("cf_cx_notes", 2, []), ("", 3, [True])], ids=["field", "conversation"])
 def test_notes_stand_in_a_field_or_are_private_and_cost_one_call(there: FreshdeskWorld, name: str, calls: int, private: list[bool]) -> None:
-    there.settings = lambda: {"user_id": str(ME), "case_fields": {"notes": name}}  # type: ignore[method-assign]
+    there.settings = lambda: {"user_id": str(ME), "case_fields": {"notes": name}}
     saved = there.adapter().save_case(FIRST)
     record = replace(RECORD, crm_id=saved.crm_id, version=2, before=BEFORE)
     assert cost(there, lambda: there.adapter().save_case(record)) == 1
@@ -133,7 +133,7 @@ def test_a_user_with_more_addresses_and_a_number_without_country(there: Freshdes
 
 def test_the_native_tier_is_read_in_the_accounts_own_words(there: FreshdeskWorld) -> None:
     there.add_contact(there.add_account("Globex", tier="Premium"), "Ann", "ann@example.com")
-    find = lambda **given: there.adapter(**given).find_account(["email:ann@example.com"]).account.facts  # type: ignore[union-attr]  # noqa: E731
+    find = lambda **given: there.adapter(**given).find_account(["email:ann@example.com"]).account.facts  # noqa: E731
     assert "tier" not in find() and find(tiers={"Premium": "strategic"})["tier"].value == "strategic"
 
 

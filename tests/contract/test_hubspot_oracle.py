@@ -168,7 +168,7 @@ def test_associates(client: Any, sim: Simulator) -> None:
     asked = BatchInputPublicFetchAssociationsBatchRequest(inputs=[{"id": note.id}])
     [pair] = client.crm.associations.v4.batch_api.get_page("notes", "tickets", asked).results
     assert (pair._from.id, pair.to[0].to_object_id, pair.to[0].association_types[0].type_id) == (note.id, ticket.id, 228)
-    link["to"]["id"] = "999"  # type: ignore[index]
+    link["to"]["id"] = "999"
     with pytest.raises(ApiException) as caught:
         client.crm.tickets.basic_api.create(NewTicket(properties=TICKET, associations=[link]))
     assert "INVALID_OBJECT_IDS" in caught.value.body

@@ -118,7 +118,7 @@ def test_a_case_that_is_closed_for_good_stays_as_it_is(fusion: OracleWorld) -> N
     fusion._set(saved.crm_id, StatusCd="ORA_SVC_CLOSED")
     before = fusion.cases()
     for changes in ({"score": 85}, {"band": "P2"}, {"notes": (Note("n-1", "words"),)}):
-        assert crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, **changes)).status == CLOSED  # type: ignore[arg-type]
+        assert crm.save_case(replace(RECORD, version=2, crm_id=saved.crm_id, before=BEFORE, **changes)).status == CLOSED
     assert fusion.cases() == before
 
 
@@ -158,7 +158,7 @@ def test_value_is_read_without_resources_that_are_hidden(fusion: OracleWorld, ca
     fusion.simulator.hidden = {"opportunities"}
     crm = fusion.adapter()
     with caplog.at_level(logging.WARNING):
-        facts = [dict(crm.find_account(["email:ann@example.com"]).account.facts) for _ in range(2)]  # type: ignore[union-attr]
+        facts = [dict(crm.find_account(["email:ann@example.com"]).account.facts) for _ in range(2)]
     assert all("deal_value" not in each and each["renewal_date"].value == "2026-12-15" for each in facts)
     assert sum("opportunities" in record.message for record in caplog.records) == 1
     before = fusion.calls()

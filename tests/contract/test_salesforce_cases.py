@@ -185,7 +185,7 @@ def test_a_newer_version_that_comes_between_look_and_write_stands(there: Salesfo
     crm = there.adapter()
     crm.save_case(RECORD)
     case = there.case()
-    there.org.rules["Case"].insert(0, lambda before, after: case.update(CX_Version__c=9, CX_Score__c=99))  # type: ignore[func-returns-value]
+    there.org.rules["Case"].insert(0, lambda before, after: case.update(CX_Version__c=9, CX_Score__c=99))
     saved = crm.save_case(replace(RECORD, version=2, score=10))
     assert (saved.crm_id, saved.created) == (case["Id"], False)
     assert (case["CX_Version__c"], case["CX_Score__c"]) == (9, 99)

@@ -57,7 +57,7 @@ def as_json(change: Change) -> dict[str, Any]:
 
 def message(body: str = "", **more: str) -> WebhookRequest:
     sample = json.loads((ROOT / "events/crm/salesforce/own_write_is_no_news.json").read_text())["request"]
-    return WebhookRequest("POST", more.get("url", sample["url"]), more.get("headers", {}), (body or sample["body"]).encode(), NOW)  # type: ignore[arg-type]
+    return WebhookRequest("POST", more.get("url", sample["url"]), more.get("headers", {}), (body or sample["body"]).encode(), NOW)
 
 
 def test_the_acknowledgement_is_what_stops_salesforce_from_sending_again() -> None:
@@ -289,6 +289,6 @@ def test_setting_up_needs_an_admin(there: SalesforceWorld) -> None:
     def refuse(*_: Any) -> None:
         raise SalesforceError(403, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id")
 
-    there.org.create_field = refuse  # type: ignore[method-assign]
+    there.org.create_field = refuse
     with pytest.raises(CrmAuthError):
         there.adapter().apply(step)

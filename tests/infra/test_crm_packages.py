@@ -78,7 +78,7 @@ def test_the_columns_are_those_that_the_adapter_writes_and_reads() -> None:
 
 def test_the_options_have_the_numbers_that_the_adapter_knows() -> None:
     for name, values in (("cx_band", BANDS), ("cx_outcome", OUTCOMES)):
-        options = {str(option.find("labels/label").get("description")): int(option.get("value")) for option in columns("case")[name].iter("option")}  # type: ignore[union-attr, arg-type]
+        options = {str(option.find("labels/label").get("description")): int(option.get("value")) for option in columns("case")[name].iter("option")}
         assert options == {value: DynamicsSettings().option(values, value) for value in values}
 
 

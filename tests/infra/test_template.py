@@ -124,7 +124,7 @@ def test_every_route_reaches_a_function_that_lets_it() -> None:
     allowed = {target(permission["FunctionName"]) for permission in FULL.of_type("AWS::Lambda::Permission").values()}
     for path, _, operation in FULL.routes():
         uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
-        assert re.search(r"\$\{(\w+)\.Arn\}", uri)[1] in allowed, path  # type: ignore[index]
+        assert re.search(r"\$\{(\w+)\.Arn\}", uri)[1] in allowed, path
 
 
 def test_the_api_is_throttled_and_logs_no_content() -> None:

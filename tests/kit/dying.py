@@ -105,7 +105,7 @@ def play(world: World, seeds: Iterable[str]) -> Outcome:
     """A story for each seed, one after the other, in one CRM and one table."""
     table = Table(MemoryClient(), "memory", sleep=lambda _: None)
     if world.wire is None:
-        world.table = table  # type: ignore[attr-defined]
+        world.table = table
     stories = [Story(world, table, seed) for seed in seeds]
     for story in stories:
         story.play()

@@ -47,7 +47,7 @@ class Value:
     def __sub__(self, other: Value) -> Value:
         return Value(self.value - other.value)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def _alike(one: Value, other: Value) -> bool:
@@ -99,7 +99,7 @@ class MemoryClient:
         met = [self._meets(request) for _, request in parts]
         if not all(met):
             reasons = [{"Code": "None" if fine else "ConditionalCheckFailed"} for fine in met]
-            raise ClientError({"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+            raise ClientError({"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}, "TransactWriteItems")
         for kind, request in parts:
             self._apply(kind, request)
         return {}

@@ -160,7 +160,7 @@ class _Led(HTTPAdapter):
         self._port = port
         super().__init__()
 
-    def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override]
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
         assert request.url
         parts = urlsplit(request.url)
         request.headers["Host"] = parts.netloc
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        answer = self.server.platform.take(self._read())  # type: ignore[attr-defined]
+        answer = self.server.platform.take(self._read())
         content = answer["text"].encode() if "text" in answer else json.dumps(answer.get("json")).encode()
         fault = answer.get("fault")
         self.send_response(answer["status"])

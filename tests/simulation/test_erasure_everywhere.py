@@ -155,7 +155,7 @@ class World(Coalescing):
         return sorted(each for each in self.everything() if "bystand" in each.lower() and not each.startswith(("[", but)))
 
 
-class _Forgetful(list):  # type: ignore[type-arg]
+class _Forgetful(list):
     def append(self, item: Any) -> None:
         return None
 

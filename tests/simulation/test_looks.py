@@ -132,7 +132,7 @@ def test_the_heaviest_of_many_signals_still_counts(pipeline):
 
 
 def test_an_edit_that_is_about_something_else_renames_the_case(pipeline):
-    class Editor(type(pipeline.analyser)):  # type: ignore[misc]
+    class Editor(type(pipeline.analyser)):
         def _assess(self, text: str) -> Any:
             found = super()._assess(text)
             return replace(found, category="billing") if "invoice" in text else found

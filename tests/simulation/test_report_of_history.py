@@ -55,7 +55,7 @@ def report_of(pipeline: Pipeline, **query: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in ("as_of", "definitions")}
 
 
-def play(pipeline: Pipeline, history: Sequence[Signal], cuts: set[int] = frozenset(range(99))) -> dict[str, Any]:  # type: ignore[assignment]
+def play(pipeline: Pipeline, history: Sequence[Signal], cuts: set[int] = frozenset(range(99))) -> dict[str, Any]:
     for place, signal in enumerate(history):
         pipeline.send(signal)
         if place in cuts:
@@ -72,7 +72,7 @@ def standing(pipeline: Pipeline) -> dict[str, Any]:
     people = {row["customer_id"]: row for row in pipeline.rows("customer") if not row.get("merged_into")}
     known = {name: read_history(pipeline.raw_table, row, pipeline.now) for name, row in people.items()}
     health, signs = ({name: find(pipeline.policy, each) for name, each in known.items() if each.heard} for find in (find_health, find_signs))
-    return {name: (health[name]["value"], [line["text"] for line in health[name]["lines"]], signs[name]["text"]) for name in sorted(health)}  # type: ignore[index]
+    return {name: (health[name]["value"], [line["text"] for line in health[name]["lines"]], signs[name]["text"]) for name in sorted(health)}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ REFUSED = [{"errorCode": "SERVER_UNAVAILABLE", "message": "try again"}]
 class Today(Org):
     """An org whose clock is the wall's."""
 
-    now = property(lambda self: datetime.now(UTC), lambda self, _: None)  # type: ignore[assignment]
+    now = property(lambda self: datetime.now(UTC), lambda self, _: None)
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def test_an_odd_event_is_kept_whole_and_replayed_as_an_event(channel: Any, monke
     monkeypatch.setattr("caseline.replaying.open_channel", lambda name: channel)
     monkeypatch.setattr("caseline.replaying.mark_replayed", lambda table, quarantine_id, brought: True)
     row = {"channel": "calls", "source": "bolt", "id": "qua_1", "received_at": "2026-03-14T09:30:00Z", **kept, "headers": "{}"}
-    assert replay(row, None, CONFIG, world.intake, world.read_from) == 0  # type: ignore[arg-type]
+    assert replay(row, None, CONFIG, world.intake, world.read_from) == 0
     assert seen == [(event, b"{}")]
 
 
@@ -166,7 +166,7 @@ def test_an_event_of_the_crm_goes_to_those_who_listen_to_it(channel: Any) -> Non
     sample = json.loads((Path(__file__).parents[2] / "events/crm/salesforce/event_case_closed.json").read_text())
     world, told = World(), list[dict[str, Any]]()
     world.config = replace(CONFIG, crm=Adapter("salesforce"))
-    world.send_changes = lambda body: told.append(json.loads(body))  # type: ignore[attr-defined]
+    world.send_changes = lambda body: told.append(json.loads(body))
     assert Arrivals(world, world).receive(sample["event"]) == 1
     odd = {**sample["event"], "detail": {"payload": 5}}
     assert Arrivals(world, world).receive(odd) == 0

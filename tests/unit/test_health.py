@@ -117,7 +117,7 @@ def test_any_order_is_the_same_health_and_its_lines_sum(rows, cases, seed):
     shuffled = Random(seed).sample(rows, len(rows)), Random(seed).sample(cases, len(cases))
     after = history(*shuffled[0], cases=shuffled[1], known=known)
     health, churn = find_health(POLICY, before), find_signs(POLICY, before)
-    assert health and churn and health["value"] == find_health(POLICY, after)["value"] and churn["score"] == find_signs(POLICY, after)["score"]  # type: ignore[index]
+    assert health and churn and health["value"] == find_health(POLICY, after)["value"] and churn["score"] == find_signs(POLICY, after)["score"]
     assert 0 <= churn["score"] <= 100 and 0 <= health["coverage"] <= 1
     if health["value"] is not None:
         assert 0 <= health["value"] <= 100 and health["value"] - sum(line["points"] for line in health["lines"]) == 100
@@ -135,7 +135,7 @@ def test_a_deleted_signal_leaves_no_trace(rows, cases, gone):
 
 def test_one_more_open_case_or_bad_answer_never_makes_it_better():
     rows, worse = [said(3, 0.5), rated(2, 8)], [said(3, 0.5), rated(2, 3)]
-    value = lambda *a, **k: find_health(POLICY, history(*a, **k))["value"]  # type: ignore[index]  # noqa: E731
+    value = lambda *a, **k: find_health(POLICY, history(*a, **k))["value"]  # noqa: E731
     assert value(*rows) > value(*rows, cases=[case(5)]) > value(*rows, cases=[case(5), case(6)]) and value(*rows) > value(*worse)
 
 
@@ -226,4 +226,4 @@ def test_a_departure_is_told_from_what_was_before_it():
     }  # fmt: skip
     assert found["text"].startswith(f"Cancelled since {at(40)[:10]}. In the 90 days before: 1 case unresolved; 2 asks")
     assert explain_departure(POLICY, replace(before, account=account(contract_status="active"))) is None
-    assert explain_departure(POLICY, history(known=account(lifecycle_stage="Churned")))["text"].endswith("nothing on the timeline foretold it")  # type: ignore[index]
+    assert explain_departure(POLICY, history(known=account(lifecycle_stage="Churned")))["text"].endswith("nothing on the timeline foretold it")

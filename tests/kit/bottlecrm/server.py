@@ -271,7 +271,7 @@ class Simulated(Simulator):
         rows = [self._found(source), self._found(target)]
         if source == target or any(isinstance(row, Reply) for row in rows):
             return Reply(404, {"error": True, "errors": "Ticket not found."})
-        self.org.merge(member, *rows)  # type: ignore[arg-type]
+        self.org.merge(member, *rows)
         return {"error": False, "message": "Tickets merged", "source_case_id": source}
 
     def _with_comments(self, row: Row) -> Row:

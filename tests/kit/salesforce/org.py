@@ -154,7 +154,7 @@ class Org(Queries):
             if self._is_assigned(entity, headers):
                 changed["OwnerId"] = self.assignment_owner
             if self._undo is not None:
-                self._undo.append(lambda before=dict(record): record.update(before))  # type: ignore[misc]
+                self._undo.append(lambda before=dict(record): record.update(before))
             record.update(self._derived(entity, changed), **self._stamp())
             return record
 

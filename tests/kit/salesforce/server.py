@@ -244,7 +244,7 @@ class Simulator(Base):
             if fault.code == "INVALID_FIELD":
                 raise
             return {"success": False, "errors": [{"statusCode": fault.code, "message": fault.message, "fields": fault.fields or []}]}
-        return {"id": record["Id"], "success": True, "errors": [], "created": created}  # type: ignore[call-overload]
+        return {"id": record["Id"], "success": True, "errors": [], "created": created}
 
     def composite(self, call: Call) -> Reply:
         asked = _object(call)

@@ -141,9 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        simulator: Simulator = self.server.simulator  # type: ignore[attr-defined]
+        simulator: Simulator = self.server.simulator
         try:
-            reply, fault = simulator.respond(read_call(self.command, self.path, self.headers, raw))  # type: ignore[arg-type]
+            reply, fault = simulator.respond(read_call(self.command, self.path, self.headers, raw))
         except DroppedError:
             self.close_connection = True
             self.connection.shutdown(2)
@@ -185,7 +185,7 @@ def _pieces(content: bytes, fault: Fault | None) -> Iterator[bytes]:
 def serving(simulator: Simulator) -> Iterator[str]:
     """On 127.0.0.1 at a free port; the simulator's `url` while it lasts."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.simulator = simulator  # type: ignore[attr-defined]
+    server.simulator = simulator
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -33,9 +33,9 @@ class Api:
     def hand_over(self, body: bytes) -> tuple[int, str]:
         """Bring an event of AWS; (status, what the function answered)."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/local/events", body, headers, method="POST")  # noqa: S310 - http to this machine
+        request = urllib.request.Request(f"{self.url}/local/events", body, headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
                 return int(answer.status), answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode("utf-8", "replace")
@@ -57,9 +57,9 @@ class Api:
             raise FindingsError("an id is needed; nothing but blanks was given")
         address = f"{self.url}/api/v1/" + "/".join(quote(part, safe="") for part in path) + query
         headers = {"Authorization": f"Bearer {self._token}", **({"Content-Type": content_type} if content_type else {})}
-        request = urllib.request.Request(address, body, headers, method=method)  # noqa: S310 - http to this machine
+        request = urllib.request.Request(address, body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code == 503:
@@ -81,7 +81,7 @@ def find_url(home: Path) -> str:
 def is_running(home: Path) -> bool:
     """Whether a product answers there, even if it is only starting."""
     try:
-        with urllib.request.urlopen(f"{find_url(home)}/healthz", timeout=5):  # noqa: S310
+        with urllib.request.urlopen(f"{find_url(home)}/healthz", timeout=5):
             return True
     except urllib.error.HTTPError:
         return True

@@ -70,7 +70,7 @@ def _become(request: dict[str, Any], output: int, commands: socket.socket) -> No
     except SystemExit:
         pass
     except BaseException as error:  # whatever it was, this copy must not go on serving commands
-        sys.__stderr__.write(f"environment failed: {error!r}\n")  # type: ignore[union-attr]
+        sys.__stderr__.write(f"environment failed: {error!r}\n")
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()

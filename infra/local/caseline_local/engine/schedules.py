@@ -28,7 +28,7 @@ class Schedule:
 
 def next_time(expression: str, after: datetime) -> datetime:
     """The first time of a schedule expression after the moment given; within a year, else ValueError."""
-    kind, argument = re.fullmatch(r"(rate|cron)\((.+)\)", expression.strip()).groups()  # type: ignore[union-attr]
+    kind, argument = re.fullmatch(r"(rate|cron)\((.+)\)", expression.strip()).groups()
     return after + _period(argument) if kind == "rate" else _next_cron(argument, after)
 
 

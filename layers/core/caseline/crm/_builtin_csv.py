@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 from caseline.crm import TIERS
 from caseline.crm._text import fit_text
 from caseline.identity import normalise_identity
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 HEADER = (
     "account_id", "account_name", "tier", "deal_value", "currency", "renewal_date", "contract_status", "lifecycle_stage", "product_tier",
@@ -74,15 +78,15 @@ def _decode(data: bytes) -> str | CsvFault:
         return CsvFault(line, 0, "", f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as CSV UTF-8")
 
 
-def _first(reader: Iterator[list[str]]) -> list[str]:
+def _first(reader: Reader) -> list[str]:
     cells = next(_lines(reader), (1, []))[1]
     return cells if isinstance(cells, list) else []
 
 
-def _lines(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | CsvFault]]:
+def _lines(reader: Reader) -> Iterator[tuple[int, list[str] | CsvFault]]:
     """Each record with the line it starts on. A broken quote is a fault of its record; reading goes on after it."""
     while True:
-        line = reader.line_num + 1  # type: ignore[attr-defined]
+        line = reader.line_num + 1
         try:
             yield line, next(reader)
         except StopIteration:

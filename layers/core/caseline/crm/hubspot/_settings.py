@@ -47,7 +47,7 @@ class Settings(Words):
     properties_path: str = "/crm/v3/properties"
     associations_path: str = "/crm/v4/associations"
     pipelines_path: str = "/crm/v3/pipelines"
-    token_path: str = "/oauth/v1/token"  # noqa: S105
+    token_path: str = "/oauth/v1/token"
     portal_id: str = ""
     app_id: str = ""
     case_fields: Mapping[str, str] = field(default_factory=lambda: dict(CASE_FIELDS))

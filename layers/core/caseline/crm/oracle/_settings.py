@@ -53,7 +53,7 @@ class Settings(Words):
     base_path: str = "/crmRestApi/resources/11.13.18.05"
     framework_version: str = "4"
     login_url: str = ""
-    token_path: str = "/oauth2/v1/token"  # noqa: S105
+    token_path: str = "/oauth2/v1/token"
     scope: str = "urn:opc:resource:consumer::all"
     user: str = ""
     case_fields: Mapping[str, str] = field(default_factory=lambda: dict(CASE_FIELDS))

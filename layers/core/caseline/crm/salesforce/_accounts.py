@@ -48,7 +48,7 @@ class Accounts:
         """Whatever may match, with its value; what does not when compared in normal form is dropped by the caller."""
         whose, parts = self._condition(wanted, found), list[Part]()
         if whose:
-            parts.append(query_part("Contact", f"SELECT {', '.join(self._columns())} FROM Contact WHERE {whose} LIMIT {MAX_CONTACTS}"))  # noqa: S608
+            parts.append(query_part("Contact", f"SELECT {', '.join(self._columns())} FROM Contact WHERE {whose} LIMIT {MAX_CONTACTS}"))
             joined = JOINED.format(whose=whose)
             parts += [query_part(entity, soql.format(joined=joined)) for entity, soql in VALUES.items() if self._optional.has(entity)]
         if self._settings.leads and (emails := _native(wanted, "email")):

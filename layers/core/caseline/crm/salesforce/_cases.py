@@ -101,7 +101,7 @@ class Cases:
         if not record.before or not is_id(record.crm_id) or not version or not all(wish.condition for wish in wishes):
             return ""
         conditions = [f"Id = {quote(record.crm_id)}", f"{key} = {quote(record.case_key)}", version, *(wish.condition for wish in wishes)]
-        return f"SELECT Id, {key} FROM Case WHERE {' AND '.join(conditions)} LIMIT 1"  # noqa: S608
+        return f"SELECT Id, {key} FROM Case WHERE {' AND '.join(conditions)} LIMIT 1"
 
     def _version_condition(self, record: CaseRecord) -> str:
         """Notes go unseen only where nothing has been saved since we know: a save whose answer was lost may have written them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from caseline.crm import CLOSED, OPEN, Change, StandingCase
 from caseline.crm._keyset import Position
@@ -32,7 +33,7 @@ class Changes:
         if not cursor:
             return [], _dump(positions)
         for _ in range(ROUNDS):
-            changes, positions, more = self._optional.attempt(lambda at=positions: self._page(at))  # type: ignore[misc]
+            changes, positions, more = self._optional.attempt(partial(self._page, positions))
             if changes or not more:
                 break
         return sorted(changes, key=lambda change: change.at), _dump(positions)
@@ -73,7 +74,7 @@ class Changes:
         after = f"(SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > {quote(position.row_id)}))" if position.row_id else f"SystemModstamp >= {at}"
         columns = [column for column in dict.fromkeys([*COMMON, *feed.columns]) if column and self._exists(name, column)]
         where = f"{feed.where} AND {after}" if feed.where else after
-        return f"SELECT {', '.join(columns)} FROM {name} WHERE {where} ORDER BY SystemModstamp, Id LIMIT {PAGE}"  # noqa: S608
+        return f"SELECT {', '.join(columns)} FROM {name} WHERE {where} ORDER BY SystemModstamp, Id LIMIT {PAGE}"
 
     def _exists(self, name: str, column: str) -> bool:
         parent, _, field = column.rpartition(".")
@@ -84,7 +85,7 @@ class Changes:
     def _listing(self, cursor: str) -> str:
         columns = self._optional.of("Case", ["Id", "IsClosed", *(self._settings.case_fields[name] for name in ("case_key", "band", "version"))])
         after = f" AND Id > {quote(cursor)}" if is_id(cursor) else ""
-        return f"SELECT {', '.join(columns)} FROM Case WHERE {self._key} != null{after} ORDER BY Id LIMIT {LISTED}"  # noqa: S608
+        return f"SELECT {', '.join(columns)} FROM Case WHERE {self._key} != null{after} ORDER BY Id LIMIT {LISTED}"
 
     def _standing(self, row: Record) -> StandingCase:
         version = row.get(self._settings.case_fields["version"])

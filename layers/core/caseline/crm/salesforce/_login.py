@@ -11,7 +11,7 @@ from typing import Any
 from caseline.crm._http import Answer, HttpApi
 from caseline.errors import ConfigError, CrmAuthError, CrmUnavailableError
 
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105
+TOKEN_PATH = "/services/oauth2/token"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_SECONDS = 180
 

@@ -16,8 +16,8 @@ LIMIT, READ = 4_000, 500  # bytes of a comment, comments that are compared
 
 def comments_part(crm_id: str, key_field: str, case_key: str, more: str = "") -> Part:
     """The case's newest comments, by its id or, while that is not known, by its key."""
-    whose = f"= {quote(crm_id)}" if is_id(crm_id) else f"IN (SELECT Id FROM Case WHERE {key_field} = {quote(case_key)})"  # noqa: S608
-    return query_part("comments", f"SELECT {more}CommentBody FROM CaseComment WHERE ParentId {whose} ORDER BY CreatedDate DESC LIMIT {READ}")  # noqa: S608
+    whose = f"= {quote(crm_id)}" if is_id(crm_id) else f"IN (SELECT Id FROM Case WHERE {key_field} = {quote(case_key)})"
+    return query_part("comments", f"SELECT {more}CommentBody FROM CaseComment WHERE ParentId {whose} ORDER BY CreatedDate DESC LIMIT {READ}")
 
 
 def erasing_parts(comments: Iterable[Mapping[str, Any]]) -> list[Part]:

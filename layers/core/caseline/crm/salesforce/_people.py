@@ -36,7 +36,7 @@ class People:
         if not is_id(contact_id, PREFIXES["Contact"]) or not self._optional.has(EVENT):
             return []
         for _ in range(MAX_PAGES):
-            rows = self._api.query(f"SELECT Id FROM {EVENT} WHERE CX_Contact__c = {quote(contact_id)} LIMIT {PARTS}")  # noqa: S608
+            rows = self._api.query(f"SELECT Id FROM {EVENT} WHERE CX_Contact__c = {quote(contact_id)} LIMIT {PARTS}")
             if not rows:
                 return [BIN]
             self._api.compose([Part(f"gone{place}", "DELETE", f"/sobjects/{EVENT}/{row['Id']}") for place, row in enumerate(rows)]).check()
@@ -88,7 +88,7 @@ class People:
         conditions += [f"Email IN {quote_list(emails)}"] if emails else []
         if not conditions:
             return None
-        rows = self._api.query(f"SELECT {columns} FROM {entity} WHERE {' OR '.join(conditions)} ORDER BY CreatedDate LIMIT 50")  # noqa: S608
+        rows = self._api.query(f"SELECT {columns} FROM {entity} WHERE {' OR '.join(conditions)} ORDER BY CreatedDate LIMIT 50")
         ours = [row for row in rows if row.get(key) == contact.customer_id]
         return self._account(entity, (ours or rows)[0]) if rows else None
 

@@ -98,7 +98,7 @@ class Setup:
     def _check_queues(self) -> Iterator[Finding]:
         queues = self._settings.queues
         keys = [key for key in queues.values() if is_id(key, QUEUE_PREFIX)]
-        rows = self._api.query(f"SELECT Id FROM Group WHERE Type = 'Queue' AND Id IN {quote_list(keys)}") if keys else []  # noqa: S608
+        rows = self._api.query(f"SELECT Id FROM Group WHERE Type = 'Queue' AND Id IN {quote_list(keys)}") if keys else []
         found = {str(row["Id"])[:15] for row in rows}
         for name, key in queues.items():
             if key[:15] not in found:
@@ -109,7 +109,7 @@ class Setup:
     def _plan_rule(self, schema: Sequence[SchemaField]) -> Iterator[Step]:
         if self._settings.case_fields["version"] != field_name("version") or not any(field.key == "version" for field in schema):
             return
-        soql = f"SELECT Id FROM ValidationRule WHERE ValidationName = {quote(RULE)}"  # noqa: S608
+        soql = f"SELECT Id FROM ValidationRule WHERE ValidationName = {quote(RULE)}"
         if not read_records(read_object(self._api.call("GET", "/tooling/query", params={"q": soql}))):
             yield _step("ValidationRule", f"Case.{RULE}", "a rule on Case: an older version never overwrites a newer one", rule_metadata())
 
@@ -122,7 +122,7 @@ class Setup:
 
     def _permission_set(self) -> str:
         """Ours, made and assigned to our user where it is not there yet."""
-        rows = self._api.query(f"SELECT Id FROM PermissionSet WHERE Name = {quote(PERMISSION_SET)}")  # noqa: S608
+        rows = self._api.query(f"SELECT Id FROM PermissionSet WHERE Name = {quote(PERMISSION_SET)}")
         if rows:
             return str(rows[0]["Id"])
         made = read_object(self._api.call("POST", "/sobjects/PermissionSet", body={"Name": PERMISSION_SET, "Label": PERMISSION_SET.replace("_", " ")}))

@@ -35,7 +35,7 @@ class Standings:
     def place(self, crm_id: str) -> str:
         """Where a case lives on that may have been merged; "" for one that is gone."""
         while is_id(crm_id):
-            found = f"SELECT Id, IsDeleted, MasterRecordId FROM Case WHERE Id = {quote(crm_id)} LIMIT 1"  # noqa: S608
+            found = f"SELECT Id, IsDeleted, MasterRecordId FROM Case WHERE Id = {quote(crm_id)} LIMIT 1"
             [row] = self._api.compose([query_part("found", found, deleted=True)]).records("found") or [{"IsDeleted": True}]
             if not row.get("IsDeleted"):
                 return crm_id
@@ -47,7 +47,7 @@ class Standings:
         columns = self._optional.of("Case", [*ASKED, *(self._fields[name] for name in OURS)])
         key = f"{self._fields['case_key']} = {quote(record.case_key)}"
         whose = f"Id = {quote(record.crm_id)} OR {key}" if is_id(record.crm_id) else key
-        found = query_part("found", f"SELECT {', '.join(columns)} FROM Case WHERE {whose} LIMIT 10", deleted=True)  # noqa: S608
+        found = query_part("found", f"SELECT {', '.join(columns)} FROM Case WHERE {whose} LIMIT 10", deleted=True)
         return [found, *([comments_part(record.crm_id, self._fields["case_key"], record.case_key)] if record.notes else [])]
 
     def of(self, record: CaseRecord, composed: Composed) -> Standing | None:

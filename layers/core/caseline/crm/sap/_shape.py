@@ -47,7 +47,7 @@ class Settings(Words):
     instance_url: str = ""
     api_path: str = "/sap/c4c/api/v1"
     login_url: str = ""
-    token_path: str = "/oauth2/api/v1/token"  # noqa: S105
+    token_path: str = "/oauth2/api/v1/token"
     headers: Mapping[str, str] = field(default_factory=dict)
     csrf: str = "basic"
     csrf_path: str = "/case-service/cases?$top=1"

@@ -43,7 +43,7 @@ class Settings(Words):
     """
 
     instance_url: str = ""
-    token_path: str = "/oauth_token.do"  # noqa: S105
+    token_path: str = "/oauth_token.do"
     user: str = ""
     case_table: str = "sn_customerservice_case"
     contact_table: str = "customer_contact"
