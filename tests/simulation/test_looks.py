@@ -80,6 +80,20 @@ def test_a_case_says_within_minutes_that_it_was_answered(pipeline):
     assert case_summary(pipeline.cases()[0])["waiting_since"] is None and pipeline.cases()[0]["version"] == case["version"], "no news for the CRM"
 
 
+@pytest.mark.parametrize("place", [{"parent_id": "praise"}, {"kind": "message", "thread_id": "t-1"}])
+def test_a_reply_that_came_before_what_it_names_answers_the_case_once_that_is_there(pipeline, place):
+    kind = {"kind": "message", "thread_id": "t-1"} if "thread_id" in place else {}
+    pipeline.send(a_signal())
+    pipeline.send(a_signal("r-1", "We are on it.", direction=OUTBOUND, identities=(), occurred_at=pipeline.now, agent="Mo", **place))
+    pipeline.settle()
+    live(pipeline, minutes=10)
+    assert case_summary(pipeline.cases()[0])["waiting_since"]
+    pipeline.send(a_signal("praise", "Thank you for the gift!", **kind))
+    pipeline.settle()
+    live(pipeline, minutes=5)
+    assert case_summary(pipeline.cases()[0])["waiting_since"] is None
+
+
 def test_a_human_band_stands_while_the_score_falls(pipeline):
     from caseline.cases.changes import work_case
 

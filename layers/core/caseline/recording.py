@@ -226,7 +226,9 @@ class Recorder:
         was_there = entry.row.pop("was_there")
         if was_there:
             self._unanswer(entry)
-            revise(self.table, entry.row, self.scope_of(entry.row["brand"]), entry.completes)
+            answered = revise(self.table, entry.row, self.scope_of(entry.row["brand"]), entry.completes)
+            if answered and entry.signal.identities:
+                self._look_soon(str(entry.signal.identities[0]), str(entry.row["brand"]))
             if entry.signal.direction == OUTBOUND:
                 Replies.find_customer(self.table, entry.row, self.scope_of(entry.row["brand"]))
         elif entry.signal.direction == OUTBOUND and not entry.signal.identities:
@@ -279,9 +281,10 @@ class Recorder:
             self.known[_known_key(claimed)] = None
 
     def _claim_threads(self, existing: Sequence[Item], entries: Sequence[Entry]) -> None:
-        scopes = {row["PK"]: self.scope_of(entry.row["brand"]) for entry in entries if (row := Replies.thread_row(entry.row))}
+        brands = {row["PK"]: str(entry.row["brand"]) for entry in entries if (row := Replies.thread_row(entry.row))}
         for row in existing:
-            claim_thread(self.table, row, scopes[row["PK"]])
+            if answered := claim_thread(self.table, row, self.scope_of(brands[row["PK"]])):
+                self._look_soon(answered, brands[row["PK"]])
 
     def _quarantined(self, messages: Sequence[Message]) -> list[Item]:
         rows = [

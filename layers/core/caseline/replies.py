@@ -78,11 +78,12 @@ def _leave_word(table: Table, target: Item, row: Item, scope: str) -> None:
         release(table, target["PK"], target["SK"], there["awaited_by"], there["identities"], scope)
 
 
-def claim_thread(table: Table, thread: Item, scope: str) -> None:
-    """A thread row that was there before: if a reply made it and waits, the reply learns its customer."""
+def claim_thread(table: Table, thread: Item, scope: str) -> str:
+    """A thread row that was there before: if a reply made it and waits, the reply learns its customer, whose identity is returned; "" where none waits."""
     there = table.update(thread["PK"], thread["SK"], "SET identities = if_not_exists(identities, :identities)", identities=thread["identities"])
     if there.get("awaited_by"):
         release(table, thread["PK"], thread["SK"], there["awaited_by"], there["identities"], scope)
+    return str(there["identities"][0]) if there.get("awaited_by") else ""
 
 
 def release(table: Table, pk: str, sk: str, reply_ids: Iterable[str], identities: Sequence[str], scope: str) -> None:

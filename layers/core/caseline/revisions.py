@@ -23,8 +23,8 @@ KEPT_VERSIONS = 5
 KEPT_DELIVERIES = 200
 
 
-def revise(table: Table, row: Item, scope: str, completes: bool = False) -> None:
-    """Apply `row` to the row of the same signal that stands. Raises ConditionFailed when others keep changing it.
+def revise(table: Table, row: Item, scope: str, completes: bool = False) -> bool:
+    """Apply `row` to the row of the same signal that stands; whether replies had waited for it. Raises ConditionFailed when others keep changing it.
 
     What `completes` a pointer comes under the pointer's own delivery: both are one signal, counted once.
     """
@@ -153,7 +153,8 @@ def _count_duplicate(table: Table, old: Item, row: Item) -> None:
         table.update(row["PK"], row["SK"], "ADD more_duplicates :one", one=1)
 
 
-def _release_waiting(table: Table, row: Item, old: Item | None, scope: str) -> None:
+def _release_waiting(table: Table, row: Item, old: Item | None, scope: str) -> bool:
     """Replies that came before the post they answer now learn whose timeline they stand on."""
     if old and old.get("awaited_by"):
         release(table, row["PK"], row["SK"], old["awaited_by"], row.get("identities", []), scope)
+    return bool(old and old.get("awaited_by"))
