@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from caseline.policy import load_policy
 
 from tests.kit.accounts import vip
 from tests.kit.aws import FakeCloud
-from tests.kit.pipeline import a_signal
+from tests.kit.pipeline import Killed, a_signal
 from tests.kit.remote import NORTH, Coalescing, OtherCrm, speak
 
 
@@ -293,3 +294,34 @@ def test_what_people_had_seen_is_closed_with_the_case(remote):
     assert hear(remote, status="closed")
     remote.settle()
     assert [case["signal_count"] for case in remote.cases()] == [2] and not remote.cases("open")
+
+
+# ---- too much, too long
+
+
+def test_a_change_that_the_table_will_never_take_holds_up_none_behind_it(remote):
+    speak(remote, 1)
+    case_key = the_case(remote)["case_key"]
+    remote.crm.changes = [
+        Change("comment", "", remote.now, case_key, {"comment_id": "c" * 2_000, "text": "its id is longer than a key may be"}),
+        Change("case", "", remote.now, case_key, {"status": "closed"}),
+    ]
+    assert remote.sync().poll() == 2 and the_case(remote)["status"] == "closed" and remote.sync().poll() == 0
+
+
+def test_an_account_with_very_many_customers_is_asked_for_once_however_often_asking_dies(remote):
+    """Thousands of customers stand under one account: what was asked for before it died is not asked for again."""
+    who = [f"x:{number}" for number in range(100, 104)]
+    remote.crm.accounts = {each: replace(vip(identities=(each,)), contact_id=f"c-{each}") for each in who}
+    for each in who:
+        remote.send(a_signal(f"p-{each}", identities=(each,)))
+    remote.settle()
+    change, versions = Change("account", "a-c-1", remote.now), {case["case_key"]: case["version"] for case in remote.cases()}
+    remote.kill_at(8, after=True)
+    for _ in range(2):
+        with suppress(Killed):
+            remote.inbound().apply(change)
+        remote.go_on(minutes=1)
+    assert [case["version"] - versions[case["case_key"]] for case in remote.cases()] == [1] * 4
+    remote.settle()
+    assert remote.inbound().apply(change), "and again once it was read"

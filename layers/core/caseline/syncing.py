@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.inbound import Inbound
-from caseline.crm import Crm
+from caseline.crm import Change, Crm
 from caseline.crm_messages import read_message
 from caseline.errors import CrmError
 from caseline.metrics import emit
-from caseline.table import ConditionFailed, Item, Table
+from caseline.table import ConditionFailed, InvalidError, Item, Table
 
 LEASE_SECONDS = 120
 PAGES = 20  # of one poll; the next goes on
@@ -47,7 +47,7 @@ class CrmSync:
         """A message of changes that came by a webhook. One that says no more than that something changed is read by a poll."""
         changes, poll = read_message(body)
         for change, dated in changes:
-            self.inbound.apply(change, dated)
+            self._apply(change, dated)
         if poll or any(not change.fields for change, _ in changes):
             self.poll()
 
@@ -61,7 +61,7 @@ class CrmSync:
         for _ in range(PAGES):
             changes, following = self.crm.read_changes(cursor)
             for change in changes:
-                self.inbound.apply(change)
+                self._apply(change)
             count += len(changes)
             if following != cursor and not self._move(row["fence"], following):
                 break
@@ -69,6 +69,13 @@ class CrmSync:
                 break
             cursor = following
         return count
+
+    def _apply(self, change: Change, dated: bool = True) -> None:
+        """One that our table will never take holds up none of those behind it."""
+        try:
+            self.inbound.apply(change, dated)
+        except InvalidError:
+            emit({"CrmChangeRefused": 1}, f"crm/{self.crm.name}", self.clock(), self.stack, kind=change.kind)
 
     def _lease(self) -> Item | None:
         now = int(self.clock().timestamp())

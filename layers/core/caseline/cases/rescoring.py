@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from caseline.cases.ledger import OPEN, change_case, due, load_case, load_claims
 from caseline.customers import customer_id_of, load_customers
-from caseline.signals import isoformat
+from caseline.signals import isoformat, parse_time
 from caseline.table import ConditionFailed, Table
+
+AGAIN = timedelta(minutes=10)  # until a customer's account is asked for once more that nobody has read
 
 
 def rescore_cases(table: Table, identities: Iterable[str], scopes: Iterable[str], now: str) -> None:
@@ -20,12 +22,20 @@ def rescore_cases(table: Table, identities: Iterable[str], scopes: Iterable[str]
 
 
 def rescore_customers(table: Table, customer_ids: Iterable[str], now: str) -> None:
-    """The same for customers by id, of which some may have been merged since, or never come to be."""
-    for customer_id in sorted({str(row["customer_id"]) for row in load_customers(table, customer_ids).values()}):
-        # Somebody without an open case is read again, too, and who never had one for the first time: their renewal may be near. What was read is old now.
-        table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", "SET due_shard = :shard, due_at = :now REMOVE account_as_of", shard="look", now=now)
+    """The same for customers by id, of which some may have been merged since, or never come to be. An account may have so many that asking dies on the way:
+    whoever was asked for is passed over by the next."""
+    known = {str(row["customer_id"]): row for row in load_customers(table, customer_ids).values()}
+    for customer_id in sorted(customer_id for customer_id, row in known.items() if not _is_asked_for(row, now)):
         for claim in load_claims(table, customer_id):
             rescore_case(table, claim["case_key"], now)
+        # Somebody without an open case is read again, too, and who never had one for the first time: their renewal may be near. What was read is old now.
+        table.update(f"CUSTOMER#{customer_id}", "CUSTOMER", "SET due_shard = :shard, due_at = :now REMOVE account_as_of", shard="look", now=now)
+
+
+def _is_asked_for(customer: Mapping[str, Any], now: str) -> bool:
+    """A short while ago, and nobody has read the account since."""
+    since = isoformat(parse_time(now) - AGAIN)
+    return "account_as_of" not in customer and customer.get("due_shard") == "look" and since <= str(customer.get("due_at", "")) <= now
 
 
 def rescore_case(table: Table, case_key: str, now: str) -> None:
