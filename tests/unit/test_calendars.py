@@ -106,7 +106,7 @@ def test_targets_by_brand_clock_channel_and_band():
     assert find_target(policy, NEXT, "P3", ("x",), "acme") == timedelta(minutes=240), "as for the first"
     assert find_target(policy, RESOLUTION, "P4", ("x",), "other") == timedelta(minutes=400)
     assert find_target(policy, RESOLUTION, "P4", ("x",), "acme") == timedelta(minutes=4)
-    assert find_target(load_policy(), RESOLUTION, "P4") is None and calendar_of(load_policy(), "acme") is None
+    assert find_target(load_policy(), RESOLUTION, "P4", (), "acme") is None and calendar_of(load_policy(), "acme") is None
 
 
 def test_a_weekend_and_a_holiday_do_not_count():

@@ -68,8 +68,8 @@ def test_join_window_is_in_hours() -> None:
 def test_reply_target_is_that_of_the_channel_or_the_kind_where_there_is_one() -> None:
     policy = load_policy("version: 1\nsla: {channels: {postmark: {P1: 45, P2: 60, P3: 240, P4: 720}, email: {P1: 60, P2: 240, P3: 720, P4: 2880}}}")
     ways = [ways_of({"channel": channel, "kind": kind}) for channel, kind in (("x", "post"), ("ses", "email"), ("postmark", "email"))]
-    assert [reply_target(policy, "P1", each) for each in ways] == [timedelta(minutes=30), timedelta(minutes=60), timedelta(minutes=45)]
-    assert due_at(policy, NOON, "P2", ("x", "post")) == NOON + timedelta(hours=2)
+    assert [reply_target(policy, "P1", each, "") for each in ways] == [timedelta(minutes=30), timedelta(minutes=60), timedelta(minutes=45)]
+    assert due_at(policy, NOON, "P2", ("x", "post"), "") == NOON + timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_reply_target_is_that_of_the_channel_or_the_kind_where_there_is_one() ->
     [(None, 0.0), (NOON, 0.0), (NOON - timedelta(minutes=240), 0.5), (NOON - timedelta(hours=16), 2.0), (NOON + timedelta(hours=1), 0.0)],
 )
 def test_waited_is_the_share_of_the_target(asked: datetime | None, share: float) -> None:
-    assert waited_share(load_policy(), asked, NOON, "P3", ("x",)) == share
+    assert waited_share(load_policy(), asked, NOON, "P3", ("x",), "") == share
 
 
 def test_what_is_wrong_within_a_section_is_said_in_plain_words() -> None:

@@ -18,14 +18,14 @@ def ways_of(row: Mapping[str, Any]) -> Ways:
     return str(row["channel"]), str(row.get("kind") or "")
 
 
-def reply_target(policy: Policy, band: str = "P4", ways: Ways = (), brand: str = "") -> timedelta:
+def reply_target(policy: Policy, band: str, ways: Ways, brand: str) -> timedelta:
     """The time to the first reply; the channel's own target where the policy has one, and the brand's own before that."""
     found = find_target(policy, FIRST, band, ways, brand)
     assert found is not None, "the first reply always has a target"
     return found
 
 
-def find_target(policy: Policy, clock: str, band: str, ways: Ways = (), brand: str = "") -> timedelta | None:
+def find_target(policy: Policy, clock: str, band: str, ways: Ways, brand: str) -> timedelta | None:
     """None where the policy sets none. The next reply has the target of the first unless it has its own."""
     for aim in policy.sla.aims(clock, brand):
         targets = next((aim.channels[way] for way in ways if way in aim.channels), aim.targets)
@@ -34,21 +34,21 @@ def find_target(policy: Policy, clock: str, band: str, ways: Ways = (), brand: s
     return find_target(policy, FIRST, band, ways, brand) if clock == NEXT else None
 
 
-def calendar_of(policy: Policy, brand: str = "") -> Calendar | None:
+def calendar_of(policy: Policy, brand: str) -> Calendar | None:
     """None where all time counts."""
     return policy.calendars.find(brand)
 
 
-def add_time(policy: Policy, start: datetime, amount: timedelta, brand: str = "") -> datetime:
+def add_time(policy: Policy, start: datetime, amount: timedelta, brand: str) -> datetime:
     calendar = calendar_of(policy, brand)
     return calendar.add(start, amount) if calendar else start + amount
 
 
-def due_at(policy: Policy, asked_at: datetime, band: str = "P4", ways: Ways = (), brand: str = "") -> datetime:
+def due_at(policy: Policy, asked_at: datetime, band: str, ways: Ways, brand: str) -> datetime:
     return add_time(policy, asked_at, reply_target(policy, band, ways, brand), brand)
 
 
-def waited_share(policy: Policy, asked_at: datetime | None, now: datetime, band: str = "P4", ways: Ways = (), brand: str = "") -> float:
+def waited_share(policy: Policy, asked_at: datetime | None, now: datetime, band: str, ways: Ways, brand: str) -> float:
     """The share of the target that has passed since the first unanswered ask: 1.0 is due now, 0 is nothing unanswered."""
     if asked_at is None:
         return 0.0

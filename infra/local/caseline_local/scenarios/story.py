@@ -98,8 +98,8 @@ class Story:
         return {"account_id": f"A-{firm.lower().replace(' ', '-')}", "account_name": firm, **usual, **contact, "handles": handles, **facts}
 
 
-def list_stories(folder: Path = FOLDER) -> list[str]:
-    return sorted(file.stem for file in folder.glob("*.yaml") if "\nsteps:" in file.read_text(encoding="utf-8"))
+def list_stories() -> list[str]:
+    return sorted(file.stem for file in FOLDER.glob("*.yaml") if "\nsteps:" in file.read_text(encoding="utf-8"))
 
 
 def load_story(name: str, folder: Path = FOLDER) -> Story:

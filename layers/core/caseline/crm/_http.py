@@ -74,15 +74,7 @@ class Answer:
             raise CrmUnavailableError(f"{self.crm} answered {self.status} with what is not JSON") from None
 
     def object(self) -> Mapping[str, Any]:
-        """The object of an error, or an empty one: an outage answers with a page of HTML, and then the status alone counts."""
-        try:
-            body = self.json()
-        except CrmUnavailableError:
-            return {}
-        return body if isinstance(body, Mapping) else {}
-
-    def members(self) -> Mapping[str, Any]:
-        """Of the object that it is, none of anything else: an outage is answered with a page of HTML, and then the status alone counts."""
+        """An empty one where it is anything else: an outage answers with a page of HTML, and then the status alone counts."""
         try:
             body = self.json()
         except CrmUnavailableError:

@@ -188,7 +188,7 @@ def find_overdue(policy: Policy, history: History) -> list[Item]:
 
 
 def _due_at(policy: Policy, row: Item) -> datetime:
-    return due_at(policy, parse_time(asks_of(row)[-1]), ways=ways_of(row), brand=row["brand"])
+    return due_at(policy, parse_time(asks_of(row)[-1]), "P4", ways_of(row), row["brand"])
 
 
 def _worse(count: int) -> float:

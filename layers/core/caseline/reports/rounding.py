@@ -19,9 +19,9 @@ def round_away(number: Fraction | float, digits: int = 0) -> float:
     return rounded / scale if digits else rounded
 
 
-def percent(part: int, whole: int, digits: int = 1) -> float | None:
+def percent(part: int, whole: int) -> float | None:
     """None where there is nothing to count."""
-    return round_away(Fraction(100 * part, whole), digits) if whole else None
+    return round_away(Fraction(100 * part, whole), 1) if whole else None
 
 
 def mean(numbers: Iterable[float], digits: int = 2) -> float | None:

@@ -28,7 +28,7 @@ class StrangerError(CrmRejectedError):
 
 def error_of(answer: Answer, kind: str = "") -> CrmError:
     """`kind` is what the call was about: ticket, contact or company."""
-    body = answer.members()
+    body = answer.object()
     complaints = [each for each in body.get("errors") or () if isinstance(each, Mapping)] if isinstance(body.get("errors"), list) else []
     codes = {str(each.get("field")): _clean(str(each.get("code"))) for each in complaints}
     name = _clean(next(iter(codes), "").rpartition(".")[2])

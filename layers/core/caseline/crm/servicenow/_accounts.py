@@ -78,11 +78,11 @@ class Accounts:
 
     def _parts(self, ids: Sequence[str]) -> dict[str, Part]:
         settings, fields = self._settings, self._settings.contract_fields
-        parts = {"open_cases": count_part(settings.case_table, f"{id_in('account', ids)}^active=true", "account")}
+        parts = {"open_cases": count_part(settings.case_table, f"{id_in('account', ids)}^active=true")}
         if settings.contract_table:
             parts["contracts"] = list_part(settings.contract_table, id_in(fields["account"], ids), fields.values(), MAX_CONTRACTS)
         if settings.purchase_table:
-            parts["purchases"] = count_part(settings.purchase_table, id_in("account", ids), "account")
+            parts["purchases"] = count_part(settings.purchase_table, id_in("account", ids))
         return parts
 
     def _rows(self, part: Part, answer: Answer) -> list[Row]:

@@ -87,8 +87,9 @@ def list_part(table: str, query: str, fields: Iterable[str], limit: int, **param
     return Part("GET", table_path(table, query=query, fields=names, limit=str(limit), suppress_pagination_header="true", **params), table)
 
 
-def count_part(table: str, query: str, by: str) -> Part:
-    path = f"/api/now/stats/{table}?" + urlencode({"sysparm_query": query, "sysparm_count": "true", "sysparm_group_by": by})
+def count_part(table: str, query: str) -> Part:
+    """By account."""
+    path = f"/api/now/stats/{table}?" + urlencode({"sysparm_query": query, "sysparm_count": "true", "sysparm_group_by": "account"})
     return Part("GET", path, table)
 
 

@@ -31,7 +31,7 @@ class DuplicateError(CrmConflictError):
 
 
 def error_of(answer: Answer) -> CrmError:
-    body = answer.members()
+    body = answer.object()
     code, details = code_of(body), body.get("details")
     fields = {str(name): texts_of(complaints) for name, complaints in details.items()} if isinstance(details, Mapping) else {}
     if answer.status == 429:
@@ -56,7 +56,7 @@ def _refused(plain: str, fields: Mapping[str, str]) -> CrmError:
 
 def is_not_found(answer: Answer) -> bool:
     """Whether Zendesk itself says so: an answer of something between us and it is no proof that a record is gone."""
-    return answer.status == 404 and code_of(answer.members()) in ("RecordNotFound", "NotFound")
+    return answer.status == 404 and code_of(answer.object()) in ("RecordNotFound", "NotFound")
 
 
 def code_of(body: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ class Login:
             raise CrmAuthError(f"Zendesk answered {answer.status} to the login")
         if answer.status not in (200, 201):
             raise error_of(answer)
-        token, seconds = answer.members().get("access_token"), answer.members().get("expires_in")
+        token, seconds = answer.object().get("access_token"), answer.object().get("expires_in")
         if not isinstance(token, str) or not token:
             raise CrmUnavailableError("Zendesk answered a login without a token")
         self._header, self._until = f"Bearer {token}", self._clock() + timedelta(seconds=seconds if isinstance(seconds, int) else LASTING) - EARLY
