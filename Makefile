@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-bottlecrm lint bench docs crm-packages sam validate build lock clean
+.PHONY: help setup run test test-bottlecrm lint bench evaluate docs crm-packages validate build lock clean
 
 PYTHON ?= python3
 PIP_FLAGS := --quiet --disable-pip-version-check
