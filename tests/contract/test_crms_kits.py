@@ -12,6 +12,7 @@ from caseline.crm import crm_names
 
 from tests.kit.crms import ABILITIES, RECORD, VARIANTS, World, kit_names, open_world, why_not
 from tests.kit.saving import quick
+from tests.kit.scenes import SCHEMA, cost
 
 
 def test_each_crm_has_a_kit() -> None:
@@ -38,6 +39,8 @@ def _do(world: World, ability: str, ids: dict[str, str], crm_id: str, into: str)
         "merge": lambda: world.merge_case(crm_id, into),
         "parts": lambda: world.simulator is not None and world.simulator.fail_part(0),
         "drop": lambda: world.drop_field(*what.split(".")),
+        "plan": lambda: world.simulator is not None and cost(world, lambda: world.adapter().plan(SCHEMA)) > 0,
+        "apply": lambda: any(step.by == "api" for step in world.adapter().plan(SCHEMA)),
     }[act]()
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
+from caseline.crm._http import HttpApi
 from caseline.errors import CrmAuthError, CrmConflictError, CrmError, CrmNotFoundError, CrmRateLimitError, CrmRejectedError, CrmUnavailableError
 
 from tests.kit.crms import RECORD
-from tests.kit.scenes import ACTIONS, READING, SCHEMA, at_once, scene_of, the_case, told
+from tests.kit.saving import quick
+from tests.kit.scenes import ACTIONS, READING, SCHEMA, at_once, doing, scene_of, the_case, told
 from tests.kit.simulated import Call, Reply, Simulator, serving
 
 
@@ -67,13 +70,13 @@ STATUSES = {
 }  # fmt: skip
 # What may mean something else than an error where a field, a page or a permission is asked for.
 ODD_HERE = {404, 409, 412, 422}
-TELLING = {"profile": ODD_HERE, "contact": ODD_HERE, "changes": ODD_HERE, "list": ODD_HERE, "check": {403, *ODD_HERE}}
+TELLING = {"profile": ODD_HERE, "contact": ODD_HERE, "changes": ODD_HERE, "list": ODD_HERE, "check": {403, *ODD_HERE}, "plan": ODD_HERE, "apply": ODD_HERE}
 
 
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("action", ACTIONS)
+@doing()
 def test_each_status_has_its_error(remote: Any, action: str, status: int) -> None:
-    scene = scene_of(remote)
+    scene = scene_of(remote, action=action)
     cases, calls = remote.cases(), len(remote.simulator.calls)
     remote.wire.answer("", status, times=50)
     try:
@@ -87,9 +90,9 @@ def test_each_status_has_its_error(remote: Any, action: str, status: int) -> Non
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0), ("soon", None), ("", None)])
-@pytest.mark.parametrize("action", ACTIONS)
+@doing()
 def test_retry_after_is_passed_on(remote: Any, action: str, header: str, seconds: float | None) -> None:
-    scene = scene_of(remote)
+    scene = scene_of(remote, action=action)
     remote.wire.answer("", 429, {"Retry-After": header} if header else {}, times=50)
     with pytest.raises(CrmRateLimitError) as caught:
         ACTIONS[action](scene)
@@ -106,15 +109,33 @@ def test_an_answer_that_takes_too_long_is_unavailable(remote: Any, action: str, 
     assert "ann@example.com" not in str(caught.value)
 
 
+@doing()
+def test_an_answer_that_drips_is_unavailable(remote: Any, action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at for each piece, and the second is too late; an answer without a body cannot drip."""
+    session, limits, _, clock = HttpApi.__init__.__defaults__ or ()
+    scene, seconds = scene_of(remote, action=action), count(step=limits.total * 2 / 3)
+    monkeypatch.setattr(HttpApi.__init__, "__defaults__", (session, limits, lambda: next(seconds), clock))
+    scene = replace(scene, crm=quick(remote))
+    scene.crm.find_account(["email:nobody@example.com"])
+    remote.wire.break_off("", "drip", times=50)
+    try:
+        ACTIONS[action](scene)
+        assert action not in READING
+    except CrmUnavailableError as error:
+        assert "ann@example.com" not in str(error)
+
+
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "malformed", "redirect"])
-@pytest.mark.parametrize("action", ACTIONS)
+@doing()
 def test_an_answer_that_does_not_come_is_unavailable(remote: Any, action: str, fault: str) -> None:
-    """An answer without a body cannot be malformed; after it all goes on as before."""
-    scene = scene_of(remote)
+    """An answer without a body cannot be malformed, and of a refusal the status counts; after it all goes on as before."""
+    scene = scene_of(remote, action=action)
     remote.wire.break_off("", fault)
     try:
         ACTIONS[action](scene)
         assert fault == "malformed" and action not in READING
+    except CrmRejectedError:
+        assert (fault, action) == ("malformed", "apply")
     except CrmUnavailableError as error:
         assert "ann@example.com" not in str(error)
     if action == "save":

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caseline.crm import CaseRecord, NewContact, Note, Profile, SavedCase
+from caseline.crm import CaseRecord, NewContact, Note, Profile, SavedCase, Step
 from caseline.crm._schema import read_schema
 from caseline.errors import CrmUnavailableError
 from ruamel.yaml import YAML
 
-from tests.kit.crms import RECORD, StoredCase, World, kits_that
+from tests.kit.crms import ABILITIES, RECORD, StoredCase, World, kit_names, kits_that
 
 SCHEMA = read_schema(YAML(typ="safe", pure=True).load(Path(__file__).parents[2].joinpath("infra/crm/schema.yaml").read_text()))
 BEFORE = {"status": "open", "band": "P1", "queue": "senior-care", "owner": ""}
@@ -111,23 +111,32 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     return [answers[number] for number in range(len(calls))]
 
 
+NO_STEP = Step("", "", "hand")
+
+
 @dataclass(frozen=True)
 class Scene:
-    """A CRM with a contact and a case, and an adapter that is logged in."""
+    """A CRM with a contact and a case, and an adapter that is logged in. `step` is what setting it up would do first."""
 
     world: Any
     crm: Any
     saved: SavedCase
     profile: Profile
     cursor: str
+    step: Step
 
 
-def scene_of(world: Any, impatient: bool = False) -> Scene:
-    """Its adapter is impatient from now on, if asked for: what went before may take as long as it does."""
+def scene_of(world: Any, impatient: bool = False, action: str = "") -> Scene:
+    """Its adapter is impatient from now on, if asked for: what went before may take as long as it does. There is something to do for the action."""
     profile, crm = a_profile(world), world.adapter()
     saved = crm.save_case(RECORD)
-    scene = Scene(world, crm, saved, profile, crm.read_changes("")[1])
+    scene = Scene(world, crm, saved, profile, crm.read_changes("")[1], _first_step(world) if action == "apply" else NO_STEP)
     return replace(scene, crm=_logged_in(world.adapter(impatient=True))) if impatient else scene
+
+
+def _first_step(world: Any) -> Step:
+    world.drop_field("contact", "health")
+    return next(step for step in world.adapter().plan(SCHEMA) if step.by == "api")
 
 
 def _logged_in(crm: Any) -> Any:
@@ -148,8 +157,16 @@ ACTIONS: dict[str, Callable[[Scene], Any]] = {
     "changes": lambda scene: scene.crm.read_changes(scene.cursor),
     "list": lambda scene: scene.crm.list_cases(),
     "check": lambda scene: scene.crm.check(SCHEMA),
+    "plan": lambda scene: scene.crm.plan(SCHEMA),
+    "apply": lambda scene: scene.crm.apply(scene.step),
 }
-READING = ("find", "changes", "list", "check")
+READING = ("find", "changes", "list", "check", "plan")
+
+
+def doing(*actions: str) -> pytest.MarkDecorator:
+    """The test is of each of these actions, of all if none is named, in each CRM that is reached over HTTP and can do it."""
+    names = {action: kits_that(action) if action in ABILITIES else [name for name in kit_names() if name != "builtin"] for action in actions or ACTIONS}
+    return pytest.mark.parametrize(("action", "remote"), [(action, name) for action, kits in names.items() for name in kits], indirect=["remote"])
 
 
 # Of a simulator, what is no part of the CRM's records: what came in over the wire, and what is remembered of a request for an hour or two.

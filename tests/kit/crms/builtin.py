@@ -24,6 +24,8 @@ LACKS = {
     "lock": "it is written under conditions, by nobody for long",
     "drop": "its fields are its own",
     "parts": "it takes no requests",
+    "plan": "its fields are its own",
+    "apply": "its fields are its own",
     "webhook": "people work with it through Caseline itself",
 }
 

@@ -32,7 +32,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 WEBHOOK_SECRET, WEBHOOK_URL = "oracle-webhook-password", "https://hooks.example.com/webhooks/crm/main"
 READING, WRITING, NOTING = "GET .*/contacts|POST .*11.13.18.05$", f"(POST|PATCH) .*/{CASE}", "POST .*11.13.18.05$"
-LACKS = {"merge": "Fusion has no merge that leaves a trace"}
+LACKS = {"merge": "Fusion has no merge that leaves a trace", "apply": "fields are made in its sandbox"}
 
 
 class OracleWorld(HttpWorld):

@@ -25,7 +25,12 @@ GRADES = {"strategic": "A", "enterprise": "B", "mid": "C", "smb": "D", "trial": 
 URGENCIES = {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"}
 OUTCOMES = {"valid": "justified", "not_an_issue": "unjustified"}
 TYPES = {"case": "ticket.changed", "comment": "note.added", "contact": "person.changed", "account": "customer.changed", "deleted": "ticket.removed"}
-LACKS = {"parts": "each request is one thing", "drop": "who runs the CRM keeps its mapping right"}
+LACKS = {
+    "parts": "each request is one thing",
+    "drop": "who runs the CRM keeps its mapping right",
+    "plan": "what lacks is seen in the mapping",
+    "apply": "a mapping makes no fields",
+}
 
 
 class RestWorld:

@@ -41,7 +41,7 @@ class SapWire:
             self._faults.add(kind, match, **values)
 
 
-LACKS = {"parts": "it has no batch for cases", "merge": "cases are not merged"}
+LACKS = {"parts": "it has no batch for cases", "merge": "cases are not merged", "apply": "SAP makes fields by hand only"}
 
 
 SHIPPED = {"count_cases": False}

@@ -21,6 +21,7 @@ ENTITIES = {"case": CASES, "contact": CONTACTS, "account": ACCOUNTS}
 STATUS = "ServiceRequestUserLifeCycleStatusCode"
 LACKS = {
     "merge": "tickets are not merged",
+    "apply": "SAP makes fields by hand only",
     **{f"webhook {kind}": "polling tells more of it" for kind in ("case", "comment", "contact", "account")},
 }
 

@@ -24,7 +24,13 @@ SECRET = {"username": ME, "password": PASSWORD}
 WEBHOOK_SECRET = "a-secret-for-the-news-of-wordpress"
 PRIORITIES = {"P1": "high", "P2": "high", "P3": "medium", "P4": "low"}
 KINDS = {"case": "cases", "contact": "people", "account": "accounts", "comment": "comments", "deleted": "deleted"}
-LACKS = {"parts": "each request is one thing", "merge": "tasks are not merged", "drop": "a post takes any meta"}
+LACKS = {
+    "parts": "each request is one thing",
+    "merge": "tasks are not merged",
+    "drop": "a post takes any meta",
+    "apply": "a post takes any meta",
+    "plan": "the plugin has all of it",
+}
 
 
 class WordPressWorld:

@@ -198,6 +198,15 @@ def serving(simulator: Simulator) -> Iterator[str]:
         thread.join()
 
 
+class _Drops(io.BytesIO):
+    """Byte by byte."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(1)
+
+    read1 = read
+
+
 class _InProcess(BaseAdapter):
     """`before(call)` and `after(call)` may raise: a process that dies before or after the CRM did its work."""
 
@@ -223,7 +232,8 @@ class _InProcess(BaseAdapter):
         content = content[: len(content) // 2] if fault and fault.kind == "malformed" else content
         headers = {"Content-Type": self._simulator.content_type, **reply.headers}
         response = requests.Response()
-        response.raw = HTTPResponse(io.BytesIO(content), headers=headers, status=reply.status, preload_content=False)
+        body = _Drops(content) if fault and fault.kind == "drip" else io.BytesIO(content)
+        response.raw = HTTPResponse(body, headers=headers, status=reply.status, preload_content=False)
         response.status_code, response.url, response.request = reply.status, request.url, request
         response.headers.update(headers)
         return response
