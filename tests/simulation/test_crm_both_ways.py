@@ -168,3 +168,18 @@ def test_the_nights_count_names_each_difference(remote):
     kinds = sorted((difference["kind"], difference["case_key"]) for difference in report["differences"])
     assert kinds == sorted([("doubled", first["case_key"]), ("missing", third["case_key"]), ("status", second["case_key"]), ("unknown", "case-unknown")])
     assert (report["here"], report["there"], report["count"]) == (3, 4, 4) and read_report(remote.table)["count"] == 4
+
+
+def test_an_older_version_that_stands_there_is_written_again(remote):
+    """A writer that was too slow overwrote the newest, and died before it could know."""
+    speak(remote, 1)
+    (case,) = remote.cases()
+    sent = len(remote.crm.records)
+    remote.crm.standing = [StandingCase(case["crm"]["id"], case["case_key"], "open", version=case["wrote"] - 1)]
+    for _ in range(2):
+        remote.go_on(hours=2)
+        assert [each["kind"] for each in Reconciler(remote.table, remote.crm, remote.clock).reconcile()["differences"]] == ["version"]
+        remote.watch()
+    assert [record.version for record in remote.crm.records[sent:]] == [case["version"]] * 2
+    (case,) = remote.cases()
+    assert case["pushed_version"] == case["version"] and case["crm"]["sync"] == "synced"

@@ -1,9 +1,11 @@
-"""Nightly, and when somebody asks: both sides are counted, and each difference is reported. Nothing is mended by guess; what was not pushed is pushed again."""
+"""Nightly, and when somebody asks: both sides are counted, and each difference is reported. Nothing is mended by guess; only an older version of ours that
+stands in the CRM is written again: a writer that was too slow put it there after the newest, and died before it could know."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,8 +16,9 @@ from caseline.crm import Crm, StandingCase
 from caseline.errors import CrmError
 from caseline.metrics import emit
 from caseline.signals import isoformat, parse_time
-from caseline.table import Item, Table
+from caseline.table import ConditionFailed, Item, Table
 
+VERSION = "version"
 LISTED = 200  # differences that the report names; the counts go on
 PAGES = 1_000
 SETTLED = timedelta(minutes=60)  # a case younger than this may be on its way
@@ -48,6 +51,9 @@ class Reconciler:
             there.setdefault(case.case_key, []).append(case)
         here = {row["case_key"]: row for status in (OPEN, CLOSED) for row in self.table.list_rows(f"CASES#{status}")}
         differences = [*self._missing(here, there), *_unknown(here, there, self.table), *_doubled(there), *_unlike(here, there)]
+        for difference in differences[:LISTED]:
+            if difference["kind"] == VERSION:
+                self._write_again(here[difference["case_key"]])
         report = {
             "crm": self.crm.name, "at": isoformat(self.clock()), "here": len(here), "there": sum(map(len, there.values())),
             "count": len(differences), "differences": differences[:LISTED],
@@ -55,6 +61,13 @@ class Reconciler:
         self.table.put({"PK": REPORT[0], "SK": REPORT[1], "type": "reconciliation", **report})
         emit({"CrmDifferences": len(differences)}, f"crm/{self.crm.name}", self.clock(), self.stack)
         return report
+
+    def _write_again(self, row: Item) -> None:
+        """By the watcher, unless it was written meanwhile; a closed case stands as it is."""
+        now, same = isoformat(self.clock()), "wrote = :wrote AND #status = :open AND pushed_version = version"
+        with suppress(ConditionFailed):
+            expression, names = "SET pushed_version = :none, due_shard = :due, due_at = :now", {"#status": "status"}
+            self.table.update(row["PK"], row["SK"], expression, same, names, wrote=row["wrote"], open=OPEN, none=0, due="due", now=now)
 
     def _standing(self) -> Iterator[StandingCase]:
         cursor = ""
@@ -92,7 +105,7 @@ def _unlike(here: dict[str, Item], there: dict[str, list[StandingCase]]) -> Iter
             if case.status != row["status"]:
                 yield _difference("status", case_key, case.crm_id, f"{row['status']} here, {case.status} in the CRM")
             elif case.version is not None and case.version < row.get("wrote", 0):  # what came from there raises our version alone
-                yield _difference("version", case_key, case.crm_id, f"version {row['wrote']} was written, {case.version} stands in the CRM")
+                yield _difference(VERSION, case_key, case.crm_id, f"version {row['wrote']} was written, {case.version} stands in the CRM")
 
 
 def _difference(kind: str, case_key: str, crm_id: str, text: str) -> dict[str, Any]:
