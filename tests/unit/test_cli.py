@@ -126,6 +126,18 @@ def test_a_trial_names_what_it_did_not_judge_and_why_a_case_changes():
     assert [policy_trial._say_why(case) for case in report["cases"]] == ["another band for the same score", "another queue"]
 
 
+@pytest.mark.parametrize("lock", [
+    "", "[1]", '{"pid": 1}',
+    '{"pid": 1, "port": 9, "services": {"endpoint": "http://127.0.0.1:9", "region": "eu-west-1", "table": "t", "bucket": "b", "policy": "p"}}',
+])  # fmt: skip
+def test_what_a_product_that_was_killed_leaves_is_nobody_who_answers(lock, tmp_path):
+    (tmp_path / "lock").write_text(lock)
+    (tmp_path / "api-token").write_text("token")
+    for words in (("report",), ("analysis", "report"), ("customers", "show", "cus_1")):
+        done = run(*words, "--home", tmp_path)
+        assert done.exit_code == 3 and f"caseline dev --home {tmp_path}" in done.output
+
+
 def test_files_for_the_built_in_crm_are_refused_where_another_is_configured(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG + "crm: {name: salesforce, instance_url: https://acme.my.salesforce.com}\n")
     (tmp_path / "rows.csv").write_text("account_id\n")

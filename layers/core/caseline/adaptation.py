@@ -116,7 +116,7 @@ def measure(analyser: Analyser, labels: Sequence[Label]) -> Report:
 def _judge(task: str, candidate: Learned, before: Report, after: Report) -> str:
     """Why a head is installed or not."""
     if task not in candidate.heads:
-        return "not learnt: too few labels, or all alike"
+        return "not learnt: labels of at least two kinds are needed, several of each"
     if after[task]["n"] < FEWEST_MEASURED:
         return f"not judged: {after[task]['n']} labels held back, {FEWEST_MEASURED} are needed; bring more"
     return "better" if _worth(task, after[task]) > _worth(task, before[task]) else "no better than what stands"

@@ -48,7 +48,8 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
         except NoRegionError:
             raise click.UsageError("say with --region where the stack is; the AWS profile has none") from None
         except (BotoCoreError, UnavailableError) as error:
-            raise UnreachableError(f"a service does not answer: {error}") from None
+            whose = f"stack {stack}" if stack else f"the product on {home}"
+            raise UnreachableError(f"{whose} does not answer: {error}" + ("" if stack else f"; start it with `caseline dev --home {home}`")) from None
 
     return run
 

@@ -73,7 +73,7 @@ def find_url(home: Path) -> str:
     """Where the product of `home` listens; the file `lock` says so while it runs."""
     try:
         port = int(json.loads((home / "lock").read_text())["port"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise UnreachableError(f"nothing runs on {home}; start it with `caseline dev --home {home}`") from None
     return f"http://127.0.0.1:{port}"
 
