@@ -147,8 +147,11 @@ def test_two_contacts_of_the_crm_are_never_one():
         Unions(table, "ann", AT.format(4)).merge(customer_id_of(PEOPLE[0]), customer_id_of(PEOPLE[1]))
     with pytest.raises(NotFoundError):
         Unions(table, "ann", AT.format(4)).merge(customer_id_of(PEOPLE[0]), "cus_none")
-    with pytest.raises(ConflictError, match="not joined"):
+    with pytest.raises(ConflictError, match="not joined to another customer; and nothing was joined to it"):
         Unions(table, "ann", AT.format(4)).split(customer_id_of(PEOPLE[0]))
+    see(table, [PEOPLE[0], PEOPLE[2]], 5)
+    with pytest.raises(ConflictError, match=f"split off one of those that were joined to it: {PEOPLE[2]}$"):
+        Unions(table, "ann", AT.format(6)).split(customer_id_of(PEOPLE[0]))
 
 
 def test_only_what_is_the_customers_own_is_split_off():

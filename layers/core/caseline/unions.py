@@ -67,7 +67,7 @@ class Unions:
     def _split_before(self, row: Item) -> tuple[str, str]:
         """A split that died before the cases had followed goes on; what was never joined cannot be split."""
         if not row.get("parting"):
-            raise ConflictError("this was not joined to another customer; the others were joined to it: split one of them")
+            raise ConflictError(f"this was not joined to another customer; {_say_joined(load_nodes(self.table, row), row)}")
         root_id, node_id = str(row["parting"][-1]).split(">")
         self._follow(node_id)
         return self._follow(root_id), node_id
@@ -171,6 +171,13 @@ def read_splits(table: Table, root: Item) -> list[Item]:
     nodes = sorted(nodes_of(root) | {str(root["customer_id"])})
     rows = [row for node_id in nodes for row in table.query(f"CUSTOMER#{node_id}", prefix="HISTORY#") if row.get("what") == "split"]
     return sorted({(row["at_time"], row["split"]): row for row in rows}.values(), key=lambda row: str(row["at_time"]), reverse=True)
+
+
+def _say_joined(nodes: Mapping[str, Item], root: Item) -> str:
+    """Which of its own can be split off."""
+    scope = str(root.get("scope", ""))
+    joined = [str(row["identity"]).removeprefix(identity_key("", scope)) for row in nodes.values() if row.get("merged_into")]
+    return f"split off one of those that were joined to it: {', '.join(sorted(joined)[:9])}" if joined else "and nothing was joined to it"
 
 
 def _check(winner: Item, loser: Item) -> None:
