@@ -9,7 +9,8 @@ import pytest
 from caseline.errors import QueryError
 from caseline.policy import SHIPPED, load_policy
 from caseline.policy_trial import try_policy
-from caseline_local.cli.policy_trial import compare, gather
+from caseline_local.cli.policy_diff import compare
+from caseline_local.cli.policy_trial import gather
 
 from tests.kit.accounts import vip
 from tests.kit.aws import aws

@@ -10,6 +10,7 @@ from caseline.signals import Signal
 from caseline.sources import Source
 from caseline.web import WebhookRequest
 from caseline_local.cli import samples
+from caseline_local.cli.freshening import freshen, freshen_event
 from caseline_local.cli.story import DEMO, fill_moments, load_story
 from caseline_local.cli.terminal import FindingsError
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -36,7 +37,7 @@ def read(name, fresh):
     source = Source("default", "acme", tuple(described.get("own_ids", ())), sample.get("secrets", ()), settings)
     if "event" in sample:
         return sample["expected"]["signals"], read_event(open_channel(channel), sample, source, fresh)
-    sent = samples.freshen(sample, NOW) if fresh else sample["request"]
+    sent = freshen(sample, NOW) if fresh else sample["request"]
     request = WebhookRequest("POST", sample["request"]["url"], sent["headers"], samples.body_of(sent), NOW)
     signed = open_channel(channel).sign(request, source)
     open_channel(channel).verify(signed, source)
@@ -44,7 +45,7 @@ def read(name, fresh):
 
 
 def read_event(channel, sample, source, fresh):
-    told = samples.freshen_event(sample, NOW) if fresh else {"event": sample["event"], "objects": sample.get("objects", {})}
+    told = freshen_event(sample, NOW) if fresh else {"event": sample["event"], "objects": sample.get("objects", {})}
 
     def read_object(bucket, key):
         content = told["objects"][f"{bucket}/{key}"]
@@ -72,7 +73,7 @@ def test_each_channel_has_one_to_begin_with():
 
 
 def test_a_value_can_be_set_and_a_wrong_path_is_said():
-    sample = samples.freshen(samples.load_sample("standard_webhooks", "post"), NOW)
+    sample = freshen(samples.load_sample("standard_webhooks", "post"), NOW)
     samples.set_value(sample, "data.author.name", "Zoe")
     assert sample["json"]["data"]["author"]["name"] == "Zoe"
     with pytest.raises(FindingsError, match=r"no data\.nobody\.name"):

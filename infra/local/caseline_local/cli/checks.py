@@ -10,73 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from caseline.errors import ConfigError
 
-from caseline_local.cli.api import Api, is_running
-from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words, read_file
+from caseline_local.cli.api import is_running
+from caseline_local.cli.patient import Bad, Patient, Skipped
+from caseline_local.cli.terminal import count_words
 
 ROOT = Path(__file__).resolve().parents[4]
 _PACKAGES = ("boto3", "moto", "chalice", "aws-lambda-powertools", "pydantic", "aws-sam-translator", "jinja2", "ruamel.yaml")
 _OLDEST = (3, 11)
 _DEAD = ("SignalsDeadLetters", "PollDeadLetters", "CompletionDeadLetters", "CrmDeadLetters", "EventDeadLetters", "StreamFailures")
-
-
-class Bad(Exception):  # noqa: N818 - a finding, not an error of ours
-    """What is wrong, and the command or the edit that mends it."""
-
-    def __init__(self, cause: str, fix: str) -> None:
-        super().__init__(cause)
-        self.fix = fix
-
-
-class Skipped(Exception):  # noqa: N818
-    """Cannot be looked at, for a reason that another check reports."""
-
-
-@dataclass
-class Patient:
-    home: Path
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        from caseline.configuration import read_config
-
-        return read_config(self.read("config.yaml"))
-
-    @cached_property
-    def api(self) -> Api:
-        if not is_running(self.home):
-            raise Skipped("nothing runs on this home")
-        return Api(self.home)
-
-    @cached_property
-    def totals(self) -> dict[str, int]:
-        return dict(self.ask("stats")["total"])
-
-    def list(self, name: str, cursor: str, **query: Any) -> list[dict[str, Any]]:
-        try:
-            return list(self.api.pages(name, cursor, **query))
-        except (FindingsError, UnreachableError) as error:
-            raise Bad(error.message, f"look into {self.home}/logs") from None
-
-    def read(self, name: str) -> str:
-        try:
-            return read_file(self.home / name)
-        except FindingsError as error:
-            raise Bad(error.message, f"edit {self.home}/{name}") from None
-        except OSError as error:
-            raise Bad(f"{self.home}/{name}: {error.strerror}", f"caseline dev --home {self.home}   (writes what is missing)") from None
-
-    def ask(self, *path: str) -> Any:
-        try:
-            return self.api.get(*path)
-        except (FindingsError, UnreachableError) as error:
-            raise Bad(error.message, f"look into {self.home}/logs") from None
 
 
 def check_python(patient: Patient) -> str:

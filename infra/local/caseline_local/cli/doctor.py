@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from caseline_local.cli.checks import CHECKS, Bad, Check, Patient, Skipped
+from caseline_local.cli.checks import CHECKS, Check
+from caseline_local.cli.patient import Bad, Patient, Skipped
 from caseline_local.cli.terminal import FindingsError, home_option, say, show
 
 

@@ -1,4 +1,4 @@
-"""`caseline policy simulate|diff`: what another policy would change, in numbers of its own and on the cases there are."""
+"""`caseline policy simulate`: what another policy would change of the cases there are."""
 
 from __future__ import annotations
 
@@ -12,37 +12,21 @@ from typing import Any
 
 import click
 from caseline.errors import ConfigError, QueryError
-from caseline.policy import BANDS, Policy, load_policy
+from caseline.policy import BANDS, load_policy
 
 from caseline_local.cli.api import Api, is_running
 from caseline_local.cli.crm_place import StackPlace
+from caseline_local.cli.policy_diff import POLICY_FILE, load
 from caseline_local.cli.terminal import FindingsError, band, clean, count_words, home_option, json_option, read_file, say, show, show_json
 
 KINDS = ("band", "raised", "lowered", "queue", "dropped", "added")
 _SHOWN = 40
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 @click.command()
-@click.argument("old", type=_file)
-@click.argument("new", type=_file)
-@json_option
-def diff(old: Path, new: Path, as_json: bool) -> None:
-    """What NEW says otherwise than OLD, number by number, with what either leaves out filled in."""
-    changes = compare(_load(old), _load(new))
-    if as_json:
-        show_json(changes)
-        return
-    told = [change for change in changes if not (_says_nothing(change["old"]) and _says_nothing(change["new"]))]
-    for change in told:
-        show(f"{change['place']}: {_plain(change['old'])} -> {_plain(change['new'])}")
-    say(f"{len(told)} difference{'' if len(told) == 1 else 's'}")
-
-
-@click.command()
-@click.argument("file", type=_file)
-@click.option("--against", type=_file, help="Compare with this policy instead of the one that stands.")
+@click.argument("file", type=POLICY_FILE)
+@click.option("--against", type=POLICY_FILE, help="Compare with this policy instead of the one that stands.")
 @click.option("--status", type=click.Choice(["open", "closed", "all"]), default="all", show_default=True, help="Which cases to judge again.")
 @click.option("--fail-on", "limits", multiple=True, metavar="KIND=N", help=f"Exit code 1 if more than N; of {', '.join(KINDS)}. Can be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="At most so many cases of each status.")
@@ -61,7 +45,7 @@ def simulate(
     allowed = dict(map(_read_limit, limits))
     files = {"policy": file} | ({"against": against} if against else {})
     for each in files.values():
-        _load(each)
+        load(each)
     wanted = {name: read_file(each) for name, each in files.items()}
     with _open(home, stack, region) as ask:
         report = gather(ask, wanted, ("open", "closed") if status == "all" else (status,), limit)
@@ -72,13 +56,6 @@ def simulate(
     beyond = [f"{name}: {report['counts'][name]}, allowed {most}" for name, most in allowed.items() if report["counts"][name] > most]
     if beyond:
         raise FindingsError("this policy changes more than allowed: " + "; ".join(beyond))
-
-
-def compare(old: Policy, new: Policy) -> list[dict[str, Any]]:
-    """`[{place, old, new}]`; a place as in `sla.targets.P1`, None where one of them has nothing."""
-    before, after = (dict(_flatten(policy.model_dump(mode="json", by_alias=True))) for policy in (old, new))
-    places = [place for place in dict.fromkeys((*before, *after)) if before.get(place) != after.get(place)]
-    return [{"place": place, "old": before.get(place), "new": after.get(place)} for place in places]
 
 
 def gather(ask: Ask, wanted: Mapping[str, Any], statuses: tuple[str, ...], limit: int) -> dict[str, Any]:
@@ -205,34 +182,3 @@ def _read_limit(text: str) -> tuple[str, int]:
     if kind not in KINDS or not most.isdecimal():
         raise click.UsageError(f"--fail-on {text}: write one of {', '.join(KINDS)}, = and a number: band=10")
     return kind, int(most)
-
-
-def _load(file: Path) -> Policy:
-    try:
-        return load_policy(read_file(file), file.name)
-    except ConfigError as error:
-        raise FindingsError(str(error)) from None
-
-
-def _says_nothing(value: Any) -> bool:
-    """As what a rule leaves out; a number says something, be it 0."""
-    return value is None or value is False or value in ("", [], {})
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    words = ", ".join(map(str, value)) if isinstance(value, list | dict) else str(value)
-    return "nothing" if _says_nothing(value) else clean(words, 300)
-
-
-def _flatten(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Lists of names stand whole; those of sections are walked."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from _flatten(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, part in enumerate(value):
-            yield from _flatten(part, f"{place}[{part.get('name') or part.get('queue') or ''}#{index}]")
-    else:
-        yield place, value

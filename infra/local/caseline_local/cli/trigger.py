@@ -18,6 +18,7 @@ from caseline.web import WebhookRequest
 from caseline_local.cli import samples
 from caseline_local.cli.api import Api
 from caseline_local.cli.explain import describe_crm
+from caseline_local.cli.freshening import freshen, freshen_event
 from caseline_local.cli.sources import Sender, find_sender
 from caseline_local.cli.terminal import FindingsError, UnreachableError, band, home_option, say, show
 
@@ -43,7 +44,7 @@ def trigger(event: str | None, source_name: str | None, changes: tuple[str, ...]
     channel, _, name = event.partition(".")
     sample = samples.load_sample(channel, name or samples.first_sample(channel)) if samples.all_names(channel) else {}
     sender = find_sender(home, channel, source_name, signs="event" not in sample)
-    fresh = (samples.freshen_event if "event" in sample else samples.freshen)(sample, sender.clock())
+    fresh = (freshen_event if "event" in sample else freshen)(sample, sender.clock())
     for change in changes:
         _change(fresh, change)
     started = time.monotonic()

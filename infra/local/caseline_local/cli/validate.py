@@ -11,7 +11,8 @@ import click
 from caseline.config_text import read_yaml
 from caseline.errors import ConfigError
 
-from caseline_local.cli.policy_trial import diff, simulate
+from caseline_local.cli.policy_diff import diff
+from caseline_local.cli.policy_trial import simulate
 from caseline_local.cli.terminal import FindingsError, UnreachableError, count_words, read_file, say, show
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
