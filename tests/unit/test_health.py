@@ -92,6 +92,11 @@ def test_two_complaints_that_nobody_sees_to_are_what_takes_most():
     assert health["value"] == 36 and health["lines"][2]["evidence"] == ["a", "b"]
 
 
+def test_one_mail_that_comes_by_two_ways_is_no_repeat():
+    health = find_health(POLICY, history(said(9, name="a"), said(9, name="b", channel="ses")))
+    assert health and "no repeat contacts in 30 days" in [line["text"] for line in health["lines"]]
+
+
 def test_the_trend_is_against_four_weeks_ago_and_revenue_is_at_risk_near_the_renewal():
     known = account(deal_value="1000", currency="EUR", renewal_date="2026-12-01")
     rows = [said(40, 0.9), rated(39, 10), said(2), rated(1, 0)]

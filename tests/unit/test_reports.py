@@ -39,9 +39,9 @@ def test_halves_are_rounded_away_from_zero_and_only_at_the_end():
 
 
 def test_nps_counts_a_zero_and_what_is_no_answer_does_not_count():
-    found = net_promoters([*answers(0, 6, 7, 8, 9, 10, 10, 10), rating(9.5, "half"), rating(5, "other scale", high=5, low=1)])
+    found = net_promoters([*answers(0, 6, 7, 8, 9, 10, 10, 10), rating(9.5, "half"), rating(5, "other scale", high=5, low=1), rating(11, "a"), rating(-1, "b")])
     assert (found["value"], found["promoters"], found["passives"], found["detractors"], found["n"]) == (25, 4, 2, 2, 8)
-    assert found["off_scale"] == 2 and found["margin"] == 57.5
+    assert found["off_scale"] == 4 and satisfaction([rating(6, "a", "csat", 1, 5)]) == [] and found["margin"] == 57.5
     assert net_promoters(answers(0))["value"] == -100 and net_promoters([])["value"] is None
 
 

@@ -165,14 +165,14 @@ PARTS: Mapping[str, Callable[[Policy, History], Part | None]] = {
 
 
 def find_repeats(policy: Policy, history: History, days: int = REPEATED) -> list[Item]:
-    """Contacts of the last days with an earlier one about the same within as many days."""
-    seen: dict[tuple[str, str], str] = {}
+    """Contacts of the last days with an earlier one about the same within as many days; of two at the same instant neither is earlier."""
+    seen: dict[tuple[str, str], list[str]] = {}
     found = []
     for row in first_of_turns(history.contacts, policy.metrics.turn_minutes):
         issue, before = (row["brand"], row["category"]), isoformat(parse_time(row["occurred_at"]) - timedelta(days=days))
-        if row["occurred_at"] >= history.ago(days) and seen.get(issue, "") >= before:
+        if row["occurred_at"] >= history.ago(days) and any(before <= moment < row["occurred_at"] for moment in seen.get(issue, ())):
             found.append(row)
-        seen[issue] = row["occurred_at"]
+        seen.setdefault(issue, []).append(row["occurred_at"])
     return found
 
 

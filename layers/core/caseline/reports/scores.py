@@ -33,13 +33,17 @@ def net_promoters(facts: Iterable[Fact], before: Iterable[Fact] = ()) -> dict[st
 
 def _count_nps(facts: Iterable[Fact]) -> dict[str, int]:
     known = [fact for fact in facts if fact["metric"] == "nps"]
-    valid = [fact for fact in known if (fact["low"], fact["high"]) == (0, 10) and float(fact["value"]).is_integer()]
+    valid = [fact for fact in known if (fact["low"], fact["high"]) == (0, 10) and _is_on_scale(fact) and float(fact["value"]).is_integer()]
     values = [fact["value"] for fact in latest_answers(valid)]
     promoters, detractors = sum(value >= 9 for value in values), sum(value <= 6 for value in values)
     return {
         "promoters": promoters, "passives": len(values) - promoters - detractors, "detractors": detractors, "n": len(values),
         "superseded": len(valid) - len(values), "off_scale": len(known) - len(valid),
     }  # fmt: skip
+
+
+def _is_on_scale(fact: Fact) -> bool:
+    return bool(fact["low"] <= fact["value"] <= fact["high"])
 
 
 def latest_answers(facts: Iterable[Fact]) -> list[Fact]:
@@ -77,7 +81,7 @@ def _by_scale(facts: Iterable[Fact], metric: str, methods: Mapping[tuple[float, 
     """A figure for each scale that was answered on; on one whose meaning nobody has settled the mean alone."""
     scales: dict[tuple[float, float], list[float]] = defaultdict(list)
     for fact in facts:
-        if fact["metric"] == metric:
+        if fact["metric"] == metric and _is_on_scale(fact):
             scales[(float(fact["low"]), float(fact["high"]))].append(fact["value"])
     return [_on_scale(scale, values, *methods.get(scale, ("mean", None))) for scale, values in sorted(scales.items())]
 
