@@ -153,6 +153,17 @@ def test_killed_at_any_call_of_merge_and_split_it_ends_alike(after):
         assert names(pipeline, case_of(pipeline, ANN)) == ["a"] and names(pipeline, case_of(pipeline, BEA)) == ["b", "c"], call
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_cases_follow_a_merge_by_a_kind_word_though_its_worker_dies(after):
+    for call in range(1, 14):
+        pipeline = Pipeline(MemoryCloud(), FakeCrm())
+        two_cases(pipeline)
+        pipeline.send(a_signal("t", "Thank you!", identities=(*ANN, *BEA)))
+        pipeline.kill_at(call, after)
+        pipeline.settle()
+        assert names(pipeline, the_case(pipeline)) == ["a", "b"], call
+
+
 def merge_again(pipeline: Pipeline) -> None:
     Unions(pipeline.table, "mo", isoformat(pipeline.now)).merge(customer(pipeline, ANN), customer(pipeline, BEA))
 

@@ -116,7 +116,7 @@ def _plan(table: Table, claimed: Claimed) -> _Plan:
     others = _others(identities, ids, found, roots)
     writes = join_writes(table, claimed, winner, losers, added, fresh, others)
     writes += [_free_write(table, ids[identity]) for identity in strays if ids[identity] in found]
-    return _Plan(winner["customer_id"], [row["customer_id"] for row in losers], writes)
+    return _Plan(winner["customer_id"], [*(row["customer_id"] for row in losers), *winner.get("merging", ())], writes)  # who joined them may have died
 
 
 def _unlisted(identities: Sequence[str], ids: Mapping[str, str], found: Mapping[str, Item], roots: list[Item], most: int) -> tuple[list[str], list[str]]:

@@ -65,7 +65,11 @@ def judge(policy: Policy, signals: Sequence[Item], category: str, scene: Scene, 
     ask = oldest_ask(signals, scene)
     seen = [(str(row["signal_id"]), evidence_of(policy, row, signals, _graver(policy, row, category), scene)) for row in signals]
     found = ((prioritise(policy, _with_wait(policy, evidence, ask, scene), override), signal_id) for signal_id, evidence in seen)
-    return max(found, key=lambda pair: pair[0].score)
+    return max(found, key=lambda pair: (pair[0].score, _without_floor(pair[0]), pair[1]))  # of equals always the same, whatever came first
+
+
+def _without_floor(priority: Priority) -> int:
+    return sum(line.points for line in priority.lines if line.factor != "floor")
 
 
 def evidence_of(policy: Policy, row: Item, signals: Sequence[Item], category: str, scene: Scene) -> Evidence:
