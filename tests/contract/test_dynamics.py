@@ -157,6 +157,16 @@ def test_a_case_has_the_owner_that_caseline_names(org: DynamicsWorld) -> None:
     assert org.org.rows("incident")[0]["ownerid"] == ("team", owners["crew"][6:-1])
 
 
+def test_a_case_that_we_made_and_nobody_took_has_no_owner(org: DynamicsWorld) -> None:
+    """It is our user's there. Whoever works it without taking it changes no owner that it has in Caseline."""
+    saved = adapter(org).save_case(replace(RECORD, first=True))
+    org.tick(3600)
+    cursor = adapter(org).read_changes()[1]
+    org.close_case(saved.crm_id)
+    told = [dict(change.fields) for change in adapter(org).read_changes(cursor)[0] if change.kind == "case"]
+    assert told and all(fields["status"] == CLOSED and "owner" not in fields for fields in told)
+
+
 # ---- accounts
 
 

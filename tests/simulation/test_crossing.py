@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from caseline import errors
 from caseline.cases.changes import work_case
-from caseline.crm import CaseRecord, Change, SavedCase
+from caseline.crm import CaseRecord, Change, SavedCase, StandingCase
 from caseline.crm._guard import OPENS_AT, PROBE_SECONDS
 from caseline.crm._optional import MissingFieldError
 from caseline.crm_messages import read_message, write_changes, write_messages
 from caseline.errors import CrmAuthError, CrmError, CrmForbiddenError, CrmRejectedError, CrmUnavailableError
 from caseline.policy import load_policy
+from caseline.reconciling import Reconciler
 
 from tests.kit.accounts import vip
 from tests.kit.aws import FakeCloud
@@ -325,3 +326,17 @@ def test_an_account_with_very_many_customers_is_asked_for_once_however_often_ask
     assert [case["version"] - versions[case["case_key"]] for case in remote.cases()] == [1] * 4
     remote.settle()
     assert remote.inbound().apply(change), "and again once it was read"
+
+
+# ---- both sides counted
+
+
+def test_a_closed_case_that_is_read_only_there_is_no_difference(remote):
+    """Dynamics takes nothing for a resolved case, so that each would be reported as behind, every night."""
+    speak(remote, 1)
+    case = the_case(remote)
+    remote.table.update(case["PK"], case["SK"], "SET wrote = :nine", nine=9)
+    for status, count in (("open", 1), ("closed", 0)):
+        remote.crm.standing = [StandingCase(case["crm"]["id"], case["case_key"], status, None, 1)]
+        assert status == "open" or hear(remote, status="closed")
+        assert Reconciler(remote.table, remote.crm, remote.clock).reconcile()["count"] == count

@@ -69,6 +69,8 @@ class Reader:
     def read(self, stream: Stream, row: Row, me: str, now: datetime) -> list[Change]:
         if DELETED in str(row.get("@odata.context", "")):
             return [Change("deleted", row["id"], now, fields={"entity": stream.entity})] if stream.entity in RECORDS else []
+        if me and str(row.get("_ownerid_value") or "").lower() == me:
+            row = {**row, "_ownerid_value": None}  # what we made and nobody has taken is nobody's
         found: list[Change] = _READERS[stream.entity](self, row, str(row.get("_modifiedby_value") or "").lower() == me)
         return found
 
@@ -89,7 +91,7 @@ class Reader:
         owner = str(row.get("_ownerid_value") or "").lower()
         ours = next((name for name, record in self._settings.owners.items() if owner and owner in record.lower()), None)
         return {
-            "status": "pending" if pending else status_of(row), "owner": ours or label_of(row, "_ownerid_value"),
+            "status": "pending" if pending else status_of(row), "owner": ours or (owner and label_of(row, "_ownerid_value")),
             "outcome": outcome_of(self._settings, row.get(self._settings.case_fields.get("outcome", ""))),
         }  # fmt: skip
 

@@ -126,7 +126,9 @@ def _work(target: Values, settings: Settings) -> dict[str, Any]:
     if str(target.get("statuscode")) in settings.status_pending and status != CLOSED:
         status = "pending"
     outcome = settings.option_name(OUTCOMES, target.get(settings.case_fields["outcome"]))
-    return {"status": status, "owner": target.get("ownerid.name") or target.get("ownerid"), "outcome": outcome}
+    is_ours = bool(settings.user_id) and str(target.get("ownerid") or "").lower() == settings.user_id.lower()
+    owner = None if is_ours else target.get("ownerid.name") or target.get("ownerid")  # what we made and nobody has taken is nobody's
+    return {"status": status, "owner": owner, "outcome": outcome}
 
 
 def _band(target: Values, known: Values, settings: Settings) -> str | None:
