@@ -340,3 +340,20 @@ def test_a_closed_case_that_is_read_only_there_is_no_difference(remote):
         remote.crm.standing = [StandingCase(case["crm"]["id"], case["case_key"], status, None, 1)]
         assert status == "open" or hear(remote, status="closed")
         assert Reconciler(remote.table, remote.crm, remote.clock).reconcile()["count"] == count
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_case_that_was_merged_away_there_is_no_difference(remote, told):
+    """Its record stays, closed and with our key; the survivor, which has another or none, is where the case stands. We are told, or find it as we save."""
+    speak(remote, 1)
+    case = the_case(remote)
+    if told:
+        assert hear(remote, kind="merged", entity="case", into="survivor")
+    else:
+        remote.crm.save_case = lambda record: SavedCase("survivor", "N9", "", False)
+        work(remote, owner="Mo")
+        push(remote)
+    remote.go_on(hours=2)
+    for standing in ([], [StandingCase(case["crm"]["id"], case["case_key"], "closed", None, 1)]):
+        remote.crm.standing = standing
+        assert Reconciler(remote.table, remote.crm, remote.clock).reconcile()["count"] == 0

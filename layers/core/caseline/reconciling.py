@@ -78,10 +78,10 @@ class Reconciler:
                 return
 
     def _missing(self, here: dict[str, Item], there: dict[str, list[StandingCase]]) -> Iterator[dict[str, Any]]:
-        """A case that the CRM should have by now and has not; one that was merged there into another of ours stands under that one's key."""
-        before, ids = self.clock() - SETTLED, {case.crm_id for cases in there.values() for case in cases}
+        """A case that the CRM should have by now and has not; one that was merged there stands without our key, or under another's."""
+        before = self.clock() - SETTLED
         for case_key, row in here.items():
-            if case_key not in there and row["crm"].get("id") not in ids and row["status"] == OPEN and parse_time(row["opened_at"]) < before:
+            if case_key not in there and not row.get("merged_there") and row["status"] == OPEN and parse_time(row["opened_at"]) < before:
                 yield _difference("missing", case_key, row["crm"].get("id", ""), "open here and not in the CRM")
 
 
@@ -102,8 +102,8 @@ def _doubled(there: dict[str, list[StandingCase]]) -> Iterator[dict[str, Any]]:
 def _unlike(here: dict[str, Item], there: dict[str, list[StandingCase]]) -> Iterator[dict[str, Any]]:
     """Of the record where the case stands: one that was merged away keeps our key."""
     for case_key, row in here.items():
-        place = row["crm"].get("id")
-        for case in islice((case for case in there.get(case_key, ()) if not place or case.crm_id == place), 1):
+        place = row["crm"].get("id") if row.get("merged_there") else ""
+        for case in islice((case for case in there.get(case_key, ()) if place in ("", case.crm_id)), 1):
             if case.status != row["status"]:
                 yield _difference("status", case_key, case.crm_id, f"{row['status']} here, {case.status} in the CRM")
             elif row["status"] == OPEN and case.version is not None and case.version < row.get("wrote", 0):

@@ -137,8 +137,8 @@ class Inbound:
             return self._change(case, {"status": CLOSED, "note": f"Merged into case {survivor['case_key']} in {self.crm}."}, change)
         self.table.put(crm_case_key(self.crm, into) | {"type": "crm_case", "case_key": case["case_key"]})
         with suppress(ConditionFailed):  # a push has found the survivor meanwhile
-            condition = "attribute_not_exists(crm.#id) OR crm.#id = :gone"
-            self.table.update(case["PK"], case["SK"], "SET crm.#id = :into", condition, {"#id": "id"}, into=into, gone=change.crm_id)
+            where, condition = "SET crm.#id = :into, merged_there = :yes", "attribute_not_exists(crm.#id) OR crm.#id = :gone"
+            self.table.update(case["PK"], case["SK"], where, condition, {"#id": "id"}, into=into, gone=change.crm_id, yes=True)
         return True
 
     def _note(self, case: Item, **facts: Any) -> None:

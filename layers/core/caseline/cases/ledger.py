@@ -163,7 +163,7 @@ def told_rows(case: Mapping[str, Any]) -> list[Item]:
 
 # What the outbox keeps on a case, and judgement never touches.
 PUSHED = frozenset({"pushed_version", "crm", "lease_until", "fence", "upto", "sending", "sent", "noted", "noted_version", "wrote", "pushed_at",
-                    "gone", "taken_back", "remains", "in_field"})  # fmt: skip
+                    "gone", "taken_back", "remains", "in_field", "merged_there"})  # fmt: skip
 
 
 def count_of(case: Mapping[str, Any]) -> int:

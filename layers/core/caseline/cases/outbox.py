@@ -118,6 +118,8 @@ class Outbox:
         self._mark_saved(case, record, saved)
         if saved.crm_id != record.crm_id:
             self._tell(case, record, saved)
+        if saved.crm_id != record.crm_id != "" and not saved.created:
+            self.table.update(case["PK"], case["SK"], "SET merged_there = :yes", yes=True)
         if saved.status == CLOSED and record.status == OPEN:
             self._close(case)
 
