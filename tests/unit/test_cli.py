@@ -205,6 +205,7 @@ def test_a_new_secret_is_the_newest_and_the_one_before_stays_good(monkeypatch):
     with mock_aws():
         boto3.client("ssm", "eu-west-1").put_parameter(Name="/s/config", Type="String", Value=json.dumps(config))
         assert [put("x/acme", typed).exit_code for typed in (one, two, three, three)] == [0] * 4 and standing("x/acme") == [three, two]
+        assert put("x/acme", "").exit_code == 2 and standing("x/acme") == [three, two]
         assert put("x/acme", three, "--only").exit_code == 0 and standing("x/acme") == [three]
         assert put("crm/salesforce", '{"client_id": "c"}').exit_code == 0 and standing("crm/salesforce") == {"client_id": "c"}
         for name, typed in (("x/other", one), ("x/acme", "tiny-one"), ("crm/salesforce", "no json")):

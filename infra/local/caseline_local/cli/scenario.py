@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _run(story: Story, home: Path | None, stay: bool) -> bool:
             show(f"✔ {story.name} ({time.monotonic() - started:.1f} s)", fg="green")
         if stay:
             say(f"Console   {stage.public_url}/console?token={(place / 'api-token').read_text().strip()}\nRunning; Enter stops it.")
-            click.get_text_stream("stdin").readline()
+            sys.stdin.readline()
     return not problems
 
 

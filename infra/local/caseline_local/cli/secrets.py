@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -28,12 +29,20 @@ def put_newest(name: str, stack: str, region: str | None, only: bool) -> None:
 
     For crm/NAME it is a JSON object and replaces what stands.
     """
-    typed = click.prompt("Secret", hide_input=True, err=True).strip()
+    typed = _read_typed()
     standing = [] if only or name.startswith("crm/") else _read_standing(region, f"{stack}/{name}")
     wanted = _read_object(typed) if name.startswith("crm/") else list(dict.fromkeys([typed, *standing]))[:LIVE]
     _check(region, stack, name, wanted)
     call_aws(region, "secretsmanager", lambda store: put_secret(store, f"{stack}/{name}", json.dumps(wanted)))
     say(f"put: {name}; functions take it up within five minutes, and at once when a request is signed with it")
+
+
+def _read_typed() -> str:
+    """From a terminal without showing it; else the first line that is piped in, which a prompt would not read where there is a terminal, too."""
+    typed = str(click.prompt("Secret", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not typed:
+        raise click.UsageError("no secret came by stdin; pipe it in, or type it at the prompt")
+    return typed
 
 
 def _read_standing(region: str | None, name: str) -> list[Any]:
