@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from caseline.errors import PayloadError
 from caseline.mail import is_automatic, read_mail
-from caseline.mime import MailHeaders, decode_bytes, decode_words, read_mime
+from caseline.mail.headers import MailHeaders, decode_bytes, decode_words
+from caseline.mail.mime import read_mime
 from caseline.multipart import read_multipart
 from caseline.signals import Signal
 from caseline.sources import Source

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from caseline.config_text import read_yaml
-from caseline.mail_html import html_to_text
-from caseline.mail_text import strip_reply, tidy
+from caseline.mail.html import html_to_text
+from caseline.mail.text import strip_reply, tidy
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.mail import owns, read_failure, read_mail
-from caseline.mime import Failure, Mail, MailHeaders, read_mime
+from caseline.mail.headers import MailHeaders
+from caseline.mail.mime import Failure, Mail, read_mime
 from caseline.payloads import Field, read_json, read_time
 from caseline.signals import POINTER, Signal, Unreadable
 from caseline.sources import Source

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 from caseline.errors import PayloadError, SignatureError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.mail import read_failure, read_mail
-from caseline.mime import Failure, Mail, MailHeaders, choose_text, read_mime
+from caseline.mail.headers import MailHeaders
+from caseline.mail.mime import Failure, Mail, choose_text, read_mime
 from caseline.multipart import read_multipart
 from caseline.payloads import Field, clean_text, read_form, read_json
 from caseline.signals import Signal, Unreadable

@@ -11,7 +11,8 @@ from typing import Any
 
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.mail import read_failure, read_mail, write_address
-from caseline.mime import Failure, Mail, MailHeaders, choose_text
+from caseline.mail.headers import MailHeaders
+from caseline.mail.mime import Failure, Mail, choose_text
 from caseline.payloads import Field, read_json
 from caseline.schemes import TokenScheme
 from caseline.signals import Signal, Unreadable

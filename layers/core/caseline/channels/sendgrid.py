@@ -10,7 +10,8 @@ from __future__ import annotations
 from caseline.errors import PayloadError
 from caseline.mail import BODY_LIMIT as BODY_LIMIT
 from caseline.mail import read_mail
-from caseline.mime import Mail, MailHeaders, choose_text, decode_bytes, read_headers, read_mime
+from caseline.mail.headers import MailHeaders, decode_bytes, read_headers
+from caseline.mail.mime import Mail, choose_text, read_mime
 from caseline.multipart import Part, read_multipart
 from caseline.payloads import Field, read_json
 from caseline.schemes import TokenScheme

@@ -13,8 +13,9 @@ from typing import Any
 
 from caseline.errors import PayloadError
 from caseline.identity import is_own, normalise_identities, normalise_identity
-from caseline.mail_text import strip_reply, tidy
-from caseline.mime import Failure, Mail, MailHeaders
+from caseline.mail.headers import MailHeaders
+from caseline.mail.mime import Failure, Mail
+from caseline.mail.text import strip_reply, tidy
 from caseline.payloads import settle_time
 from caseline.signals import AUTO_REPLY, OUTBOUND, Signal
 from caseline.sources import Source

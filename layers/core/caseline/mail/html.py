@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from caseline.mail_text import tidy
+from caseline.mail.text import tidy
 
 HTML_LIMIT = 300_000  # characters that are read
 _BLOCKS = "address article blockquote br div dl dt dd fieldset footer form h1 h2 h3 h4 h5 h6 header hr li ol p pre section table tr ul".split()

@@ -1,7 +1,7 @@
 """What somebody wrote in an e-mail, without what they quoted and without their signature.
 
 Rules of our own, line by line and in linear time: every line is looked at a bounded number of times, whatever a stranger sends. What is not
-surely a quotation or a signature stays. The languages that are known stand in caseline.mail_words.
+surely a quotation or a signature stays. The languages that are known stand in caseline.mail.words.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from caseline.mail_words import CLOSING, DEVICE, HEADERS, OPENER, SEPARATOR, VERB
+from caseline.mail.words import CLOSING, DEVICE, HEADERS, OPENER, SEPARATOR, VERB
 
 TEXT_LIMIT = 100_000
 _LINE_LIMIT = 400  # a longer line is never an attribution
