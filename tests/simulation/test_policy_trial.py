@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from caseline.cases.changes import work_case
 from caseline.errors import QueryError
 from caseline.policy import SHIPPED, load_policy
 from caseline.policy_trial import try_policy
+from caseline.signals import UPDATED, isoformat
 from caseline_local.cli.policy_diff import compare
 from caseline_local.cli.policy_trial import gather
 
 from tests.kit.accounts import vip
 from tests.kit.aws import aws
 from tests.kit.pipeline import FakeCrm, Pipeline, a_signal
+from tests.simulation.test_joining import IssueAnalyser
 
 SHIPPED_TEXT = SHIPPED.read_text(encoding="utf-8")
 
@@ -43,6 +47,25 @@ def test_the_policy_that_stands_changes_nothing_and_nothing_is_written(pipeline)
     assert pipeline.cloud.client("dynamodb").scan(TableName=pipeline.cloud.table)["Items"] == before
     judged = {case["case_key"]: case["standing"]["score"] for case in trial(pipeline, SHIPPED_TEXT)["cases"]}
     assert judged == {case["case_key"]: case["priority"]["score"] for case in pipeline.cases()}
+
+
+def test_a_case_that_opened_again_and_one_that_lost_a_signal_are_judged_as_they_were(pipeline):
+    """What was asked before it was closed waits no more; what was edited to be grave has a case of its own since."""
+    pipeline.analyser = IssueAnalyser()
+    for name, words in (("p-1", "My parcel is late."), ("p-2", "Where is the parcel?")):
+        pipeline.now += timedelta(minutes=1)
+        pipeline.send(a_signal(name, words, occurred_at=pipeline.now, received_at=pipeline.now))
+        pipeline.settle()
+        if name == "p-1":
+            pipeline.now += timedelta(minutes=1)
+            work_case(pipeline.table, pipeline.cases()[0]["case_key"], {"status": "closed"}, "ana", pipeline.now)
+            pipeline.settle()
+            pipeline.now += timedelta(days=1)
+    edited = {"occurred_at": pipeline.now, "received_at": pipeline.now, "action": UPDATED, "revision": isoformat(pipeline.now)}
+    pipeline.send(a_signal("p-1", "Smoke comes out of it!", **edited))
+    pipeline.settle()
+    judged = {case["category"]: case["standing"]["score"] for case in trial(pipeline, SHIPPED_TEXT)["cases"]}
+    assert judged == {case["category"]: case["priority"]["score"] for case in pipeline.cases("open")} and judged.keys() == {"delivery", "safety"}
 
 
 def test_other_numbers_bands_and_queues_are_told_with_their_lines(pipeline):

@@ -61,7 +61,7 @@ class Trial:
         self.standing, self.proposed, self.case = standing, proposed, case
         self.customer = load_customer(table, case["customer_id"]) or case | {"identities": []}
         known = dict.fromkeys([*case["signal_ids"][-JUDGED:], *filter(None, [case.get("weighs")])])
-        self.rows = list(load_signals(table, known).values())
+        self.rows = [row for row in load_signals(table, known).values() if case["case_key"] not in row.get("was_in", ())]
         self.scene = self._set_scene(table)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,7 +81,8 @@ class Trial:
         others = [row for row in load_claims(table, self.customer["customer_id"]) if row["case_key"] != self.case["case_key"]]
         account = Account.from_json(self.customer["account"]) if self.customer.get("account") else None
         recent, notes = read_recent(table, self.customer, until=self.case["updated_at"], most=WEIGHED)
-        return Scene(recent, keys_of(others), account, False, len(self.customer.get("candidates") or ()), parse_time(self.case["updated_at"]), notes)
+        seen_at, rests = parse_time(self.case["updated_at"]), tuple(self.case.get("rests") or ())
+        return Scene(recent, keys_of(others), account, False, len(self.customer.get("candidates") or ()), seen_at, notes, rests)
 
     def _as_proposed(self, row: Item) -> Item:
         """The row with the need it would have, where the two policies differ on it."""
