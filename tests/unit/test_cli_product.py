@@ -155,6 +155,7 @@ def test_customers_are_joined_split_and_erased_by_hand(two):
     def do(*words):
         return run("customers", *words, "--home", two)
 
+    assert re.search(r"case-\w+  C-\d+  P\d \d+ billing\n", do("show", "ada@birch.example").stdout)
     ada, bo = (do("show", f"{who}@birch.example").stdout.split()[0] for who in ("ada", "bo"))
     joined = do("merge", "email:ada@birch.example", "bo@birch.example", "--why", "the same voice")
     assert joined.exit_code == 0 and f"undone by: caseline customers split {bo}" in joined.stderr

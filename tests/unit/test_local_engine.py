@@ -165,6 +165,8 @@ def test_static_paths_come_before_parameters_and_those_before_greedy_ones(produc
 def test_unknown_paths_and_large_bodies_are_answered_as_api_gateway_does(product):
     assert ask(product, "GET", "/nowhere")[:2] == (403, b'{"message": "Missing Authentication Token"}')
     assert ask(product, "GET", "/healthz")[0] == 200
+    status, _, headers = ask(product, "GET", "/")  # who only knows the port sees the console
+    assert (status, headers["Location"]) == (302, "/console")
     assert ask(product, "POST", "/echo/fixed", b"x" * 7_000_000)[0] == 413
     assert ask(product, "POST", "/echo/fixed", b"x" * 12_000_000)[0] == 413
     assert ask(product, "POST", "/echo/fixed", headers={"Content-Length": "many"})[0] == 400

@@ -62,6 +62,8 @@ class Door:
         if request.method == "POST" and request.path in self._own:
             return self._own[request.path](request) if self._access.allows(request) else self._access.refuse(request)
         match = self._routes.match(request.method, request.path)
+        if match is None and request.path == "/":
+            return HttpAnswer(302, [("Location", "/console")], b"")  # what somebody opens who only knows the port
         if match is None:
             return answer_json(200, {"status": "ok"}) if request.path == "/healthz" else answer_message(403, "Missing Authentication Token")
         if match.route.guarded and not self._access.allows(request):
