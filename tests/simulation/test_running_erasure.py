@@ -117,7 +117,7 @@ def _rest(dev: Dev) -> None:
 
 def _erase_by_command(dev: Dev, identity: str) -> None:
     told = dev.run("customers", "erase", identity, "--yes")
-    assert told.returncode == 0 and "5 signal, " in told.stdout and "1 quarantine, " in told.stdout, told
+    assert told.returncode == 0 and "signals: 5, " in told.stdout and "payloads in quarantine: 1, " in told.stdout, told
 
 
 def _erase_by_api(dev: Dev, identity: str) -> None:

@@ -143,11 +143,11 @@ def test_examples_are_like_general_categories(name):
     ("section", "expected"),
     [
         ("  without: [servce]", "policy.yaml:3:13: categories.without.0: no general category 'servce'; did you mean 'service'?"),
-        ("  examples: [airlines]", "policy.yaml:3:14: categories.examples.0: input should be 'airline', 'app' or 'finance', not 'airlines'"),
+        ("  examples: [airlines]", "policy.yaml:3:14: categories.examples.0: write 'airline', 'app' or 'finance', not 'airlines'"),
         ("  own: [{name: a, like: servic, phrases: {en: [b]}}]", "policy.yaml:3:19: categories.own.0.like: no category 'servic'"),
         ("  own: [{name: a, phrases: {en: ['(b']}}]", "policy.yaml:3:34: categories.own.0.phrases.en.0: cannot read the phrase '(b'"),
         ("  own: [{name: a, phrases: {}}]", "policy.yaml:3:19: categories.own.0.phrases: write at least one phrase"),
-        ("  own: [{name: a b, phrases: {en: [b]}}]", "policy.yaml:3:10: categories.own.0.name: string should match"),
+        ("  own: [{name: a b, phrases: {en: [b]}}]", "policy.yaml:3:10: categories.own.0.name: write lower-case letters, digits and underscores, not 'a b'"),
         ("  own: [{name: a, phrase: {en: [b]}}]", "categories.own.0.phrase: unknown key"),
     ],
 )
