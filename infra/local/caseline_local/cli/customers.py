@@ -49,7 +49,8 @@ def show_customer(customer: str, home: Path, as_json: bool) -> None:
     for split in found["splits"]:
         show(f"  {clean(split['text'], 300)}  " + (clean(split["other"], 80) if split["other"] else "(joined again since)"))
     for case in found["open_cases"]:
-        show(f"  {case['case_key']}  {case['crm'].get('number') or 'not in the CRM yet'}  {case['priority']['band']} {case['priority']['score']} {case['category']}")
+        number, priority = case["crm"].get("number") or "not in the CRM yet", case["priority"]
+        show(f"  {case['case_key']}  {number}  {priority['band']} {priority['score']} {case['category']}")
     for part in ("departure", "health", "churn"):
         if found.get(part):
             show(f"  {clean(found[part]['text'], 500)}")
