@@ -357,3 +357,24 @@ def test_a_case_that_was_merged_away_there_is_no_difference(remote, told):
     for standing in ([], [StandingCase(case["crm"]["id"], case["case_key"], "closed", None, 1)]):
         remote.crm.standing = standing
         assert Reconciler(remote.table, remote.crm, remote.clock).reconcile()["count"] == 0
+
+
+# ---- deadlines go on while the CRM waits
+
+
+@pytest.mark.parametrize("trouble", ["coalesced", "down"])
+def test_a_deadline_is_missed_at_its_instant_whatever_waits_for_the_crm(remote, trouble):
+    """News that can wait for an hour, or a CRM that does not answer: what is due is looked at in time, and what waits goes out in its own."""
+    remote.policy = load_policy("version: 2\nsla: {targets: {P1: 20, P2: 20, P3: 20, P4: 20}}\n")
+    speak(remote, 1)
+    remote.go_on(minutes=5)
+    begun, saves = remote.now, len(remote.crm.records)
+    remote.crm.fail = [CrmUnavailableError("down")] * 10_000 if trouble == "down" else []
+    speak(remote, 2)
+    assert the_case(remote)["version"] > the_case(remote)["pushed_version"]
+    remote.live(begun + timedelta(minutes=17))
+    (miss,) = the_case(remote)["missed"]
+    assert miss["clock"] == "first" and any(event["DetailType"] == "Case Deadline Missed" for event in remote.events)
+    remote.crm.fail = []
+    remote.live(begun + timedelta(minutes=70))
+    assert the_case(remote)["crm"]["sync"] == "synced" and saves < len(remote.crm.records) <= saves + 3

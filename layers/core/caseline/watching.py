@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from caseline.abandonment import CartWatch
-from caseline.cases.ledger import case_of, owe
+from caseline.cases.ledger import OPEN, case_of, owe
 from caseline.cases.outbox import Outbox
 from caseline.cases.waiting import DUE_SHARDS
 from caseline.errors import CrmError, CrmRateLimitError, CrmUnavailableError, UnavailableError
@@ -78,16 +78,27 @@ class Watcher:
     def _push(self, row: Item) -> None:
         """What is due goes out. While the CRM is down or wants to be left alone it is tried each minute: its guard sees to it that this costs no call. A
         saver that gave up may still be at work for a while."""
-        lease = datetime.fromtimestamp(self._postpone(row).get("lease_until", 0), UTC)
+        case = self._postpone(row)
+        is_judged = self._look_in_time(case)
+        lease = datetime.fromtimestamp(case.get("lease_until", 0), UTC)
         if lease >= self.clock().replace(microsecond=0):
             self._come_back(row, lease + timedelta(seconds=1))
             return
         try:
-            self.outbox.push(row["PK"].partition("#")[2])
+            self.outbox.push(row["PK"].partition("#")[2], patient=is_judged)
         except (CrmUnavailableError, CrmRateLimitError):
             self._come_back(row, self.clock() + SOON)
         except CrmError:
             return
+
+    def _look_in_time(self, case: Item) -> bool:
+        """What waits for the CRM is judged at its time all the same: a deadline is missed whether the CRM answers or not."""
+        now = self.clock()
+        if case["status"] != OPEN or not case.get("look_at") or case["look_at"] > isoformat(now):
+            return False
+        self.table.update(case["PK"], case["SK"], "SET look_at = :at", at=isoformat(now + LOOKED))
+        self.runs.add(run_key(case["customer_id"], case["brand"], case["category"]), [case["case_key"]])
+        return True
 
     def _look(self, row: Item) -> None:
         """Whether the cart was abandoned; asked again later where the queue does not answer."""

@@ -79,8 +79,9 @@ class Outbox:
         return self.clock() < parse_time(case["pushed_at"]) + self.patience
 
     def _wait(self, case: Item) -> Item:
-        """The watcher pushes it when the time has come."""
-        due_at = isoformat(parse_time(case["pushed_at"]) + self.patience)
+        """The watcher pushes it when the time has come; a deadline before that is looked at first, and then it waits on."""
+        due_at, look_at = isoformat(parse_time(case["pushed_at"]) + self.patience), str(case.get("look_at") or "")
+        due_at = look_at if isoformat(self.clock()) < look_at < due_at else due_at
         if case.get("due_at") == due_at:
             return case
         return self.table.update(case["PK"], case["SK"], "SET due_shard = :due, due_at = :at", due="due", at=due_at)
