@@ -242,6 +242,13 @@ def test_a_bar_is_learnt_from_texts_that_the_model_did_not_learn_from():
     assert "question" not in choose_bars([*calm, *upset, *asked])
 
 
+def test_of_few_texts_the_middle_of_what_is_about_as_good_is_the_bar():
+    """A few calm texts of much strength would else draw it up, and leave the mild complaints without a case."""
+    calm = [Judged(strength / 100, worth=False) for strength in [*range(0, 40, 2), 71, 72, 73]]
+    upset = [Judged(strength / 100, worth=True) for strength in (46, 58, 66, *range(74, 100))]
+    assert choose_bars([*calm, *upset])["complaint"] < 0.65
+
+
 def test_a_model_says_what_it_learnt_to_be_worth_a_case_and_the_policy_may_not_listen():
     objects: dict[str, bytes] = {}
     report = adaptation(objects).train(own_words())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 COMPLAINT, QUESTION = "complaint", "question"
 FEWEST = 12  # texts of either kind, that a bar is learnt
-FEWEST_ASKED = 12  # enquiries of calm customers, that it is learnt whether they are worth a case
+FEWEST_ASKED = 6  # enquiries of calm customers, that it is learnt whether they are worth a case
 STEPS = [step / 100 for step in range(25, 90, 5)]
 BETA = 0.6  # leans to precision: what is grave, trouble, grievances and plain requests have a case below the bar, too
-AS_GOOD = 0.01  # bars whose score is so near the best are as good: the middle of them is no accident of a few texts
+AS_GOOD, DOUBT = 0.01, 0.4  # bars whose score is so near the best are as good, the wider the fewer texts: the middle of them is no accident of a few texts
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def choose_bars(judged: Sequence[Judged]) -> dict[str, float]:
 
 def _choose(judged: Sequence[Judged]) -> float:
     scores = {step: _score(judged, step) for step in STEPS}
-    good = [step for step, score in scores.items() if score >= max(scores.values()) - AS_GOOD]
+    near = max(scores.values()) - max(AS_GOOD, DOUBT / sqrt(len(judged)))
+    good = [step for step, score in scores.items() if score >= near]
     return round(sum(good) / len(good), 2)
 
 
