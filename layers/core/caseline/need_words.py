@@ -106,6 +106,11 @@ _WARM = re.compile(
     r"|(?<!not )(?<!n't )\b(?:super|very|extremely|incredibly|amazingly|exceptionally) (?:helpful|professional|kind|friendly|accommodating|thankful"
     r"|grateful|impressed|polite)\b"
     r"|(?<!not )(?<!n't )(?<!less than )(?<!un)\bimpressed (?:with|by|that)\b"
+    r"|\bsweet as pie\b|\ba\+ (?:work|service|job)\b|\bearned (?:my|our) (?:business|loyalty|trust)\b|\bcrisis averted\b|\bcan'?t complain\b"
+    r"|(?<!not )(?<!never )\b(?:got it|all|already|finally) (?:been )?(?:resolved|solved|squared away|sorted(?: out)?|taken care of)\b"
+    r"|(?<!not )(?<!never )\b(?:solved|resolved|fixed) (?:my|our) (?:problem|issue)s?\b"
+    r"|(?<!nobody )(?<!n't )\btook (?:great |good )?care of (?:it|me|us|everything)\b"
+    r"|\bcame through (?:for (?:me|us)|with)\b|(?<!how is it )\bnot your fault\b|\bthe most (?:professional|helpful|friendly)\b"
 )
 _ABOUT_CONTACT = re.compile(
     r"\b(?:d\.?m|message|msg|e?mail|pics?|photos?|form|details)s?(?: and \w+)?(?:'?d)? (?:(?:has|have) been |is |was |just )?sent\b|\bdm'?e?d (?:you"

@@ -24,7 +24,7 @@ TEMPERATURE = 1.3  # logits are divided by it: the least calibration error over 
 SUPPORT_SHIFT = 1.25  # added to the negative logit: people write to a support channel about trouble
 REVIEW_SHIFT = 0.7  # reviewers praise more often than those who write to support
 REVIEW_CHANNELS = frozenset({"trustpilot", "google_play", "app_store", "google_business", "yelp", "tripadvisor"})
-OTHER_SHIFT = (0.0, 0.75, 0.0)  # subtitles know few neutral lines; chosen on development sets
+OTHER_SHIFT = (0.0, 0.6, 0.0)  # subtitles know few neutral lines; chosen on development sets, by the language that is told worst
 MIXED_FROM = 0.35  # both sides at least this likely
 
 
