@@ -39,23 +39,25 @@ def work_case(
         case = load_case(table, case_key)
         if case is None:
             raise NotFoundError(f"no case {case_key}")
-        if wanted.get("version") not in (None, case["version"]):
-            raise ConflictError(f"the case has changed since: version {case['version']} stands")
-        if case.get("erased"):
-            raise ConflictError("the case's customer was erased: nothing more is written to it")
+        _check_standing(case, wanted)
         changed, rows = _apply(case, {**wanted, "there": case["crm"]["name"] if from_crm else ""}, by, isoformat(now))
         if not rows:
             return case
         late = _late(table, case, seen) if changed["status"] == CLOSED != case["status"] and seen else []
-        changed = _without(changed, late)
-        changed |= {"heard": {**case.get("heard", {}), **{name: [*said, changed["version"]] for name, said in heard.items()}}} if heard else {}
+        changed = _without(changed, late) | _heard(case, changed, heard or {})
         pushed = _pushed(case, changed, wanted) if from_crm else {}
-        settled = "pushed_version" in pushed
-        kept = {name: value for name, value in changed.items() if name not in ("due_shard", "due_at")} | _kept(changed) if settled else changed
+        kept = _settled(changed) if "pushed_version" in pushed else changed
         writes = [*claim_writes(table, case, changed), *(_release(table, row, isoformat(now)) for row in late)]
         if change_case(table, case, kept, *rows, writes=writes, pushed=pushed):
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
+
+
+def _check_standing(case: Item, wanted: Mapping[str, Any]) -> None:
+    if wanted.get("version") not in (None, case["version"]):
+        raise ConflictError(f"the case has changed since: version {case['version']} stands")
+    if case.get("erased"):
+        raise ConflictError("the case's customer was erased: nothing more is written to it")
 
 
 def has_place(name: str, value: Any) -> bool:
@@ -89,6 +91,10 @@ def _apply(case: Item, wanted: Mapping[str, Any], by: str, now: str) -> tuple[It
     return changed | {"version": version, "updated_at": now, **noted, **due(now)}, [*told, *notes]
 
 
+def _heard(case: Item, changed: Item, heard: Mapping[str, Any]) -> Item:
+    return {"heard": {**case.get("heard", {}), **{name: [*said, changed["version"]] for name, said in heard.items()}}} if heard else {}
+
+
 def _late(table: Table, case: Item, seen: str) -> list[Item]:
     """Signals of the case that came when it was closed already, and nobody knew: they find their place anew."""
     if case.get("updated_at", "") <= seen:
@@ -108,9 +114,9 @@ def _release(table: Table, row: Item, at: str) -> Mapping[str, Any]:
     return table.update_write(row["PK"], row["SK"], "SET freed = :at REMOVE case_key, case_rule, case_why", "attribute_exists(PK)", at=at)
 
 
-def _kept(changed: Item) -> Item:
-    """A case that was closed in the CRM rests like any other closed one."""
-    return rest(changed) if changed["status"] == CLOSED else {}
+def _settled(case: Item) -> Item:
+    """It need not be pushed; a case that was closed in the CRM rests like any other closed one."""
+    return {name: value for name, value in case.items() if name not in ("due_shard", "due_at")} | (rest(case) if case["status"] == CLOSED else {})
 
 
 def _pushed(case: Item, changed: Item, wanted: Mapping[str, Any]) -> dict[str, Any]:
