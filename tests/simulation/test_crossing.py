@@ -211,6 +211,19 @@ def test_a_case_that_people_deleted_is_not_made_again_by_what_was_waiting(remote
     assert remote.crm.records[-1].status == "open", "unless somebody here opens it again"
 
 
+def test_what_is_told_before_the_answer_to_our_save_is_heard(remote):
+    """Its webhook is faster: it names the case by our key, and we do not know the record's id yet."""
+    remote.crm.lose = [CrmUnavailableError("lost")] * 50
+    speak(remote, 1)
+    case = the_case(remote)
+    assert not case["crm"].get("id")
+    assert remote.inbound().apply(Change("deleted", "500-new", remote.now, case["case_key"], {"entity": "case"}))
+    remote.crm.lose = []
+    saves = len(remote.crm.records)
+    remote.live(remote.now + timedelta(minutes=70))
+    assert the_case(remote)["status"] == "closed" and len(remote.crm.records) == saves
+
+
 # ---- what the CRM refuses
 
 

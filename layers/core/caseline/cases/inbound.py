@@ -119,7 +119,7 @@ class Inbound:
         if change.fields.get("entity") != "case":
             return self._forget_account(str(change.fields.get("account_id") or change.crm_id))
         case = self._find(change)
-        if case is None or case["status"] != OPEN or case["crm"].get("id") != change.crm_id:
+        if case is None or case["status"] != OPEN or not _stands_at(case, change.crm_id):
             return False
         self._note(case, deleted_there=True)
         return self._change(case, {"status": CLOSED, "note": f"Deleted in {self.crm}."}, change)
@@ -128,7 +128,7 @@ class Inbound:
         into, case = str(change.fields.get("into") or ""), self._find(change)
         if change.fields.get("entity") != "case":
             return self._forget_account(change.crm_id)
-        if case is None or not into or into == change.crm_id or case["crm"].get("id") not in (None, "", change.crm_id):
+        if case is None or not into or into == change.crm_id or not _stands_at(case, change.crm_id):
             return False
         survivor = self._row_of(into)
         if survivor and survivor["case_key"] != case["case_key"]:
@@ -153,6 +153,11 @@ class Inbound:
     def _row_of(self, crm_id: str) -> Item | None:
         row = crm_case_key(self.crm, crm_id)
         return self.table.get(row["PK"], row["SK"])
+
+
+def _stands_at(case: Item, crm_id: str) -> bool:
+    """Whether that record is the case's; where that is not known yet, the answer to our save is on its way."""
+    return case["crm"].get("id") in (None, "", crm_id)
 
 
 def _stands(case: Item, name: str, value: Any) -> bool:
