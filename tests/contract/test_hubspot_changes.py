@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.kit.crms import NOW, RECORD
 from tests.kit.crms.hubspot import HubSpotWorld, event, signed
-from tests.kit.hubspot import Simulator
+from tests.kit.hubspot import PERSON, Simulator
 from tests.kit.scenes import BEFORE, cost
 from tests.kit.simulated import in_process
 
@@ -180,3 +180,14 @@ def test_nothing_is_missed_whatever_happens_when(seed: int) -> None:
         there.tick(seconds)
         poll()
     assert told == wanted and sorted(comments) == sorted(note.id for note in there.portal.live("notes"))
+
+
+def test_a_mail_that_was_not_sent_is_no_answer(there: HubSpotWorld) -> None:
+    saved = there.adapter().save_case(replace(RECORD, first=True))
+    there.tick(3600)
+    cursor = there.adapter().read_changes()[1]
+    for status in ("SCHEDULED", "FAILED", "BOUNCED", "SENT"):
+        values = {"hs_email_text": status, "hs_email_direction": "EMAIL", "hs_email_status": status, "hs_timestamp": there.now.isoformat()}
+        there.portal.associate(there.portal.create("emails", values, PERSON), there.portal.find("tickets", saved.crm_id))
+    there.tick(60)
+    assert [change.fields["text"] for change in there.adapter().read_changes(cursor)[0] if change.kind == "comment"] == ["SENT"]

@@ -155,12 +155,16 @@ def test_mails_and_posts_of_agents_are_comments(there: SalesforceWorld) -> None:
     with there.org.by(there.person()):
         there.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="We are sorry", Incoming=False)
         there.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="Thank you", Incoming=True)
+        draft = there.org.add("EmailMessage", ParentId=saved.crm_id, TextBody="Not sent yet", Incoming=False, Status="5")
         there.org.add("EmailMessage", ParentId=other, TextBody="not ours", Incoming=False)
         there.org.add("FeedItem", ParentId=saved.crm_id, Body="only for us", Visibility="InternalUsers")
         there.org.add("CaseComment", ParentId=other, CommentBody="not ours")
     crm.add_note(saved.crm_id, "n-1", "our own")
     found = {(change.fields["text"], change.fields["public"]) for change in changes_of(there, cursor, replies=replies)}
     assert found == {("We are sorry", True), ("only for us", False)}
+    with there.org.by(there.person()):
+        there.org.change("EmailMessage", draft, Status="3")
+    assert ("Not sent yet", True) in {(change.fields["text"], change.fields["public"]) for change in changes_of(there, cursor, replies=replies)}
 
 
 def test_what_a_customer_writes_in_the_site_is_no_answer(there: SalesforceWorld) -> None:

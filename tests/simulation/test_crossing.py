@@ -20,6 +20,7 @@ from caseline.reconciling import Reconciler
 
 from tests.kit.accounts import vip
 from tests.kit.aws import FakeCloud
+from tests.kit.memory_cloud import MemoryCloud
 from tests.kit.pipeline import Killed, a_signal
 from tests.kit.remote import NORTH, Coalescing, OtherCrm, speak
 
@@ -298,6 +299,29 @@ def test_what_came_after_people_closed_the_case_is_not_closed_with_it(remote, op
     assert signal["case_key"] == case["case_key"] and signal["signal_id"] in case["signal_ids"]
     assert case.get("follows", first["case_key"]) == first["case_key"]
     assert remote.crm.cases[case["case_key"]].status == "open"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_dying_at_any_call_of_a_closing_swallows_nothing_that_came_after_it(after):
+    for call in range(1, 40):
+        remote = Coalescing(MemoryCloud(), OtherCrm({"x:100": vip()}))
+        speak(remote, 1)
+        closed = remote.now + timedelta(minutes=5)
+        remote.go_on(minutes=6)
+        remote.send(a_signal("p-2", received_at=remote.now, occurred_at=remote.now))
+        remote.settle()
+        remote.crm.changes = [Change("case", "", closed, the_case(remote)["case_key"], {"status": "closed"})]
+        remote.kill_at(call, after)
+        remote._until_done(lambda remote=remote: remote.sync().poll())
+        over, remote.grim.at = remote.grim.at is not None, None
+        remote.go_on(minutes=5)
+        remote.sync().poll()
+        remote.settle()
+        (case,) = remote.cases("open")
+        assert len(remote.cases()) == 2 and {row["case_key"] for row in remote.rows("signal") if row["native_id"] == "p-2"} == {case["case_key"]}
+        if over:
+            return
+    raise AssertionError("more calls than expected")
 
 
 def test_what_people_had_seen_is_closed_with_the_case(remote):

@@ -41,12 +41,14 @@ _STANDARD = {
     "notes": {"hs_note_body": "string", "hs_timestamp": "datetime"},
     "emails": {
         "hs_email_text": "string", "hs_email_html": "string", "hs_email_subject": "string", "hs_email_direction": "enumeration", "hs_timestamp": "datetime",
+        "hs_email_status": "enumeration",
     },
 }  # fmt: skip
 _OPTIONS = {
     "hs_ticket_priority": ("LOW", "MEDIUM", "HIGH", "URGENT"), "hs_pipeline": ("0",), "hs_pipeline_stage": tuple(STAGES),
     "lifecyclestage": ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other"),
     "hs_email_direction": ("EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL"),
+    "hs_email_status": ("BOUNCED", "FAILED", "SCHEDULED", "SENDING", "SENT"),
 }  # fmt: skip
 # What each kind must be given when it is created.
 REQUIRED = {"tickets": ("subject", "hs_pipeline_stage"), "notes": ("hs_timestamp",)}

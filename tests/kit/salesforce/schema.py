@@ -106,6 +106,7 @@ def default_entities() -> dict[str, Entity]:
         "CaseComment": Entity("CaseComment", "00a", {"ParentId": case, "CommentBody": Field("textarea", 4_000, filterable=False), "IsPublished": flag}),
         "EmailMessage": Entity("EmailMessage", "02s", {
             "ParentId": case, "Subject": text, "TextBody": Field("textarea", 131_072, filterable=False), "Incoming": flag,
+            "Status": Field("picklist", 40, ("0", "1", "2", "3", "4", "5"), default="0"),
         }),
         "FeedItem": Entity("FeedItem", "0D5", {
             "ParentId": case, "Body": Field("textarea", 10_000, filterable=False), "Type": Field(default="TextPost"), "Visibility": Field(default="AllUsers"),

@@ -12,9 +12,10 @@ from caseline.markup import strip_tags
 
 COMMENT_COLUMNS = {
     "notes": ("hs_note_body", "hs_createdate", "hubspot_owner_id"),
-    "emails": ("hs_email_text", "hs_createdate", "hubspot_owner_id", "hs_email_direction"),
+    "emails": ("hs_email_text", "hs_createdate", "hubspot_owner_id", "hs_email_direction", "hs_email_status"),
 }  # fmt: skip
 SENT_BY_AGENT = "EMAIL"
+UNSENT = ("SCHEDULED", "FAILED", "BOUNCED")  # nobody has read it
 
 
 class Comments:
@@ -38,7 +39,7 @@ class Comments:
 
 
 def _is_public(row: Record) -> bool:
-    return text_of(row, "hs_email_direction") == SENT_BY_AGENT
+    return text_of(row, "hs_email_direction") == SENT_BY_AGENT and text_of(row, "hs_email_status") not in UNSENT
 
 
 def _words(kind: str, row: Record) -> str:

@@ -15,6 +15,7 @@ from caseline.identity import normalise_identities
 from caseline.payloads import read_time
 
 USER_PREFIX = "005"
+DRAFT = "5"  # of an e-mail that somebody writes and has not sent
 OUTSIDE = frozenset("customersuccess powercustomersuccess csplite cspliteportal guest selfservice".split())  # users of a site, not of the company
 COMMON = ("Id", "SystemModstamp", "LastModifiedById", "IsDeleted")
 KEPT = {"Case": "case", "Contact": "contact", "Account": "account"}
@@ -104,7 +105,7 @@ class Feeds:
         key = f"Parent.{self._key}"
         known = {
             "CaseComment": Feed(["ParentId", "CommentBody", "IsPublished", "CreatedBy.UserType", key], self._tell_reply("CommentBody"), f"{key} != null"),
-            "EmailMessage": Feed(["ParentId", "TextBody", key], self._tell_reply("TextBody"), f"Incoming = false AND {key} != null"),
+            "EmailMessage": Feed(["ParentId", "TextBody", key], self._tell_reply("TextBody"), f"Incoming = false AND Status != '{DRAFT}' AND {key} != null"),
             "FeedItem": Feed(["ParentId", "Body", "Visibility", "CreatedBy.UserType"], self._tell_reply("Body"), "Type = 'TextPost'"),
         }
         return {name: known[name] for name in self._settings.replies if name in known}
