@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from caseline.crm import crm_names
+from caseline.crm import NOTES_STAND, crm_names
 
 from tests.kit.crms import ABILITIES, RECORD, VARIANTS, World, kit_names, open_world, why_not
 from tests.kit.saving import quick
@@ -34,6 +34,7 @@ def test_a_kit_lacks_what_it_says_and_nothing_else(name: str) -> None:
 def _do(world: World, ability: str, ids: dict[str, str], crm_id: str, into: str) -> Any:
     act, _, what = ability.partition(" ")
     return {
+        "take": lambda: NOTES_STAND not in quick(world).erase_notes(crm_id),
         "webhook": lambda: world.webhook(what, ids.get(what, crm_id)) is not None,
         "lock": lambda: world.lock_case(into),
         "merge": lambda: world.merge_case(crm_id, into),

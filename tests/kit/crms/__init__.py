@@ -22,13 +22,14 @@ NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 IMPATIENT = Limits(connect=0.3, read=0.3, total=0.5)
 VARIANTS = {"sap_c4c": "sap"}  # a second product that the same adapter speaks to, by the name of its kit
 # What the CRMs can do in one way or another, but not each of them: `drop <entity>.<key>` is that a field of ours can be missing,
-# `parts` that many requests go in one, of which one can fail, `plan` that it is asked what it lacks, `apply` that its API makes it.
+# `parts` that many requests go in one, of which one can fail, `take back` that it gives notes back, `plan` that it is asked what it lacks, `apply` that its
+# API makes it.
 KINDS = ("case", "comment", "contact", "account", "deleted")
 DROPPED = (
     *(f"drop case.{key}" for key in ("case_key", "headline", "version", "band", "reasons", "outcome")),
     *("drop contact.handles", "drop contact.health", "drop account.tier", "drop account.product_tier", "drop account.lifecycle"),
 )
-ABILITIES = (*(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED, "plan", "apply", "parts")
+ABILITIES = ("take back", *(f"webhook {kind}" for kind in KINDS), "merge", "lock", *DROPPED, "plan", "apply", "parts")
 RECORD = CaseRecord(
     case_key="cx-0123456789abcdef", version=1, subject="Parcel lost twice", headline="80 P1: strategic account, renewal in 24 days", score=80, band="P1",
     reasons=("+20 strategic account", "+60 others"), status="open", category="delivery", queue="senior-care", brand="acme",

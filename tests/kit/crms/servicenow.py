@@ -35,6 +35,7 @@ READING, WRITING, NOTING = "GET .*/table/customer_contact", f"(POST|PATCH) .*/ta
 LACKS = {
     "merge": "it has no merge that leaves a trace",
     "lock": "it locks no records",
+    "take back": "its journals keep every entry",
     "drop case.case_key": "correlation_id is ServiceNow's own",
 }
 
