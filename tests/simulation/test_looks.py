@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from caseline.assessment import Assessment
+from caseline.cases.changes import work_case
 from caseline.cases.ledger import is_past
 from caseline.signals import DELETED, OUTBOUND, UPDATED
 from caseline.views.cases import case_summary
@@ -95,8 +96,6 @@ def test_a_reply_that_came_before_what_it_names_answers_the_case_once_that_is_th
 
 
 def test_a_human_band_stands_while_the_score_falls(pipeline):
-    from caseline.cases.changes import work_case
-
     pipeline.send(a_signal())
     pipeline.settle()
     live(pipeline, hours=13)
@@ -178,3 +177,17 @@ def test_a_new_case_beside_the_others_is_weighed_by_all_of_them(pipeline):
     assert {line["text"] for case in pipeline.cases() for line in case["priority"]["lines"] if line["factor"] == "repeat"} == {
         "3 other unresolved cases, 0 of this category in 30 days"
     }
+
+
+def test_a_case_falls_soon_after_those_beside_it_were_closed(pipeline):
+    pipeline.analyser = Issues()
+    for issue in ("billing", "delivery", "defect", "service"):
+        pipeline.send(a_signal(f"p-{issue}", f"{issue} trouble. Angry."))
+        pipeline.settle()
+    live(pipeline, minutes=5)
+    for case in pipeline.cases("open")[:3]:
+        work_case(pipeline.raw_table, case["case_key"], {"status": "closed"}, "Mo", pipeline.now)
+        pipeline.settle()
+    live(pipeline, minutes=45)
+    (case,) = pipeline.cases("open")
+    assert case["priority"]["score"] < 55 and next(line["points"] for line in case["priority"]["lines"] if line["factor"] == "repeat") == 0

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims, rest
+from caseline.cases.rescoring import look_soon
 from caseline.crm import AUTOMATIC
 from caseline.customers import load_customer
 from caseline.errors import ConflictError, NotFoundError, QueryError
@@ -49,6 +50,8 @@ def work_case(
         kept = _settled(changed) if "pushed_version" in pushed else changed
         writes = [*claim_writes(table, case, changed), *(_release(table, row, isoformat(now)) for row in late)]
         if change_case(table, case, kept, *rows, writes=writes, pushed=pushed):
+            if changed["status"] != case["status"]:
+                _look_beside(table, case, now)
             return {**case, **changed, **pushed}
     raise ConflictError("the case keeps changing; try again")
 
@@ -63,6 +66,12 @@ def _check_standing(case: Item, wanted: Mapping[str, Any]) -> None:
 def has_place(name: str, value: Any) -> bool:
     """Whether a case can have that value there."""
     return _CHECKS[name](value)
+
+
+def _look_beside(table: Table, case: Item, now: datetime) -> None:
+    """The customer's other cases weigh by how many are open. Whoever dies before that leaves it to the daily look."""
+    if customer := load_customer(table, case["customer_id"]):
+        look_soon(table, [claim for claim in load_claims(table, customer["customer_id"]) if claim["case_key"] != case["case_key"]], now)
 
 
 def check_changes(wanted: Mapping[str, Any]) -> None:
