@@ -16,8 +16,8 @@ from unittest import mock
 
 from botocore.client import BaseClient
 from caseline.assessment import Assessment
+from caseline.images import serialise
 from caseline.need import Need
-from caseline.table import serialise
 from caseline.timeline import signal_row
 
 from tests.bench.figures import Figure

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from caseline.images import deserialise
 from caseline.signals import signal_id
-from caseline.table import deserialise
 
 from tests.bench.door_events import generic_body, sign_generic
 from tests.bench.figures import Figure, describe_machine

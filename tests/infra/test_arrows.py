@@ -14,7 +14,7 @@ ADAPTERS = ("caseline.channels", "caseline.crm", "caseline.assessment")
 ROOTS_OF_COMPOSITION = {name for name in modules() if is_wiring(name)}
 CLIENTS = {"boto3", "botocore"}
 ANALYSERS = {"comprehend", "embedded"}
-KNOWS_AWS_ERRORS = {"caseline.table"}  # turns DynamoDB's errors into ours; its client is handed in
+KNOWS_DYNAMODB = {"caseline.table", "caseline.images"}  # its errors and its values, as ours; the client is handed in
 
 
 def adapter_of(module: str) -> str:
@@ -43,7 +43,7 @@ def test_the_core_names_no_adapter(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(set(modules()) - ROOTS_OF_COMPOSITION))
 def test_aws_clients_are_handed_in(module: str) -> None:
     made = {each.module for each in found(module) if each.module.partition(".")[0] in CLIENTS and not each.module.endswith(".exceptions")}
-    assert not made or module in KNOWS_AWS_ERRORS
+    assert not made or module in KNOWS_DYNAMODB
 
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - ROOTS_OF_COMPOSITION))

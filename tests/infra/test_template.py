@@ -212,7 +212,7 @@ def test_the_table_is_kept_and_protected() -> None:
 
 
 def test_the_indexes_are_those_the_code_reads() -> None:
-    from caseline.table import INDEX_KEYS
+    from caseline.expressions import INDEX_KEYS
 
     declared = {index["IndexName"]: index["KeySchema"] for index in FULL.resources["Table"]["Properties"]["GlobalSecondaryIndexes"]}
     declared[None] = FULL.resources["Table"]["Properties"]["KeySchema"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
-from caseline.table import INDEX_KEYS
+from caseline.expressions import INDEX_KEYS
 
 Row = dict[str, Any]
 _other_to_dynamo, _other_from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize

@@ -9,7 +9,7 @@ from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
-from caseline.table import INDEX_KEYS
+from caseline.expressions import INDEX_KEYS
 from caseline_local.cloud.hooks import Change
 from caseline_local.cloud.records import as_record
 

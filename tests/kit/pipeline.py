@@ -263,7 +263,7 @@ class Pipeline:
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         from caseline.cases.ledger import told_rows
-        from caseline.table import deserialise
+        from caseline.images import deserialise
 
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self.cloud.table)
         found = [row for page in pages for row in map(deserialise, page["Items"])]

@@ -12,10 +12,11 @@ from caseline import tombstones
 from caseline.cases.changes import work_case
 from caseline.customers import customer_id_of, load_customer
 from caseline.errors import NotFoundError
+from caseline.images import deserialise
 from caseline.personal import Personal
 from caseline.policy import load_policy
 from caseline.signals import OUTBOUND
-from caseline.table import ConditionFailed, Table, deserialise
+from caseline.table import ConditionFailed, Table
 from caseline.tombstones import Sieve, announce, bury
 
 from tests.kit.aws import aws

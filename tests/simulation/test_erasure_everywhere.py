@@ -19,6 +19,7 @@ from caseline.cases.inbound import account_key
 from caseline.crm import CaseRecord, SavedCase
 from caseline.customers import customer_id_of
 from caseline.errors import CrmUnavailableError, NotFoundError
+from caseline.images import deserialise
 from caseline.intake import Envelope, Intake
 from caseline.outside import Outside
 from caseline.personal import Personal
@@ -26,7 +27,6 @@ from caseline.recalls import Recalls
 from caseline.recording import Message, read_message
 from caseline.signals import DELETED, OUTBOUND
 from caseline.stores import Bucket, DeadLetters
-from caseline.table import deserialise
 
 from functions.record_signals.app import _clear
 from tests.kit.aws import aws

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from caseline.cases.ledger import JUDGED
+from caseline.images import deserialise, serialise
 from caseline.packing import PACKED, pack, spread
-from caseline.table import deserialise, serialise
 from hypothesis import given
 from hypothesis import strategies as st
 

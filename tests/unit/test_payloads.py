@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from caseline.errors import PayloadError
+from caseline.images import serialise
 from caseline.payloads import Field, read_form, read_json, read_time, settle_time
-from caseline.table import serialise
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from caseline.carts import ABANDONED
 from caseline.cases.ledger import count_of
+from caseline.images import deserialise
 from caseline.signals import POINTER
-from caseline.table import ConditionFailed, Item, Table, deserialise
+from caseline.table import ConditionFailed, Item, Table
 
 SOURCE = "caseline"
 ENTRIES_A_CALL = 10

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caseline.errors import UnavailableError
-from caseline.packing import spread
+from caseline.expressions import conditioned, expressions, insert_statement, query_request
+from caseline.images import Item as Item
+from caseline.images import deserialise, image_of
 
-Item = dict[str, Any]
 _CHUNK = {"get": 100, "statement": 25}
 NEVER = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied", "ResourceNotFound"})
 # Two Lambdas at the same item: DynamoDB refuses one of them at once, where an emulator lets it wait. No client retries these by itself.
@@ -25,11 +22,6 @@ _CONTENDED = frozenset({"TransactionConflictException", "TransactionInProgressEx
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _RETRIES = 5
 _INVALID = frozenset({"ValidationException", "SerializationException"})
-_WORD = re.compile(r"(?<![:#\w])[A-Za-z_]\w*")
-_WORDS = "SET REMOVE ADD DELETE AND OR NOT IN BETWEEN"
-_FUNCTIONS = "attribute_exists attribute_not_exists if_not_exists list_append contains begins_with size"
-_SYNTAX = frozenset((_WORDS + " " + _FUNCTIONS).split())
-_to_dynamo, _from_dynamo = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
 class ConditionFailed(Exception):  # noqa: N818 - the outcome of a condition, which callers expect
@@ -42,22 +34,6 @@ class ConditionFailed(Exception):  # noqa: N818 - the outcome of a condition, wh
 
 class InvalidError(UnavailableError):
     """DynamoDB will never take this request, however often it is sent."""
-
-
-def serialise(value: Any) -> Any:
-    """A Python value as a DynamoDB attribute value; floats become decimals of 15 digits."""
-    return _to_dynamo(_plain(value))
-
-
-def deserialise(image: Mapping[str, Any]) -> Item:
-    """A DynamoDB image (of an item or a stream record) as plain values; numbers come back as int or float, what was packed as it was."""
-    return spread({name: _number(_from_dynamo(_decoded(value))) for name, value in image.items()})
-
-
-def _decoded(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A stream record is JSON, where bytes are base64; a client's answer has them decoded."""
-    binary = value.get("B")
-    return {"B": base64.b64decode(binary)} if isinstance(binary, str) else value
 
 
 def key(pk: str, sk: str) -> Item:
@@ -79,7 +55,7 @@ class Table:
         self.client, self.name, self._sleep = client, name, sleep
 
     def get(self, pk: str, sk: str, consistent: bool = True) -> Item | None:
-        found = self._call("get_item", Key=_image(key(pk, sk)), ConsistentRead=consistent).get("Item")
+        found = self._call("get_item", Key=image_of(key(pk, sk)), ConsistentRead=consistent).get("Item")
         return deserialise(found) if found else None
 
     def get_many(self, keys: Sequence[Item], consistent: bool = True) -> list[Item]:
@@ -91,7 +67,7 @@ class Table:
         return found
 
     def _get_chunk(self, keys: Sequence[Item], consistent: bool) -> list[Item]:
-        wanted: Any = {self.name: {"Keys": [_image(k) for k in keys], "ConsistentRead": consistent}}
+        wanted: Any = {self.name: {"Keys": [image_of(k) for k in keys], "ConsistentRead": consistent}}
         found: list[Item] = []
         for attempt in range(8):
             answer = self._raw("batch_get_item", RequestItems=wanted)
@@ -103,15 +79,15 @@ class Table:
         raise UnavailableError("the table left keys unprocessed")
 
     def put(self, item: Item, condition: str | None = None, **values: Any) -> None:
-        self._call("put_item", Item=_image(item), **_conditioned(condition, values))
+        self._call("put_item", Item=image_of(item), **conditioned(condition, values))
 
     def delete(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> None:
-        self._call("delete_item", Key=_image(key(pk, sk)), **_conditioned(condition, values))
+        self._call("delete_item", Key=image_of(key(pk, sk)), **conditioned(condition, values))
 
     def update(self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any) -> Item:
         """Apply an update expression (`:name` for each keyword value, `names` for `#name`) and return the new item."""
-        request = _conditioned(condition, values, names, expression)
-        answer = self._call("update_item", Key=_image(key(pk, sk)), ReturnValues="ALL_NEW", **request)
+        request = conditioned(condition, values, names, expression)
+        answer = self._call("update_item", Key=image_of(key(pk, sk)), ReturnValues="ALL_NEW", **request)
         return deserialise(answer["Attributes"])
 
     def insert_many(self, items: Sequence[Item]) -> Inserted:
@@ -124,7 +100,7 @@ class Table:
     def _insert_chunk(self, items: Sequence[Item], outcome: Inserted) -> None:
         waiting = list(items)
         for attempt in range(8):
-            statements = [_insert_statement(self.name, item) for item in waiting]
+            statements = [insert_statement(self.name, item) for item in waiting]
             try:
                 answers = self._raw("batch_execute_statement", Statements=statements)["Responses"]
             except InvalidError:
@@ -152,22 +128,22 @@ class Table:
         self._raw("transact_write_items", TransactItems=list(writes))
 
     def put_write(self, item: Item, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
-        return {"Put": {"TableName": self.name, "Item": _image(item), **_expressions(condition, values)}}
+        return {"Put": {"TableName": self.name, "Item": image_of(item), **expressions(condition, values)}}
 
     def update_write(
         self, pk: str, sk: str, expression: str, condition: str | None = None, names: Mapping[str, str] | None = None, **values: Any
     ) -> Mapping[str, Any]:
-        return {"Update": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values, names, expression)}}
+        return {"Update": {"TableName": self.name, "Key": image_of(key(pk, sk)), **expressions(condition, values, names, expression)}}
 
     def delete_write(self, pk: str, sk: str, condition: str | None = None, **values: Any) -> Mapping[str, Any]:
-        return {"Delete": {"TableName": self.name, "Key": _image(key(pk, sk)), **_expressions(condition, values)}}
+        return {"Delete": {"TableName": self.name, "Key": image_of(key(pk, sk)), **expressions(condition, values)}}
 
     def query(
         self, pk: str, index: str | None = None, before: str | None = None, prefix: str | None = None, limit: int | None = None, newest_first: bool = False,
         since: str | None = None,
     ) -> Iterator[Item]:  # fmt: skip
         """The partition's items by sort key. One of `before`, `prefix` and `since` bounds the sort key; pages are read as they are used."""
-        request = _query_request(pk, index, before, prefix, limit, newest_first, since)
+        request = query_request(pk, index, before, prefix, limit, newest_first, since)
         seen = 0
         while True:
             answer = self._call("query", **request)
@@ -218,62 +194,6 @@ class Table:
         raise AssertionError("not reached")
 
 
-INDEX_KEYS = {None: ("PK", "SK"), "timeline": ("identity", "at"), "lists": ("list_name", "list_rank"), "due": ("due_shard", "due_at")}
-
-
-def _insert_statement(table: str, item: Item) -> dict[str, Any]:
-    """PartiQL's INSERT is insert-if-absent at the price of one write; DynamoDB takes one parameter for each attribute."""
-    fields = ", ".join(f"'{name}': ?" for name in item)
-    return {"Statement": f'INSERT INTO "{table}" VALUE {{{fields}}}', "Parameters": [serialise(value) for value in item.values()]}
-
-
-def _query_request(
-    pk: str, index: str | None, before: str | None, prefix: str | None, limit: int | None, newest_first: bool, since: str | None
-) -> dict[str, Any]:  # fmt: skip
-    hash_name, range_name = INDEX_KEYS[index]
-    names, values, condition = {"#h": hash_name}, {":h": pk}, "#h = :h"
-    if bound := before or prefix or since:
-        names["#r"] = range_name
-        values[":r"] = bound
-        condition += " AND #r < :r" if before else " AND begins_with(#r, :r)" if prefix else " AND #r >= :r"
-    request: dict[str, Any] = {
-        "KeyConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": _image(values),
-        "ScanIndexForward": not newest_first,
-    }
-    # An index is never read consistently; a partition of the table always is: a claim that was just taken must be seen.
-    request |= {"IndexName": index} if index else {"ConsistentRead": True}
-    if limit:
-        request["Limit"] = limit
-    return request
-
-
-def _conditioned(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None, update: str | None = None) -> dict[str, Any]:
-    request = _expressions(condition, values, names, update)
-    if condition:
-        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-    return request
-
-
-def _expressions(condition: str | None, values: Mapping[str, Any], names: Mapping[str, str] | None = None, update: str | None = None) -> dict[str, Any]:
-    """Expressions with every attribute behind a placeholder: DynamoDB reserves 573 words, and `until` and `owner` are among them."""
-    request: dict[str, Any] = {}
-    aliases = dict(names or {})
-    for parameter, expression in (("ConditionExpression", condition), ("UpdateExpression", update)):
-        if expression:
-            request[parameter] = _WORD.sub(lambda found: _alias(found.group(), aliases), expression)
-    if values:
-        request["ExpressionAttributeValues"] = {f":{name}": serialise(value) for name, value in values.items()}
-    if aliases:
-        request["ExpressionAttributeNames"] = aliases
-    return request
-
-
-def _alias(word: str, aliases: dict[str, str]) -> str:
-    if word in _SYNTAX:
-        return word
-    return aliases.setdefault(f"#{word}", word) and f"#{word}"
-
-
 def _is_contended(error: ClientError) -> bool:
     """Somebody else is writing the same item, or the table is catching up: nothing was written, so the same may be tried again."""
     reasons = _reasons(error) - {None, "None"}
@@ -292,31 +212,3 @@ def _translate(error: ClientError) -> Exception:
     if code in _INVALID:
         return InvalidError(f"the table answered {code}")
     return UnavailableError(f"the table answered {code}")
-
-
-def _image(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: serialise(value) for name, value in item.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return Decimal(f"{value:.15g}")
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {k: _number(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_number(v) for v in value]
-    if isinstance(value, set):
-        return {_number(v) for v in value}
-    return value

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from caseline.customers import customer_id_of, load_customers
+from caseline.images import deserialise
 from caseline.runs import Runs, run_key
 from caseline.storms.counting import Heard, Storms
-from caseline.table import Item, Table, deserialise
+from caseline.table import Item, Table
 from caseline.timeline import read_text
 
 # `freed`: out of a case, as its customer was split from another, or as it came after people had closed it.

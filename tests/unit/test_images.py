@@ -1,6 +1,6 @@
 """Images of items as clients and as streams give them."""
 
-from caseline.table import deserialise, serialise
+from caseline.images import deserialise, serialise
 from caseline.timeline import read_text, stored_text
 
 
