@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from caseline.assessment import Assessment
+from caseline.cases.changes import work_case
 from caseline.cases.rescoring import rescore_cases
 from caseline.crm import Account, Fact
 from caseline.customers import customer_id_of
@@ -222,3 +223,17 @@ def test_an_incident_stands_while_any_of_its_people_do_though_who_wrote_first_ta
         pipeline.now += timedelta(days=1)
         watch(pipeline, 2)
         assert len(pipeline.cases("open")) == (gone[0] == 0)
+
+
+def test_an_incident_that_a_person_closes_within_the_minute_is_told_of_all_the_same_and_comes_to_rest():
+    pipeline = Pipeline(MemoryCloud(), FakeCrm())
+    for number in range(12):
+        pipeline.send(a_post(number))
+    pipeline.settle()
+    [incident] = incidents(pipeline)
+    work_case(pipeline.raw_table, incident["case_key"], {"status": "closed"}, "mo", pipeline.now)
+    watch(pipeline, 35)
+    runs = len(pipeline.executions)
+    watch(pipeline, 10)
+    assert len(pipeline.executions) == runs
+    assert {row.get("case_key") for row in pipeline.rows("signal")} == {incident["case_key"]}

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from caseline.cases.changes import claim_writes, people_worked
 from caseline.cases.evidence import read_recent
-from caseline.cases.ledger import CLOSED, OPEN, change_case, due, history_row, load_case, load_cases, load_claims
+from caseline.cases.ledger import CLOSED, OPEN, change_case, due, history_row, load_case, load_cases, load_shelf
 from caseline.cases.lookup import AccountLookUp
 from caseline.customers import load_customer, load_customers
 from caseline.errors import CrmError
@@ -77,7 +77,7 @@ class Incidents:
     def _case_of(self, storm: Item) -> Item | None:
         """Its case; kept by key, so that it is found also after people closed it."""
         if not storm.get("case_key"):
-            claims = load_claims(self.table, storm["customer_id"])
+            claims = load_shelf(self.table, storm["customer_id"])  # or the mark of it, where it was closed within the minute
             if not claims:
                 return None
             storm["case_key"] = claims[0]["case_key"]
