@@ -237,3 +237,14 @@ def test_an_incident_that_a_person_closes_within_the_minute_is_told_of_all_the_s
     watch(pipeline, 10)
     assert len(pipeline.executions) == runs
     assert {row.get("case_key") for row in pipeline.rows("signal")} == {incident["case_key"]}
+
+
+def test_an_early_post_of_a_thread_that_is_taken_back_does_not_stop_the_watch():
+    pipeline = Pipeline(MemoryCloud(), FakeCrm())
+    for number in range(12):
+        pipeline.send(a_post(number, thread_id="t-1"))
+        pipeline.settle()
+    pipeline.send(a_signal("s-2", None, action=DELETED, identities=()))
+    pipeline.settle()
+    watch(pipeline)
+    assert [case.get("kind") for case in pipeline.cases("open")] == ["incident"]

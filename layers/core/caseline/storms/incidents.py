@@ -111,7 +111,8 @@ class Incidents:
     def _early(self, storm: Item) -> list[Item]:
         """The signals that belong, among all that were counted before; those whose own choices of words never met the issue's are found by its others'."""
         seen = load_signals(self.table, storm["early"])
-        issues = {issue for row in seen.values() for issue in issue_keys(row, self.policy.storms)} | set(text_keys(frozenset(storm["core"])))
+        live = [row for row in seen.values() if row["state"] == LIVE]
+        issues = {issue for row in live for issue in issue_keys(row, self.policy.storms)} | set(text_keys(frozenset(storm["core"])))
         counted = self.table.get_many([key(f"ISSUE#{storm['brand']}#{issue}", "ISSUE") for issue in sorted(issues)]) if storm["core"] else []
         more = {signal_id for row in counted for signal_id in row["signals"]} - seen.keys()
         return [row for row in (seen | load_signals(self.table, sorted(more))).values() if self._belongs(row, storm)]
