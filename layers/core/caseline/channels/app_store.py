@@ -54,16 +54,20 @@ def parse(request: WebhookRequest, source: Source) -> list[Signal | Unreadable]:
     if reviews is not None:
         responses = _index(body["included"])
         return read_batch(item for review in reviews for item in _read_both(review, responses, source, request.received_at))
+    return _read_notice(data, request.received_at, source)
+
+
+def _read_notice(data: Field, received_at: datetime, source: Source) -> list[Signal | Unreadable]:
     kind = data["type"].text().replace("_", "").lower()  # as payloads spell it, or as the API names it
     if kind.startswith(IGNORED):
         return []
     if kind not in FEEDBACK:
         data["type"].refuse("is not a known event")
     sent = data["attributes"]["timestamp"]
-    moment = settle_time(sent.time_or_none() or request.received_at, request.received_at, sent.path)
+    moment = settle_time(sent.time_or_none() or received_at, received_at, sent.path)
     instance = read_path_id(data["relationships"]["instance"]["data"]["id"])
     return [Signal(
-        channel="app_store", source=source.name, native_id=instance, kind="pointer", occurred_at=moment, received_at=request.received_at,
+        channel="app_store", source=source.name, native_id=instance, kind="pointer", occurred_at=moment, received_at=received_at,
         identities=normalise_identities([f"app_store:{instance}"]), attributes={"resource": FEEDBACK[kind]},
     )]
 
