@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from caseline.crm import builtin
-from caseline.crm._builtin_contacts import profile_of
+from caseline.crm._builtin_contacts import PROFILE
 from caseline.crm._builtin_csv import HEADER
 from caseline.crm._builtin_import import import_accounts
 from caseline.crm._builtin_rows import account_key, contact_key
@@ -91,10 +91,10 @@ class BuiltinWorld:
         self.adapter().update_case(crm_id, "ann", public, note=text)
 
     def contact_values(self, contact_id: str) -> dict[str, Any]:
-        return profile_of(self.table.get(*contact_key(contact_id)) or {})
+        return _profile_of(self.table.get(*contact_key(contact_id)) or {})
 
     def account_values(self, account_id: str) -> dict[str, Any]:
-        return profile_of(self.table.get(*account_key(account_id)) or {})
+        return _profile_of(self.table.get(*account_key(account_id)) or {})
 
     def contacts(self) -> int:
         found = self.table.client.scan(TableName=self.table.name, FilterExpression="SK = :c", ExpressionAttributeValues={":c": {"S": "CONTACT"}})
@@ -129,3 +129,7 @@ def as_csv(rows: list[dict[str, str]]) -> bytes:
 def world() -> Iterator[BuiltinWorld]:
     with aws() as cloud:
         yield BuiltinWorld(Table(cloud.client("dynamodb"), cloud.table))
+
+
+def _profile_of(row: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(PROFILE): value for name, value in row.items() if name.startswith(PROFILE) and name != "profile_at"}

@@ -70,11 +70,6 @@ class Contacts:
             raise CrmNotFoundError("no such contact or account") from None
 
 
-def profile_of(row: Row) -> dict[str, Any]:
-    """By the keys of `Profile.values`."""
-    return {name: row[PROFILE + name] for name in OF_CONTACTS if PROFILE + name in row}
-
-
 def _fit(value: Any) -> Any:
     return fit_text(value, NAME_LIMIT) if isinstance(value, str) else value
 
