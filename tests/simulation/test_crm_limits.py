@@ -80,6 +80,17 @@ def test_all_workers_leave_it_alone_for_as_long_as_it_says(remote):
     assert remote.guarded().find_account(["x:100"]).kind == "exact"
 
 
+def test_a_crm_in_maintenance_is_left_alone_for_as_long_as_it_says(remote):
+    remote.crm.fail = [CrmUnavailableError("maintenance", retry_after=600.0)]
+    with pytest.raises(CrmUnavailableError):
+        remote.guarded().find_account(["x:100"])
+    remote.go_on(minutes=9)
+    with pytest.raises(CrmRateLimitError):
+        remote.guarded().find_account(["x:100"])
+    remote.go_on(minutes=2)
+    assert remote.guarded().find_account(["x:100"]).kind == "exact" and remote.crm.asked == 2
+
+
 def test_the_longest_wait_that_any_worker_was_told_is_kept(remote):
     """The answer to a call that was under way tells of another limit, or of the same with less to go."""
     with pytest.raises(CrmRateLimitError):

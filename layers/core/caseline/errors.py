@@ -77,11 +77,12 @@ class CrmRateLimitError(CrmError):
 
 
 class CrmUnavailableError(CrmError):
-    """The CRM is down, slow or answered nonsense; retry later. `asked`: a call was made, so that its work may still be under way there."""
+    """The CRM is down, slow or answered nonsense; retry later, not before `retry_after` seconds where it said so. `asked`: a call was made, so that its
+    work may still be under way there."""
 
-    def __init__(self, message: str, asked: bool = True) -> None:
+    def __init__(self, message: str, asked: bool = True, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.asked = asked
+        self.asked, self.retry_after = asked, retry_after
 
 
 class CrmRejectedError(CrmError):

@@ -125,13 +125,13 @@ class GuardedCrm:
 
     def _learn(self, limits: Limits, error: CrmError, why: str) -> None:
         """Who refuses one record, or one right, is up and has let us in."""
-        if isinstance(error, CrmRateLimitError):
+        if isinstance(error, CrmRateLimitError) or (isinstance(error, CrmUnavailableError) and error.retry_after):
             with suppress(ConditionFailed):  # another worker was told to wait longer
                 until = int(self._clock().timestamp() + error.retry_after) + 1
                 self._set("SET until = :until", "attribute_not_exists(until) OR until < :until", until=until)
-        elif isinstance(error, CrmUnavailableError | CrmAuthError) and not isinstance(error, CrmForbiddenError):
+        if isinstance(error, CrmUnavailableError | CrmAuthError) and not isinstance(error, CrmForbiddenError):
             self._count_failure(why)
-        else:
+        elif not isinstance(error, CrmRateLimitError):
             self._is_well(limits)
 
     def _is_well(self, limits: Limits) -> None:

@@ -92,6 +92,8 @@ def make_error(kind: type[CrmError], message: str, field_name: str = "", retry_a
         return kind(message, field_name)
     if issubclass(kind, CrmRateLimitError) and retry_after is not None:
         return kind(message, retry_after)
+    if issubclass(kind, CrmUnavailableError) and retry_after is not None:
+        return kind(message, retry_after=retry_after)
     return kind(message)
 
 
