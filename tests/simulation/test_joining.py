@@ -11,6 +11,7 @@ from caseline.assessment import Assessment, Text
 from caseline.cases.changes import work_case
 from caseline.cases.inbound import Inbound
 from caseline.crm import Change
+from caseline.errors import ConflictError
 from caseline.signals import OUTBOUND, Signal
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -376,3 +377,16 @@ def test_what_an_agent_calls_it_stands(cloud):
     tell(pipeline, a_mail("b", "so rude", minutes=1), a_mail("c", "so rude again", minutes=2))
     (case,) = pipeline.cases()
     assert (case["category"], case["corrected"], case["signal_count"]) == ("billing", "delivery", 3)
+
+
+def test_who_opens_a_case_again_beside_the_customers_one_case_is_told_that_there_is_one():
+    pipeline = a_pipeline(MemoryCloud(), ONE + "reopen: {days: 0}\n")
+    tell(pipeline, a_mail("a", "my invoice!"))
+    closed = close(pipeline)
+    tell(pipeline, a_mail("b", "so rude", minutes=9))
+    with pytest.raises(ConflictError):
+        work_case(pipeline.table, closed["case_key"], {"status": "open"}, "ana", pipeline.now)
+    close(pipeline)
+    work_case(pipeline.table, closed["case_key"], {"status": "open"}, "ana", pipeline.now)
+    tell(pipeline, a_mail("c", "so rude again", minutes=10))
+    assert [case["case_key"] for case in pipeline.cases("open")] == [closed["case_key"]]

@@ -248,3 +248,12 @@ def test_an_early_post_of_a_thread_that_is_taken_back_does_not_stop_the_watch():
     pipeline.settle()
     watch(pipeline)
     assert [case.get("kind") for case in pipeline.cases("open")] == ["incident"]
+
+
+def test_an_incident_is_one_case_though_a_policy_does_not_join_by_category():
+    pipeline = Pipeline(MemoryCloud(), FakeCrm(), policy="version: 2\njoin: {off: [category]}\n")
+    for number in range(20):
+        pipeline.send(a_post(number))
+    pipeline.settle()
+    watch(pipeline)
+    assert len(incidents(pipeline)) == 1

@@ -7,7 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from caseline.cases.ledger import CLOSED, OPEN, change_case, claim_key, due, give_back, history_row, load_case, load_claims, rest
+from caseline.cases.ledger import (
+    ANY,
+    CLOSED,
+    OPEN,
+    PAST,
+    change_case,
+    claim_key,
+    due,
+    give_back,
+    history_row,
+    is_past,
+    load_case,
+    load_claims,
+    load_shelf,
+    rest,
+)  # fmt: skip
 from caseline.cases.rescoring import look_soon
 from caseline.crm import AUTOMATIC
 from caseline.customers import load_customer
@@ -206,10 +221,12 @@ def claim_writes(table: Table, old: Item, new: Item) -> list[Mapping[str, Any]]:
     if old["status"] == new["status"]:
         return []
     customer_id = (load_customer(table, old["customer_id"]) or old)["customer_id"]
-    claims = load_claims(table, customer_id)
+    shelf = load_shelf(table, customer_id)
+    claims = [row for row in shelf if not is_past(row)]
     if new["status"] == CLOSED:
         return [write for row in claims if row["case_key"] == old["case_key"] for write in give_back(table, row)]
-    claim = claim_key(customer_id, old["brand"], old["category"])
+    one_of_all = f"{old['brand']}#{ANY}"  # where the policy has one case of a customer and brand, that is what is claimed
+    claim = claim_key(customer_id, old["brand"], ANY if any(str(row["SK"]).removeprefix(PAST) == one_of_all for row in shelf) else old["category"])
     if any(row["SK"] == claim["SK"] and row["case_key"] != old["case_key"] for row in claims):
         raise ConflictError("another open case of this customer has taken over; work that one")
     held = claim | {"type": "claim", "schema": 1, "case_key": old["case_key"], "opened_at": old["opened_at"], "identity": old["identity"]}

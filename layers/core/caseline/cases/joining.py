@@ -23,7 +23,7 @@ from caseline.storms.fingerprints import likeness, sketch_of
 from caseline.table import Item
 from caseline.timeline import read_text
 
-UNKNOWN, ANY = "unknown", "any"
+UNKNOWN = "unknown"
 OPENED = "opened"
 ROUND = "round"  # it would open a case again that has been opened too often by the same words, and does not
 CHANGED = "changed"  # what was in it says something new since it was closed

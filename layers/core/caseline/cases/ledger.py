@@ -14,6 +14,7 @@ OPEN, CLOSED = "open", "closed"
 LOOK = "look"  # the due shard of open cases, by when they are judged again
 KEPT = "kept"  # the due shard of closed cases, by when they were closed
 CASE_KEY = "case-"  # how the key of a case begins, and no signal's id
+ANY = "any"  # the issue of a claim where the policy has one case of a customer and brand
 PAST = "~"  # how the key of a claim's mark begins once its case is closed
 # What judgement writes and reads as a whole, and no expression names: it stands compressed in the row.
 JUDGED = frozenset("priority headline subject signal_ids threads weighs missed author_name channels first_signal_at updated_at told".split())

@@ -87,7 +87,13 @@ class Outlook:
         standing = [case for case_key, case in cases.items() if case_key in held]
         closed = [case for case_key, case in cases.items() if case_key not in held and case["status"] == CLOSED]
         scene = self.scene(customer, claims, stale)
-        return View(run, customer, claims, Shelf(self.policy, standing, closed, scene.recent, scene.now), scene)
+        return View(run, customer, claims, Shelf(self._rules_of(customer), standing, closed, scene.recent, scene.now), scene)
+
+    def _rules_of(self, customer: Item) -> Policy:
+        """An incident is one case, whatever rules a policy joins the cases of people by."""
+        if not customer.get("kind") or not self.policy.join.off:
+            return self.policy
+        return self.policy.model_copy(update={"join": self.policy.join.model_copy(update={"off": []})})
 
     def group(self, view: View, left: Sequence[Item]) -> Group | None:
         """Those that go where the first of them goes, of which there is one that goes anywhere."""
@@ -96,7 +102,7 @@ class Outlook:
             home = self._find_home(view, row, far=group is None or len(group.rows) < FAR)
             if home and group is None:
                 group = Group(home)
-            if group and home and home.key == group.home.key and (home.key or "category" not in self.policy.join.off or not group.rows):
+            if group and home and home.key == group.home.key and (home.key or "category" not in view.shelf.policy.join.off or not group.rows):
                 group.rows.append(row)
                 group.rules[row["signal_id"]] = home
         return group

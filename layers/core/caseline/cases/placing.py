@@ -13,8 +13,8 @@ from caseline.cases import ledger
 from caseline.cases.changes import OF_CLOSING, people_worked, work_case
 from caseline.cases.clocks import missed_rows
 from caseline.cases.folding import absorb, fold_writes, take_in
-from caseline.cases.joining import ANY, ROUND, UNKNOWN
-from caseline.cases.ledger import CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, history_row, load_case, load_cases
+from caseline.cases.joining import ROUND, UNKNOWN
+from caseline.cases.ledger import ANY, CLOSED, KEPT_SIGNALS, OPEN, change_case, claim_key, history_row, load_case, load_cases
 from caseline.cases.looking import REVISED, Group, Outlook, View
 from caseline.cases.reopening import opened_again
 from caseline.cases.rescoring import look_soon, rescore_case
@@ -134,7 +134,7 @@ class Placer:
     def _claim(self, view: View, case: Item) -> Item:
         """Of the issue; where the policy does not join by it, of the case alone."""
         issue = ANY if self.policy.join.by == "customer" else str(case["category"])
-        return claim_key(view.customer["customer_id"], view.run.brand, f"{issue}#{case['case_key']}" if "category" in self.policy.join.off else issue)
+        return claim_key(view.customer["customer_id"], view.run.brand, f"{issue}#{case['case_key']}" if "category" in view.shelf.policy.join.off else issue)
 
     def _join(self, view: View, case: Item, group: Group) -> Item | None:
         """Add the signals to the open case, let its priority rise to what they call for, and its issue get the name they give it."""
