@@ -96,3 +96,11 @@ def test_an_answer_that_never_ends_is_cut(there: SalesforceWorld) -> None:
     there.simulator.faults.add("answer", "/composite", status=200, body='{"x": "' + "y" * 6_000_000 + '"}')
     with pytest.raises(CrmUnavailableError, match="more than"):
         there.adapter().find_account(ANN)
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 0.0), ({"Retry-After": "600"}, 600.0)])
+def test_a_salesforce_that_is_down_is_left_alone_only_for_as_long_as_it_says(there: SalesforceWorld, headers: dict[str, str], seconds: float) -> None:
+    there.simulator.faults.add("answer", "/services/data", status=503, headers=headers, body=[{"errorCode": "SERVER_UNAVAILABLE", "message": "try again"}])
+    with pytest.raises(CrmUnavailableError) as caught:
+        there.adapter().find_account(["email:ann@example.com"])
+    assert caught.value.retry_after == seconds

@@ -85,8 +85,10 @@ def _coded(answer: Answer, code: str, message: str, first: Mapping[str, Any]) ->
         return RuleError(f"a validation rule of the org refuses it: {fit_text(message, 200)}", _field(first))
     if code not in _CODES:
         return None
-    wait = DAILY_WAIT if message.startswith("TotalRequests") else CONCURRENT_WAIT
-    return make_error(_CODES[code], f"{answer.crm} answered {answer.status} {code}", retry_after=answer.retry_after if answer.retry_after is not None else wait)
+    wait, kind = answer.retry_after, _CODES[code]
+    if wait is None and kind is CrmRateLimitError:
+        wait = DAILY_WAIT if message.startswith("TotalRequests") else CONCURRENT_WAIT
+    return make_error(kind, f"{answer.crm} answered {answer.status} {code}", retry_after=wait)
 
 
 def _body(answer: Answer) -> Any:
