@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from caseline.envelopes import RECORDED, Message, read_message
 from caseline.errors import UnavailableError
-from caseline.recording import RECORDED, Message, read_message
 from caseline.wiring import wiring
 
 logger = Logger()

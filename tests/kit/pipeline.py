@@ -20,11 +20,12 @@ from caseline.cases.outbox import Outbox
 from caseline.cases.prioritise import Prioritiser
 from caseline.cases.save import CaseSaver
 from caseline.crm import CaseRecord, Match, SavedCase, open_crm
+from caseline.envelopes import Message
 from caseline.errors import CaselineError
 from caseline.finds import Finder
 from caseline.policy import load_policy
 from caseline.publishing import fold_counts, put_events, read_records
-from caseline.recording import Message, Recorder
+from caseline.recording import Recorder
 from caseline.runs import Runs
 from caseline.signals import Signal, isoformat
 from caseline.storms.counting import Storms

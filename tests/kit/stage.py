@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 from caseline.assessment import open_analyser
 from caseline.crm import open_crm
 from caseline.door import Door
+from caseline.envelopes import Message
 from caseline.intake import Intake
-from caseline.recording import Message
 from caseline.replaying import replay
 from caseline.settings import Config
 from caseline.signals import Signal

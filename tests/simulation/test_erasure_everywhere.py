@@ -18,13 +18,13 @@ from caseline.cases.changes import work_case
 from caseline.cases.inbound import account_key
 from caseline.crm import CaseRecord, SavedCase
 from caseline.customers import customer_id_of
+from caseline.envelopes import Message, read_message
 from caseline.errors import CrmUnavailableError, NotFoundError
 from caseline.images import deserialise
 from caseline.intake import Envelope, Intake
 from caseline.outside import Outside
 from caseline.personal import Personal
 from caseline.recalls import Recalls
-from caseline.recording import Message, read_message
 from caseline.signals import DELETED, OUTBOUND
 from caseline.stores import Bucket, DeadLetters
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from caseline.cases.ledger import load_claims
 from caseline.cases.merging import settle_merges
 from caseline.cases.rescoring import look_soon
 from caseline.customers import FAN_IN_CAP, Claimed, customer_id_of, identity_key, link, load_customer, new_nodes
+from caseline.envelopes import Entry, Message, delivery_of, read_entries
 from caseline.errors import UnavailableError
 from caseline.intake import completion_job
 from caseline.naming import identities_in, payload_mark, text_of
@@ -27,41 +27,13 @@ from caseline.quarantine import dropped_row, quarantine_row
 from caseline.replies import Replies, claim_thread, private_thread
 from caseline.reposts import is_repost, spread
 from caseline.revisions import revise
-from caseline.signals import DELETED, OUTBOUND, POINTER, Signal, isoformat
+from caseline.signals import DELETED, OUTBOUND, POINTER, isoformat
 from caseline.table import ConditionFailed, Item, Table
 from caseline.timeline import load_signals, signal_row
 from caseline.tombstones import FORGOTTEN, Sieve, find_buried, last_erasure, stub_of
 
 CACHED_CUSTOMERS = 20_000
 SOON = timedelta(minutes=1)
-RECORDED = {"recorded": True}  # what is left of an envelope that was too large for the queue
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of the queue: its id there, and the envelope; `stored` is the key of the object that held it."""
-
-    message_id: str
-    envelope: Mapping[str, Any]
-    stored: str = ""
-
-
-@dataclass
-class Entry:
-    """One signal of an envelope on its way to its row. `delivery` is the same each time the queue delivers it."""
-
-    message: Message
-    index: int
-    signal: Signal
-    delivery: str
-    assessment: Assessment = field(default_factory=Assessment)
-    row: Item = field(default_factory=dict)
-    forgotten: bool = False
-
-    @property
-    def completes(self) -> bool:
-        """Whether it is what a pointer was completed to."""
-        return bool(self.message.envelope.get("completes"))
 
 
 @dataclass
@@ -101,7 +73,7 @@ class Recorder:
 
     def record(self, messages: Sequence[Message]) -> list[str]:
         """Record all signals of the messages; returns the ids of messages that must come again."""
-        entries, failed = _entries(messages)
+        entries, failed = read_entries(messages)
         self._assess(entries)
         self._ask_completion(entries)
         self._note_carts(entries)
@@ -288,7 +260,7 @@ class Recorder:
 
     def _quarantined(self, messages: Sequence[Message]) -> list[Item]:
         rows = [
-            quarantine_row(message.envelope, unreadable, _delivery(message.envelope, f"u{i}"), self.policy.retention.of_quarantine)
+            quarantine_row(message.envelope, unreadable, delivery_of(message.envelope, f"u{i}"), self.policy.retention.of_quarantine)
             for message in messages for i, unreadable in enumerate(message.envelope.get("unreadable", []))
         ]
         marks = [self._payload_marks(row) for row in rows]
@@ -315,47 +287,9 @@ class Recorder:
             failed.add(entry.message.message_id)
 
 
-def read_message(message_id: str, body: str, fetch: Callable[[str], bytes]) -> Message | None:
-    """The envelope of a queue message; a large one is fetched from the bucket by its key. Raises ValueError or KeyError for poison.
-
-    None where the object says that it was recorded: this is a redelivery.
-    """
-    envelope, stored = json.loads(body), ""
-    if "body" in envelope:
-        stored = str(envelope["body"]["bucket_key"])
-        envelope = json.loads(fetch(stored))
-        if envelope == RECORDED:
-            return None
-    if envelope["v"] != 1:
-        raise ValueError(f"unknown envelope version {envelope['v']!r}")
-    return Message(message_id, envelope, stored)
-
-
-def _entries(messages: Sequence[Message]) -> tuple[list[Entry], set[str]]:
-    """The signals of all messages; a message whose signals cannot be read must come again and ends with the dead letters."""
-    entries: list[Entry] = []
-    failed: set[str] = set()
-    for message in messages:
-        try:
-            entries += _entries_of(message)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            failed.add(message.message_id)
-    return entries, failed
-
-
-def _entries_of(message: Message) -> list[Entry]:
-    envelope = message.envelope
-    signals = [Signal.from_json(data) for data in envelope["signals"]]
-    return [Entry(message, i, signal, envelope.get("part") or _delivery(envelope, str(i))) for i, signal in enumerate(signals)]
-
-
 def _owes(row: Mapping[str, Any]) -> bool:
     """Whether something else may still have to be done for a row that was written: a post is awaited, a repost adds its reach, a reply is nobody's."""
     return bool(row.get("awaited_by") or row.get("kind") == "repost" or (row.get("direction") == OUTBOUND and "identity" not in row))
-
-
-def _delivery(envelope: Mapping[str, Any], part: str) -> str:
-    return f"{envelope['id']}.{part}"
 
 
 def _threads(entries: Sequence[Entry]) -> list[Item]:
