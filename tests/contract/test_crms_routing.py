@@ -49,7 +49,7 @@ BLANK: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BLANK)
 def test_a_priority_that_people_blank_is_set_again(name: str) -> None:
     with open_world(name) as world:
-        blank = world._work if name == "salesforce" else world._set  # type: ignore[attr-defined]
+        blank = world._work if name == "salesforce" else world._set
         saved = world.adapter().save_case(replace(RECORD, first=True))
         usual = world.cases()[0].native_priority
         world.tick(3600)

@@ -169,10 +169,10 @@ def test_value_is_read_without_resources_that_are_hidden(fusion: OracleWorld, ca
 def test_amounts_of_several_currencies_are_no_sum(fusion: OracleWorld) -> None:
     account = fusion.add_account("Globex", "strategic", "1000")
     fusion.add_contact(account, "Ann", "ann@example.com")
-    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts  # type: ignore[union-attr]
+    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts
     assert (facts["deal_value"].value, facts["currency"].value) == ("1000", "EUR")
     fusion.pod.create("opportunities", {"TargetPartyId": int(account), "StatusCode": "WON", "Revenue": 9e6, "CurrencyCode": "JPY"}, PERSON)
-    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts  # type: ignore[union-attr]
+    facts = fusion.adapter().find_account(["email:ann@example.com"]).account.facts
     assert not {"deal_value", "currency"} & set(facts) and facts["tier"].value == "strategic"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from caseline.cases.changes import work_case
 from caseline.cases.inbound import Inbound
 from caseline.cases.lookup import AccountLookUp
 from caseline.cases.newcomers import Newcomers
@@ -98,6 +99,16 @@ class Remote(Pipeline):
         (case,) = self.cases()
         return self.inbound().apply(Change(kind, f"id-{case['case_key']}", self.now, case["case_key"], fields, "Mo"))
 
+    def poll_dying(self, call: int, after: bool) -> bool:
+        """Poll until it is done, though a worker dies at that call, and once more later. Whether there were fewer calls, so that nobody died."""
+        self.kill_at(call, after)
+        self._until_done(lambda: self.sync().poll())
+        over, self.grim.at = self.grim.at is not None, None
+        self.go_on(minutes=5)
+        self.sync().poll()
+        self.settle()
+        return over
+
     def go_on(self, **time: float) -> None:
         self.now += timedelta(**time)
 
@@ -116,3 +127,21 @@ class Coalescing(Remote):
 def speak(remote: Remote, number: int, **more: Any) -> None:
     remote.send(a_signal(f"p-{number}", occurred_at=remote.now, **more))
     remote.settle()
+
+
+def the_case(remote: Coalescing) -> dict[str, Any]:
+    (case,) = remote.cases()
+    return case
+
+
+def work(remote: Coalescing, **wanted: Any) -> None:
+    work_case(remote.table, the_case(remote)["case_key"], wanted, "Mo", remote.now)
+
+
+def hear(remote: Coalescing, at: datetime | None = None, kind: str = "case", dated: bool = True, **fields: Any) -> bool:
+    case = the_case(remote)
+    return remote.inbound().apply(Change(kind, case["crm"]["id"], at or remote.now, case["case_key"], fields, "Zoe"), dated)
+
+
+def push(remote: Coalescing) -> None:
+    remote.outbox().push(the_case(remote)["case_key"])

@@ -139,12 +139,7 @@ def test_dying_at_any_call_of_a_poll_loses_and_doubles_nothing(after):
             Change("comment", "", remote.now, case["case_key"], {"comment_id": "1", "text": "Fixed.", "public": True}),
             Change("case", "", remote.now, case["case_key"], {"status": "closed"}),
         ]
-        remote.kill_at(call, after)
-        remote._until_done(lambda remote=remote: remote.sync().poll())
-        over, remote.grim.at = remote.grim.at is not None, None
-        remote.go_on(minutes=5)
-        remote.sync().poll()
-        remote.settle()
+        over = remote.poll_dying(call, after)
         assert (len(remote.rows("note")), remote.cases()[0]["status"]) == (1, "closed")
         if over:
             return

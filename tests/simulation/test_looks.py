@@ -167,12 +167,16 @@ class Issues(WordAnalyser):
         return replace(super()._assess(text), category=text.split()[0])
 
 
-def test_a_new_case_beside_the_others_is_weighed_by_all_of_them(pipeline):
+def complain_of_four(pipeline):
     pipeline.analyser = Issues()
     for issue in ("billing", "delivery", "defect", "service"):
         pipeline.send(a_signal(f"p-{issue}", f"{issue} trouble. Angry."))
         pipeline.settle()
     live(pipeline, minutes=5)
+
+
+def test_a_new_case_beside_the_others_is_weighed_by_all_of_them(pipeline):
+    complain_of_four(pipeline)
     assert [case["priority"]["score"] >= 55 for case in pipeline.cases("open")] == [True] * 4
     assert {line["text"] for case in pipeline.cases() for line in case["priority"]["lines"] if line["factor"] == "repeat"} == {
         "3 other unresolved cases, 0 of this category in 30 days"
@@ -180,11 +184,7 @@ def test_a_new_case_beside_the_others_is_weighed_by_all_of_them(pipeline):
 
 
 def test_a_case_falls_soon_after_those_beside_it_were_closed(pipeline):
-    pipeline.analyser = Issues()
-    for issue in ("billing", "delivery", "defect", "service"):
-        pipeline.send(a_signal(f"p-{issue}", f"{issue} trouble. Angry."))
-        pipeline.settle()
-    live(pipeline, minutes=5)
+    complain_of_four(pipeline)
     for case in pipeline.cases("open")[:3]:
         work_case(pipeline.raw_table, case["case_key"], {"status": "closed"}, "Mo", pipeline.now)
         pipeline.settle()
